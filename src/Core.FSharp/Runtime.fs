@@ -1,0 +1,171 @@
+namespace Attribution.Core
+
+open System
+open System.Buffers.Binary
+open System.IO
+open System.Reflection
+open System.Runtime.InteropServices
+open System.Security.Cryptography
+open System.Text
+
+/// Makes a private copy of TorchSharp's native library that an older libstdc++ can load.
+///
+/// The library asks for version GLIBCXX_3.4.32 for the sake of one symbol, `ios_base_library_init`, which Debian 12,
+/// Ubuntu 22.04 and RHEL 9 lack. In the copy that version is weak, and the symbol is renamed to the constructor of
+/// `ios_base::Init`, which has the same effect (it initialises the standard streams and never reads its argument).
+module internal Elf =
+    [<Literal>]
+    let Symbol = "_ZSt21ios_base_library_initv"
+
+    let private replacement = "_ZNSt8ios_base4InitC1Ev"
+    let private newVersion, oldVersion = "GLIBCXX_3.4.32", "GLIBCXX_3.4"
+
+    // Section types and the weak flag of the ELF specification and its GNU extensions.
+    let private dynamicSymbols, versionNeeds, versionSymbols = 11u, 0x6ffffffeu, 0x6fffffffu
+    let private weak = 2us
+
+    /// The patched bytes, or None where the library is not a 64-bit little-endian ELF file that needs the symbol.
+    let patch (library: byte[]) : byte[] option =
+        let bytes = Array.copy library
+        let u16 at = BinaryPrimitives.ReadUInt16LittleEndian(ReadOnlySpan(bytes, at, bytes.Length - at))
+        let u32 at = BinaryPrimitives.ReadUInt32LittleEndian(ReadOnlySpan(bytes, at, bytes.Length - at))
+        let i64 at = int (BinaryPrimitives.ReadUInt64LittleEndian(ReadOnlySpan(bytes, at, bytes.Length - at)))
+        let put16 at (value: uint16) = BinaryPrimitives.WriteUInt16LittleEndian(Span(bytes, at, 2), value)
+
+        let text at =
+            Encoding.ASCII.GetString(bytes, at, Array.IndexOf(bytes, 0uy, at) - at)
+
+        let isElf = bytes.Length > 64 && u32 0 = 0x464c457fu && bytes[4] = 2uy && bytes[5] = 1uy
+
+        if not isElf then
+            None
+        else
+            let section i = i64 0x28 + i * int (u16 0x3a)
+            let offset i = i64 (section i + 0x18)
+            let size i = i64 (section i + 0x20)
+            let find kind = Seq.tryFind (fun i -> u32 (section i + 4) = kind) (seq { 0 .. int (u16 0x3c) - 1 })
+
+            match find dynamicSymbols, find versionNeeds, find versionSymbols with
+            | Some symbols, Some needs, Some versions ->
+                let names = offset (int (u32 (section symbols + 0x28)))
+
+                // Each needed library lists the versions it must have: (position of the entry, its name).
+                let rec entries at = [
+                    (at, text (names + int (u32 (at + 8))))
+                    if u32 (at + 12) <> 0u then
+                        yield! entries (at + int (u32 (at + 12)))
+                ]
+
+                let rec libraries at = [
+                    yield! entries (at + int (u32 (at + 8)))
+                    if u32 (at + 12) <> 0u then
+                        yield! libraries (at + int (u32 (at + 12)))
+                ]
+
+                let needed = libraries (offset needs)
+                let entry version = needed |> List.tryFind (fun (_, name) -> name = version) |> Option.map fst
+                let symbol =
+                    Seq.tryFind
+                        (fun i -> text (names + int (u32 (offset symbols + 24 * i))) = Symbol)
+                        (seq { 0 .. size symbols / 24 - 1 })
+
+                match entry newVersion, entry oldVersion, symbol with
+                | Some tooNew, Some old, Some i ->
+                    put16 (tooNew + 4) (u16 (tooNew + 4) ||| weak)
+                    put16 (offset versions + 2 * i) (u16 (old + 6))
+                    let name = names + int (u32 (offset symbols + 24 * i))
+                    Encoding.ASCII.GetBytes(replacement + "\000").CopyTo(bytes, name)
+                    Some bytes
+                | _ -> None
+            | _ -> None
+
+/// What must be settled before the first tensor is made: that the native library loads, and how memory is kept.
+[<RequireQualifiedAccess>]
+module Runtime =
+    [<DllImport("libc", EntryPoint = "mallopt")>]
+    extern int private mallopt(int parameter, int value)
+
+    // With glibc's defaults every large activation is mapped and unmapped anew, and page faults take half the run.
+    let private keepMemory () =
+        try
+            for parameter, value in [ -4, 0; -1, Int32.MaxValue; -2, 256 <<< 20 ] do
+                mallopt (parameter, value) |> ignore
+        with
+        | :? EntryPointNotFoundException
+        | :? DllNotFoundException -> ()
+
+    let private libraryName = "libLibTorchSharp.so"
+
+    /// Folders in which the host or TorchSharp's own package keeps native libraries.
+    let private nativeFolders () =
+        let besideTorchSharp =
+            match (typeof<TorchSharp.torch>.Assembly: Assembly).Location with
+            | "" -> AppContext.BaseDirectory
+            | location -> Path.GetDirectoryName location
+
+        let fromHost =
+            match AppContext.GetData "NATIVE_DLL_SEARCH_DIRECTORIES" with
+            | :? string as folders -> folders.Split(':', StringSplitOptions.RemoveEmptyEntries)
+            | _ -> [||]
+
+        let inPackage = Path.Combine("runtimes", "linux-x64", "native")
+
+        [
+            yield! fromHost
+            besideTorchSharp
+            Path.Combine(besideTorchSharp, inPackage)
+            Path.Combine(besideTorchSharp, "..", "..", inPackage)
+        ]
+
+    let private tryFind file = nativeFolders () |> Seq.map (fun f -> Path.Combine(f, file)) |> Seq.tryFind File.Exists
+
+    /// Writes the bytes to a file of that name in a folder of the user's cache, keyed by what it was made from.
+    let private cache (original: byte[]) (patched: byte[]) =
+        let key = Convert.ToHexString(SHA256.HashData original).Substring(0, 16)
+
+        let write root =
+            let folder = Path.Combine(root, "attribution", key)
+            let file = Path.Combine(folder, libraryName)
+
+            if not (File.Exists file && FileInfo(file).Length = patched.LongLength) then
+                Directory.CreateDirectory folder |> ignore
+                let draft = Path.Combine(folder, Path.GetRandomFileName())
+                File.WriteAllBytes(draft, patched)
+                File.Move(draft, file, true)
+
+            file
+
+        let home = Environment.GetFolderPath Environment.SpecialFolder.LocalApplicationData
+
+        try
+            if home = "" then write (Path.GetTempPath()) else write home
+        with
+        | :? IOException
+        | :? UnauthorizedAccessException -> write (Path.GetTempPath())
+
+    let private hostLacksSymbol () =
+        let found, handle = NativeLibrary.TryLoad "libstdc++.so.6"
+        found && not (fst (NativeLibrary.TryGetExport(handle, Elf.Symbol)))
+
+    let private loadNative () =
+        if OperatingSystem.IsLinux() && RuntimeInformation.ProcessArchitecture = Architecture.X64 && hostLacksSymbol () then
+            match tryFind "libtorch.so", tryFind libraryName with
+            | Some torch, Some library ->
+                let original = File.ReadAllBytes library
+
+                match Elf.patch original with
+                | Some patched ->
+                    NativeLibrary.Load torch |> ignore
+                    NativeLibrary.Load(cache original patched) |> ignore
+                | None -> ()
+            | _ -> ()
+
+    let private started =
+        lazy
+            (keepMemory ()
+             loadNative ())
+
+    /// <summary>Prepares the process for TorchSharp: repairs the native library on older Linux, and tells the allocator
+    /// to keep memory between batches. Call it before the first tensor; any further call does nothing. The C# façade
+    /// calls it by itself.</summary>
+    let start () = started.Force()
