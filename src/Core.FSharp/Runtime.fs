@@ -21,21 +21,32 @@ module internal Elf =
     let private newVersion, oldVersion = "GLIBCXX_3.4.32", "GLIBCXX_3.4"
 
     // Section types and the weak flag of the ELF specification and its GNU extensions.
-    let private dynamicSymbols, versionNeeds, versionSymbols = 11u, 0x6ffffffeu, 0x6fffffffu
+    let private dynamicSymbols, versionNeeds, versionSymbols =
+        11u, 0x6ffffffeu, 0x6fffffffu
+
     let private weak = 2us
 
     /// The patched bytes, or None where the library is not a 64-bit little-endian ELF file that needs the symbol.
     let patch (library: byte[]) : byte[] option =
         let bytes = Array.copy library
-        let u16 at = BinaryPrimitives.ReadUInt16LittleEndian(ReadOnlySpan(bytes, at, bytes.Length - at))
-        let u32 at = BinaryPrimitives.ReadUInt32LittleEndian(ReadOnlySpan(bytes, at, bytes.Length - at))
-        let i64 at = int (BinaryPrimitives.ReadUInt64LittleEndian(ReadOnlySpan(bytes, at, bytes.Length - at)))
-        let put16 at (value: uint16) = BinaryPrimitives.WriteUInt16LittleEndian(Span(bytes, at, 2), value)
+
+        let u16 at =
+            BinaryPrimitives.ReadUInt16LittleEndian(ReadOnlySpan(bytes, at, bytes.Length - at))
+
+        let u32 at =
+            BinaryPrimitives.ReadUInt32LittleEndian(ReadOnlySpan(bytes, at, bytes.Length - at))
+
+        let i64 at =
+            int (BinaryPrimitives.ReadUInt64LittleEndian(ReadOnlySpan(bytes, at, bytes.Length - at)))
+
+        let put16 at (value: uint16) =
+            BinaryPrimitives.WriteUInt16LittleEndian(Span(bytes, at, 2), value)
 
         let text at =
             Encoding.ASCII.GetString(bytes, at, Array.IndexOf(bytes, 0uy, at) - at)
 
-        let isElf = bytes.Length > 64 && u32 0 = 0x464c457fu && bytes[4] = 2uy && bytes[5] = 1uy
+        let isElf =
+            bytes.Length > 64 && u32 0 = 0x464c457fu && bytes[4] = 2uy && bytes[5] = 1uy
 
         if not isElf then
             None
@@ -43,7 +54,9 @@ module internal Elf =
             let section i = i64 0x28 + i * int (u16 0x3a)
             let offset i = i64 (section i + 0x18)
             let size i = i64 (section i + 0x20)
-            let find kind = Seq.tryFind (fun i -> u32 (section i + 4) = kind) (seq { 0 .. int (u16 0x3c) - 1 })
+
+            let find kind =
+                Seq.tryFind (fun i -> u32 (section i + 4) = kind) (seq { 0 .. int (u16 0x3c) - 1 })
 
             match find dynamicSymbols, find versionNeeds, find versionSymbols with
             | Some symbols, Some needs, Some versions ->
@@ -63,7 +76,10 @@ module internal Elf =
                 ]
 
                 let needed = libraries (offset needs)
-                let entry version = needed |> List.tryFind (fun (_, name) -> name = version) |> Option.map fst
+
+                let entry version =
+                    needed |> List.tryFind (fun (_, name) -> name = version) |> Option.map fst
+
                 let symbol =
                     Seq.tryFind
                         (fun i -> text (names + int (u32 (offset symbols + 24 * i))) = Symbol)
@@ -117,7 +133,10 @@ module Runtime =
             Path.Combine(besideTorchSharp, "..", "..", inPackage)
         ]
 
-    let private tryFind file = nativeFolders () |> Seq.map (fun f -> Path.Combine(f, file)) |> Seq.tryFind File.Exists
+    let private tryFind file =
+        nativeFolders ()
+        |> Seq.map (fun f -> Path.Combine(f, file))
+        |> Seq.tryFind File.Exists
 
     /// Writes the bytes to a file of that name in a folder of the user's cache, keyed by what it was made from.
     let private cache (original: byte[]) (patched: byte[]) =
@@ -148,7 +167,11 @@ module Runtime =
         found && not (fst (NativeLibrary.TryGetExport(handle, Elf.Symbol)))
 
     let private loadNative () =
-        if OperatingSystem.IsLinux() && RuntimeInformation.ProcessArchitecture = Architecture.X64 && hostLacksSymbol () then
+        if
+            OperatingSystem.IsLinux()
+            && RuntimeInformation.ProcessArchitecture = Architecture.X64
+            && hostLacksSymbol ()
+        then
             match tryFind "libtorch.so", tryFind libraryName with
             | Some torch, Some library ->
                 let original = File.ReadAllBytes library

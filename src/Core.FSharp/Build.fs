@@ -1,0 +1,61 @@
+namespace Attribution.Core
+
+open System
+open System.Collections.Generic
+
+/// Builds graphs from languages without F#'s unions, lists and options: null stands for none.
+[<AbstractClass; Sealed>]
+type Build private () =
+    /// See Convolution: weight out×in/groups×kernel; one entry of stride, padding and dilation for each spatial dimension.
+    static member Convolution
+        (weight: Tensor, bias: Tensor, stride: int64[], padding: int64[], dilation: int64[], groups: int64)
+        =
+        Op.Convolution {
+            Weight = weight
+            Bias = Option.ofObj bias
+            Stride = stride
+            Padding = padding
+            Dilation = dilation
+            Groups = groups
+        }
+
+    /// x Wᵀ + b: weight out×in.
+    static member Linear(weight: Tensor, bias: Tensor) = Op.Linear(weight, Option.ofObj bias)
+
+    /// A window's maximum, or its mean with or without counting padded zeros.
+    static member Pool
+        (kind: PoolKind, kernel: int64[], stride: int64[], padding: int64[], dilation: int64[], ceilMode: bool)
+        =
+        Op.Pool {
+            Kind = kind
+            Kernel = kernel
+            Stride = stride
+            Padding = padding
+            Dilation = dilation
+            CeilMode = ceilMode
+        }
+
+    /// (x - mean) / √(variance + epsilon) ⊙ scale + shift, channel by channel.
+    static member BatchNorm(mean: Tensor, variance: Tensor, scale: Tensor, shift: Tensor, epsilon: float) =
+        Op.BatchNorm {
+            Mean = mean
+            Variance = variance
+            Scale = scale
+            Shift = shift
+            Epsilon = epsilon
+        }
+
+    /// Any other differentiable function of the inputs' values.
+    static member Pure(name: string, f: Func<IReadOnlyList<Tensor>, Tensor>) =
+        Op.Pure(name, (fun inputs -> f.Invoke inputs))
+
+    /// One step of a network, named as its value is.
+    static member Node(name: string, op: Op, [<ParamArray>] inputs: string[]) = {
+        Name = name
+        Op = op
+        Inputs = List.ofArray inputs
+    }
+
+    /// The model of a graph whose nodes come after their inputs. `inputShape` is c, h, w, or null where any will do.
+    static member Model(inputShape: int64[], input: string, output: string, nodes: IEnumerable<Node>) =
+        Model.ofGraph (Option.ofObj inputShape) (Graph.create input output nodes)

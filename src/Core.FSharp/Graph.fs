@@ -1,0 +1,330 @@
+namespace Attribution.Core
+
+open System
+open System.Collections.Generic
+open Attribution
+open TorchSharp
+
+/// A convolution over n×c×h×w (or n×c×l, n×c×d×h×w: as many spatial dimensions as Stride has entries).
+[<NoComparison; ReferenceEquality>]
+type Convolution = {
+    /// out × in/groups × kernel.
+    Weight: Tensor
+    Bias: Tensor option
+    Stride: int64[]
+    /// Zeros added at both ends of each spatial dimension.
+    Padding: int64[]
+    Dilation: int64[]
+    Groups: int64
+}
+
+type PoolKind =
+    | MaxPool
+    /// The mean; `true` counts padded zeros.
+    | AveragePool of countPadding: bool
+
+/// A pooling over windows of n×c×h×w.
+type Pooling = {
+    Kind: PoolKind
+    Kernel: int64[]
+    Stride: int64[]
+    Padding: int64[]
+    Dilation: int64[]
+    /// A window that overhangs the end counts.
+    CeilMode: bool
+}
+
+type Activation =
+    | Relu
+    | LeakyRelu of slope: float
+    | Sigmoid
+    | Tanh
+
+/// Normalisation with fixed statistics: (x - Mean) / √(Variance + Epsilon) ⊙ Scale + Shift, channel by channel.
+[<NoComparison; ReferenceEquality>]
+type BatchNorm = {
+    Mean: Tensor
+    Variance: Tensor
+    Scale: Tensor
+    Shift: Tensor
+    Epsilon: float
+}
+
+/// What a node computes from the values of its inputs.
+[<NoComparison; ReferenceEquality>]
+type Op =
+    /// The images that a run is given.
+    | Input
+    /// A value that no image changes; it broadcasts over the instances.
+    | Constant of Tensor
+    | Convolution of Convolution
+    /// x Wᵀ + b: weight out×in, over the last dimension.
+    | Linear of weight: Tensor * bias: Tensor option
+    | Activation of Activation
+    | Pool of Pooling
+    /// The mean or the maximum over all positions of n×c×h×w, which become 1×1.
+    | GlobalPool of PoolKind
+    | BatchNorm of BatchNorm
+    | Add
+    | Subtract
+    | Multiply
+    | Divide
+    /// Matrix product of two values.
+    | MatMul
+    | Concat of axis: int64
+    /// The dimensions after the first; one of them may be -1.
+    | Reshape of shape: int64[]
+    /// All dimensions but the first become one.
+    | Flatten
+    | Permute of int64[]
+    | Softmax of axis: int64
+    | Identity
+    /// Any other differentiable function; its name is for people.
+    | Pure of name: string * (Tensor list -> Tensor)
+
+/// One step of a network: its value is named after it.
+[<NoComparison; ReferenceEquality>]
+type Node = {
+    Name: string
+    Op: Op
+    /// Names of the nodes whose values it takes.
+    Inputs: string list
+}
+
+/// A network as data: nodes in an order in which each comes after its inputs.
+[<NoComparison; ReferenceEquality>]
+type Graph = {
+    Nodes: Node[]
+    Input: string
+    /// The node of the logits.
+    Output: string
+}
+
+/// A way of running a network: what each op makes of its inputs' values. Guided backpropagation or LRP are other
+/// semantics of the same graph.
+type Semantics = Op -> Tensor list -> Tensor
+
+[<RequireQualifiedAccess>]
+module Op =
+    /// For people: "Conv 3×3, 64", "Linear 100", …
+    let describe op =
+        let times (numbers: int64 seq) = String.Join("×", numbers)
+
+        match op with
+        | Input -> "Input"
+        | Constant _ -> "Constant"
+        | Convolution c -> $"Conv {times c.Weight.shape[2..]}, {c.Weight.shape[0]}"
+        | Linear(weight, _) -> $"Linear {weight.shape[0]}"
+        | Activation(LeakyRelu slope) -> $"LeakyRelu {slope}"
+        | Activation kind -> string kind
+        | Pool { Kind = MaxPool; Kernel = kernel } -> $"MaxPool {times kernel}"
+        | Pool { Kernel = kernel } -> $"AveragePool {times kernel}"
+        | GlobalPool MaxPool -> "GlobalMaxPool"
+        | GlobalPool _ -> "GlobalAveragePool"
+        | BatchNorm _ -> "BatchNorm"
+        | Concat _ -> "Concat"
+        | Reshape _ -> "Reshape"
+        | Permute _ -> "Permute"
+        | Softmax _ -> "Softmax"
+        | Pure(name, _) -> name
+        | other -> string other
+
+    /// The op with f applied to each tensor that it holds.
+    let mapTensors (f: Tensor -> Tensor) op =
+        match op with
+        | Constant value -> Constant(f value)
+        | Convolution c ->
+            Convolution {
+                c with
+                    Weight = f c.Weight
+                    Bias = Option.map f c.Bias
+            }
+        | Linear(weight, bias) -> Linear(f weight, Option.map f bias)
+        | BatchNorm b ->
+            BatchNorm {
+                b with
+                    Mean = f b.Mean
+                    Variance = f b.Variance
+                    Scale = f b.Scale
+                    Shift = f b.Shift
+            }
+        | other -> other
+
+[<RequireQualifiedAccess>]
+module Semantics =
+    let private convolve (c: Convolution) (x: Tensor) =
+        let bias = Option.toObj c.Bias
+
+        match c.Stride.Length with
+        | 1 -> torch.nn.functional.conv1d (x, c.Weight, bias, c.Stride[0], c.Padding[0], c.Dilation[0], c.Groups)
+        | 2 -> torch.nn.functional.conv2d (x, c.Weight, bias, c.Stride, c.Padding, c.Dilation, c.Groups)
+        | _ -> torch.nn.functional.conv3d (x, c.Weight, bias, c.Stride, c.Padding, c.Dilation, c.Groups)
+
+    let private pool (p: Pooling) (x: Tensor) =
+        match p.Kind with
+        | MaxPool -> torch.nn.functional.max_pool2d (x, p.Kernel, p.Stride, p.Padding, p.Dilation, p.CeilMode)
+        | AveragePool countPadding ->
+            torch.nn.functional.avg_pool2d (x, p.Kernel, p.Stride, p.Padding, p.CeilMode, countPadding)
+
+    let private activate kind (x: Tensor) =
+        match kind with
+        | Relu -> x.relu ()
+        | LeakyRelu slope -> torch.nn.functional.leaky_relu (x, slope)
+        | Sigmoid -> x.sigmoid ()
+        | Tanh -> x.tanh ()
+
+    /// What the ops mean: the network's own function.
+    let plain: Semantics =
+        fun op inputs ->
+            match op, inputs with
+            | Constant value, [] -> value.alias ()
+            | Convolution c, [ x ] -> convolve c x
+            | Linear(weight, bias), [ x ] -> torch.nn.functional.linear (x, weight, Option.toObj bias)
+            | Activation kind, [ x ] -> activate kind x
+            | Pool p, [ x ] -> pool p x
+            | GlobalPool MaxPool, [ x ] -> x.flatten(2L).amax([| 2L |]).reshape [| x.shape[0]; x.shape[1]; 1L; 1L |]
+            | GlobalPool _, [ x ] -> x.mean ([| 2L; 3L |], true)
+            | BatchNorm b, [ x ] ->
+                torch.nn.functional.batch_norm (x, b.Mean, b.Variance, b.Scale, b.Shift, eps = b.Epsilon)
+            | Add, [ a; b ] -> a + b
+            | Subtract, [ a; b ] -> a - b
+            | Multiply, [ a; b ] -> a * b
+            | Divide, [ a; b ] -> a / b
+            | MatMul, [ a; b ] -> a.matmul b
+            | Concat axis, parts -> torch.cat (List.toArray parts, axis)
+            | Reshape shape, [ x ] -> x.reshape (Array.append [| x.shape[0] |] shape)
+            | Flatten, [ x ] -> x.reshape (x.shape[0], -1L)
+            | Permute order, [ x ] -> x.permute order
+            | Softmax axis, [ x ] -> torch.nn.functional.softmax (x, axis)
+            | Identity, [ x ] -> x.alias ()
+            | Pure(_, f), inputs -> f inputs
+            | op, inputs -> invalidOp $"{Op.describe op} does not take {List.length inputs} inputs."
+
+[<RequireQualifiedAccess>]
+module Graph =
+    /// <summary>A graph whose names are unique and whose nodes come after their inputs.</summary>
+    /// <exception cref="T:System.ArgumentException">A name is used twice, or not defined before it is used.</exception>
+    let create (input: string) (output: string) (nodes: Node seq) : Graph =
+        let defined = HashSet<string>()
+
+        for node in nodes do
+            for name in node.Inputs do
+                if not (defined.Contains name) then
+                    invalidArg "nodes" $"Node '{node.Name}' takes '{name}', which no node before it computes."
+
+            if not (defined.Add node.Name) then
+                invalidArg "nodes" $"Two layers are named '{node.Name}': give each a name of its own."
+
+        for name in [ input; output ] do
+            if not (defined.Contains name) then
+                invalidArg "nodes" $"No node is named '{name}'."
+
+        {
+            Nodes = Array.ofSeq nodes
+            Input = input
+            Output = output
+        }
+
+    /// The graph with f applied to every op.
+    let mapOps (f: Op -> Op) graph = {
+        graph with
+            Nodes = graph.Nodes |> Array.map (fun node -> { node with Op = f node.Op })
+    }
+
+    /// The nodes whose values the wanted ones depend on, where the given ones are known.
+    let private needed (given: string -> bool) (wanted: string seq) graph =
+        let names = HashSet<string>(wanted)
+
+        for i in graph.Nodes.Length - 1 .. -1 .. 0 do
+            let node = graph.Nodes[i]
+
+            if names.Contains node.Name && not (given node.Name) then
+                names.UnionWith node.Inputs
+
+        names
+
+    /// The nodes that depend on the layer, itself excluded.
+    let private downstream layer graph =
+        let names = HashSet<string>([ layer ])
+
+        for node in graph.Nodes do
+            if List.exists names.Contains node.Inputs then
+                names.Add node.Name |> ignore
+
+        names.Remove layer |> ignore
+        names
+
+    /// The layers other than the given one whose values flow past it to the output: what a cut there holds fixed.
+    let around (layer: string) graph =
+        let later = downstream layer graph
+        let needed = needed (fun name -> name = layer) [ graph.Output ] graph
+
+        graph.Nodes
+        |> Seq.filter (fun node -> later.Contains node.Name && needed.Contains node.Name)
+        |> Seq.collect _.Inputs
+        |> Seq.filter (fun name -> name <> layer && not (later.Contains name))
+        |> Seq.distinct
+        |> List.ofSeq
+
+    /// <summary>The one interpreter: the values of the wanted nodes, from the values of the given ones. Runs only what
+    /// they need, and lets go of each value when its last reader is done; where a gradient is being recorded, autograd
+    /// keeps what the way back needs. `observe` sees each value computed.</summary>
+    let runObserved
+        (observe: Node -> Tensor -> unit)
+        (semantics: Semantics)
+        (graph: Graph)
+        (given: (string * Tensor) list)
+        (wanted: string list)
+        : Tensor list =
+        use scope = torch.NewDisposeScope()
+        let values = Dictionary<string, Tensor>()
+
+        for name, value in given do
+            values[name] <- value
+
+        let isGiven = HashSet<string>(Seq.map fst given)
+        let needed = needed isGiven.Contains wanted graph
+
+        let computed =
+            graph.Nodes
+            |> Array.filter (fun n -> needed.Contains n.Name && not (isGiven.Contains n.Name))
+
+        let readers = Dictionary<string, int>()
+
+        for name in Seq.append wanted (computed |> Seq.collect _.Inputs) do
+            readers[name] <- readers.GetValueOrDefault name + 1
+
+        let release name =
+            readers[name] <- readers[name] - 1
+
+            if readers[name] = 0 && not (isGiven.Contains name) then
+                values[name].Dispose()
+                values.Remove name |> ignore
+
+        for node in computed do
+            let inputs = node.Inputs |> List.map (fun name -> values[name])
+
+            let value =
+                Scope.run (fun () ->
+                    let result = semantics node.Op inputs
+                    // A function that hands back its argument must not tie the two nodes' lifetimes.
+                    if inputs |> List.exists (fun i -> obj.ReferenceEquals(i, result)) then
+                        result.alias ()
+                    else
+                        result)
+
+            values[node.Name] <- value
+            observe node value
+            List.iter release node.Inputs
+
+        wanted
+        |> List.map (fun name ->
+            if isGiven.Contains name then
+                values[name].alias()
+            else
+                values[name])
+        |> List.map (fun value -> scope.MoveToOuter value)
+
+    /// The values of the wanted nodes, from the values of the given ones.
+    let run semantics graph given wanted =
+        runObserved (fun _ _ -> ()) semantics graph given wanted

@@ -1,0 +1,210 @@
+namespace Attribution.Core
+
+open System
+open System.Collections.Concurrent
+open Attribution
+open TorchSharp
+
+/// A network cut at a layer: f = g ∘ h.
+[<NoComparison; NoEquality>]
+type Slice = {
+    /// Instances → the layer's values (n×…), followed by what flows past the layer.
+    H: Tensor -> Tensor list
+    /// What flows past the layer → the layer's values → the logits: the other paths are held fixed.
+    G: Tensor list -> Tensor -> Tensor
+}
+
+/// How work is divided into passes.
+type Batching =
+    /// As many instances a pass as this many bytes of activations allow.
+    | Memory of bytes: int64
+    /// This many instances a pass.
+    | Fixed of size: int
+
+/// A classifier: images (n×c×h×w, 0-255) → logits (n×k), with its layers and cuts.
+[<NoComparison; ReferenceEquality>]
+type Model = {
+    Graph: Graph
+    /// c, h, w of the images that it takes, where that is fixed.
+    InputShape: int64[] option
+    Device: torch.Device
+    Precision: torch.ScalarType
+    Batching: Batching
+    /// Called before each pass with the number of instances that it holds; it may raise an exception to stop the work.
+    OnPass: int -> unit
+    /// Bytes of activations of one instance, by the instance's shape.
+    Footprints: ConcurrentDictionary<string, int64>
+}
+
+[<RequireQualifiedAccess>]
+module Model =
+    [<Literal>]
+    let private MostInstances = 256L
+
+    let private halfOfFreeMemory () =
+        let info = GC.GetGCMemoryInfo()
+        max (256L <<< 20) ((info.TotalAvailableMemoryBytes - info.MemoryLoadBytes) / 2L)
+
+    /// The model of a graph, on the processor in the precision of its weights.
+    let ofGraph (inputShape: int64[] option) (graph: Graph) : Model = {
+        Graph = graph |> Graph.mapOps (Op.mapTensors (fun t -> t.DetachFromDisposeScope()))
+        InputShape = inputShape
+        Device = torch.CPU
+        Precision = torch.float32
+        Batching = Memory(halfOfFreeMemory ())
+        OnPass = ignore
+        Footprints = ConcurrentDictionary()
+    }
+
+    /// <summary>The same model with its weights on a device in a precision; convolutions keep theirs in the layout that
+    /// they run fastest on. A `Pure` op keeps what it captured.</summary>
+    let toDevice (device: torch.Device) (precision: torch.ScalarType) (model: Model) : Model =
+        let place (t: Tensor) =
+            if t.is_floating_point () then
+                t.``to``(precision, device).DetachFromDisposeScope()
+            else
+                t.``to``(device).DetachFromDisposeScope()
+
+        let layout op =
+            match Op.mapTensors place op with
+            | Convolution c ->
+                Convolution {
+                    c with
+                        Weight = (Tensor.channelsLast c.Weight).DetachFromDisposeScope()
+                }
+            | op -> op
+
+        {
+            model with
+                Graph = Graph.mapOps layout model.Graph
+                Device = device
+                Precision = precision
+                Footprints = ConcurrentDictionary()
+        }
+
+    /// The chain of named functions; each gives the layer of its name.
+    let ofFunctions (layers: (string * (Tensor -> Tensor)) seq) : Model =
+        let chain =
+            layers
+            |> Seq.scan
+                (fun (previous: Node) (name, f) -> {
+                    Name = name
+                    Op = Pure(name, (fun inputs -> f inputs.Head))
+                    Inputs = [ previous.Name ]
+                })
+                {
+                    Name = "input"
+                    Op = Input
+                    Inputs = []
+                }
+            |> Array.ofSeq
+
+        ofGraph None (Graph.create "input" (Array.last chain).Name chain)
+
+    /// The names of the places where the model can be cut, from the images to the logits.
+    let layers (model: Model) =
+        model.Graph.Nodes
+        |> Seq.filter (fun node ->
+            match node.Op with
+            | Constant _ -> false
+            | _ -> true)
+        |> Seq.map _.Name
+        |> List.ofSeq
+
+    let private requireImages (model: Model) (x: Tensor) =
+        match model.InputShape with
+        | Some shape when x.ndim < 2L || x.shape[1..] <> shape ->
+            let text = Tensor.shapeText
+            invalidArg "x" $"The model takes instances of the shape {text shape}, but these have {text x.shape[1..]}."
+        | _ -> ()
+
+    let private run semantics (model: Model) given wanted =
+        Graph.run semantics model.Graph given wanted
+
+    /// The wanted layers' values of images.
+    let private valuesOf (model: Model) (wanted: string list) (x: Tensor) =
+        requireImages model x
+        model.OnPass(int x.shape[0])
+        let placed = x.``to`` (model.Precision, model.Device)
+        let hasConvolutions = model.Graph.Nodes |> Array.exists _.Op.IsConvolution
+
+        let placed =
+            if hasConvolutions then
+                Tensor.channelsLast placed
+            else
+                placed
+
+        run Semantics.plain model [ model.Graph.Input, placed ] wanted
+
+    let private readable (logits: Tensor) =
+        if logits.dtype = torch.bfloat16 then
+            logits.``to`` torch.float32
+        else
+            logits
+
+    /// <summary>f: instances (n×…) → logits (n×k).</summary>
+    /// <exception cref="T:System.ArgumentException">The instances have a shape that the model does not take.</exception>
+    let logits (model: Model) (x: Tensor) : Tensor =
+        let logits = (valuesOf model [ model.Graph.Output ] x).Head |> readable
+        Tensor.requireDims "logits" [ 2 ] logits
+        logits
+
+    /// <summary>f = g ∘ h, cut at a layer.</summary>
+    /// <exception cref="T:System.ArgumentException">The model has no such layer, or it does not lead to the logits.</exception>
+    let cut (layer: string) (model: Model) : Slice =
+        if not (List.contains layer (layers model)) then
+            invalidArg "layer" $"The model has no layer named '{layer}'."
+
+        let around = Graph.around layer model.Graph
+
+        {
+            H = valuesOf model (layer :: around)
+            G =
+                fun past z ->
+                    let given = (layer, z) :: List.zip around past
+                    (run Semantics.plain model given [ model.Graph.Output ]).Head |> readable
+        }
+
+    /// The values of a layer: instances (n×…) → n×units, flattened in row-major order.
+    let units (layer: string) (model: Model) (x: Tensor) : Tensor =
+        let z = (valuesOf model [ layer ] x).Head |> readable
+        z.reshape (x.shape[0], -1L)
+
+    /// Bytes of activations that one of these instances leaves behind in a forward pass.
+    let private footprint (model: Model) (instances: Instances) =
+        use _ = torch.NewDisposeScope()
+        let one = instances.Read 0 1
+
+        let measure _ =
+            let mutable bytes = one.numel () * 4L
+
+            let observe (_: Node) (value: Tensor) =
+                bytes <- bytes + value.numel () * value.ElementSize
+
+            let quiet = { model with OnPass = ignore }
+            requireImages quiet one
+            let placed = one.``to`` (model.Precision, model.Device)
+
+            Scope.forwardOnly (fun () ->
+                Graph.runObserved observe Semantics.plain model.Graph [ model.Graph.Input, placed ] [
+                    model.Graph.Output
+                ])
+            |> List.iter _.Dispose()
+
+            bytes
+
+        model.Footprints.GetOrAdd(Tensor.shapeText one.shape, measure)
+
+    // A gradient keeps the activations, and about as much again in gradients and the convolutions' scratch.
+    let private gradientOverhead = 2L
+
+    /// How many of these instances one pass takes. A result never depends on it.
+    let batchSize (model: Model) (instances: Instances) : int =
+        match model.Batching with
+        | Fixed size when size < 1 ->
+            invalidArg "batchSize" $"A batch holds at least 1 instance, but batchSize is {size}."
+        | Fixed size -> size
+        | Memory _ when instances.Count = 0 -> 1
+        | Memory budget ->
+            let each = footprint model instances * gradientOverhead
+            int (min MostInstances (max 1L (budget / max 1L each)))

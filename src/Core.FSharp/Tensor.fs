@@ -1,0 +1,169 @@
+namespace Attribution
+
+open System
+
+/// <summary>A failure that the caller can mend: the message is one sentence that names the file, argument or instance
+/// and says what to do.</summary>
+[<Sealed; AllowNullLiteral>]
+type AttributionException(message: string, inner: exn) =
+    inherit Exception(message, inner)
+    new(message) = AttributionException(message, null)
+
+namespace Attribution.Core
+
+open System
+open Attribution
+open TorchSharp
+
+/// A TorchSharp tensor. Images are n×c×h×w; a batch's first dimension counts instances.
+type Tensor = torch.Tensor
+
+/// Some of the explained instances: their positions among all (int64, n) and the instances themselves (n×…).
+[<NoComparison; ReferenceEquality>]
+type Batch = { Rows: Tensor; X: Tensor }
+
+/// Instances that are read a batch at a time: `Read start length` gives length×….
+[<NoComparison; NoEquality>]
+type Instances = {
+    Count: int
+    Read: int -> int -> Tensor
+}
+
+/// Native memory: every loop runs in scopes that free what the loop does not hand out.
+[<RequireQualifiedAccess>]
+module Scope =
+    let private keep (scope: DisposeScope) (result: Tensor) =
+        if scope.Contains result then
+            scope.MoveToOuter result
+        else
+            result
+
+    /// The result of f; every other tensor that f makes is freed.
+    let run (f: unit -> Tensor) =
+        use scope = torch.NewDisposeScope()
+        keep scope (f ())
+
+    /// The same for several results.
+    let runMany (f: unit -> Tensor[]) =
+        use scope = torch.NewDisposeScope()
+        f () |> Array.map (keep scope)
+
+    /// Runs f where no derivative will be asked of what it computes.
+    let forwardOnly (f: unit -> 'a) =
+        use _ = torch.no_grad ()
+        f ()
+
+[<RequireQualifiedAccess>]
+module Tensor =
+    let internal shapeText (shape: int64[]) = "[" + String.Join("; ", shape) + "]"
+
+    /// <summary>Requires x to have one of the given numbers of dimensions.</summary>
+    /// <exception cref="T:System.ArgumentException">x has another number of dimensions.</exception>
+    let requireDims (name: string) (allowed: int list) (x: Tensor) =
+        if not (List.contains (int x.ndim) allowed) then
+            let expected = String.Join(" or ", allowed)
+            invalidArg name $"{name} must have {expected} dimensions, but has the shape {shapeText x.shape}."
+
+    /// <summary>Requires x to have the given shape.</summary>
+    /// <exception cref="T:System.ArgumentException">x has another shape.</exception>
+    let requireShape (name: string) (expected: int64[]) (x: Tensor) =
+        if x.shape <> expected then
+            invalidArg name $"{name} must have the shape {shapeText expected}, but has {shapeText x.shape}."
+
+    /// Sums everything but the first dimension: n×… → n.
+    let sumEach (x: Tensor) = x.reshape(x.shape[0], -1L).sum 1L
+
+    /// A column vector of n numbers shaped so that it multiplies n×… instance by instance.
+    let likeInstances (x: Tensor) (perInstance: Tensor) =
+        perInstance.reshape [| yield -1L; for _ in 2L .. x.ndim -> 1L |]
+
+    /// The same numbers with the channels of n×c×h×w innermost in memory, which convolutions run fastest on.
+    let channelsLast (x: Tensor) =
+        if x.ndim = 4L then
+            x.permute(0L, 2L, 3L, 1L).contiguous().permute(0L, 3L, 1L, 2L)
+        else
+            x
+
+    /// Positions (within the batch) of the instances that hold a NaN or an infinity.
+    let notFinite (x: Tensor) : int64[] =
+        Scope.run (fun () -> x.isfinite().reshape(x.shape[0], -1L).all(1L).logical_not().nonzero().flatten())
+        |> fun found ->
+            use found = found
+            found.data<int64>().ToArray()
+
+    /// <summary>Pixel attribution: the mean over the channels of n×c×h×w; n×h×w is taken as it is.</summary>
+    let pixels (attributions: Tensor) =
+        requireDims "attributions" [ 3; 4 ] attributions
+
+        if attributions.ndim = 4L then
+            attributions.mean [| 1L |]
+        else
+            attributions
+
+[<RequireQualifiedAccess>]
+module Instances =
+    let ofTensor (x: Tensor) = {
+        Count = int x.shape[0]
+        Read = fun start length -> x.narrow (0L, start, length)
+    }
+
+    let private read (instances: Instances) start length =
+        let x = instances.Read start length
+
+        {
+            Rows = torch.arange (int64 start, int64 (start + length), torch.int64, x.device)
+            X = x
+        }
+
+    let private starts size (instances: Instances) =
+        if instances.Count = 0 then
+            raise (AttributionException "There are no instances to work on: the selection is empty.")
+
+        seq { 0..size .. instances.Count - 1 }
+        |> Seq.map (fun start -> start, min size (instances.Count - start))
+
+    /// <summary>Hands every batch of at most `size` instances to f, and frees what f leaves behind.</summary>
+    /// <exception cref="T:Attribution.AttributionException">There are no instances.</exception>
+    let iter (size: int) (f: Batch -> unit) (instances: Instances) =
+        for start, length in starts size instances do
+            use _ = torch.NewDisposeScope()
+            f (read instances start length)
+
+    /// <summary>f of every batch: one result for each instance, in the instances' order.</summary>
+    /// <exception cref="T:Attribution.AttributionException">There are no instances.</exception>
+    let map (size: int) (f: Batch -> Tensor) (instances: Instances) : Tensor =
+        let mutable whole: Tensor = null
+
+        for start, length in starts size instances do
+            let part = Scope.run (fun () -> f (read instances start length))
+
+            if length = instances.Count then
+                whole <- part
+            else
+                if isNull whole then
+                    let shape = Array.append [| int64 instances.Count |] part.shape[1..]
+                    whole <- torch.empty (shape, part.dtype, part.device)
+
+                whole.narrow(0L, start, length).copy_ part |> ignore
+                part.Dispose()
+
+        whole
+
+    /// Every pair of an instance i < n and a step k < counts[i], in that order, tiled into groups of at most `size`:
+    /// f receives the pairs' instances and steps (two int64 vectors).
+    let tile (size: int) (counts: int64[]) (device: torch.Device) (f: Tensor -> Tensor -> unit) =
+        let instance =
+            counts
+            |> Array.mapi (fun i count -> Array.create (int count) (int64 i))
+            |> Array.concat
+
+        let step = counts |> Array.collect (fun count -> [| 0L .. count - 1L |])
+
+        for start in 0..size .. instance.Length - 1 do
+            use _ = torch.NewDisposeScope()
+            let length = min size (instance.Length - start)
+
+            let on (numbers: int64[]) =
+                torch.tensor(numbers[start .. start + length - 1]).``to`` device
+
+            f (on instance) (on step)
