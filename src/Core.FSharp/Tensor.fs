@@ -70,6 +70,11 @@ module Tensor =
         if x.shape <> expected then
             invalidArg name $"{name} must have the shape {shapeText expected}, but has {shapeText x.shape}."
 
+    /// The numbers, in row-major order.
+    let toArray<'t when 't: unmanaged and 't: struct and 't: (new: unit -> 't) and 't :> ValueType> (x: Tensor) : 't[] =
+        use _ = torch.NewDisposeScope()
+        x.``to``(torch.CPU).contiguous().data<'t>().ToArray()
+
     /// Sums everything but the first dimension: n×… → n.
     let sumEach (x: Tensor) = x.reshape(x.shape[0], -1L).sum 1L
 
@@ -84,12 +89,13 @@ module Tensor =
         else
             x
 
+    /// Where x > 0.
+    let isPositive (x: Tensor) = x.gt (0.0.ToScalar())
+
     /// Positions (within the batch) of the instances that hold a NaN or an infinity.
     let notFinite (x: Tensor) : int64[] =
         Scope.run (fun () -> x.isfinite().reshape(x.shape[0], -1L).all(1L).logical_not().nonzero().flatten())
-        |> fun found ->
-            use found = found
-            found.data<int64>().ToArray()
+        |> toArray<int64>
 
     /// <summary>Pixel attribution: the mean over the channels of n×c×h×w; n×h×w is taken as it is.</summary>
     let pixels (attributions: Tensor) =
