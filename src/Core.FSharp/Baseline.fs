@@ -2,34 +2,47 @@ namespace Attribution.Core
 
 open TorchSharp
 
-/// Where a path to the instances begins: a batch (n×…) → its baselines, of the same shape.
-type Baseline = Batch -> Tensor
+/// Where a path to the instances begins: `Of` gives a batch (n×…) its baselines, of the same shape.
+[<NoComparison; NoEquality>]
+type Baseline = { Name: string; Of: Batch -> Tensor }
 
 [<RequireQualifiedAccess>]
 module Baseline =
-    /// Every number the same: 0 is black; white is 255, or 1 where images are stored in 0-1.
-    let constant (value: float) : Baseline =
-        fun batch -> torch.full_like (batch.X, TorchSharp.Scalar.op_Implicit value)
+    let private constant name (value: float) = {
+        Name = name
+        Of = fun batch -> torch.full_like (batch.X, value.ToScalar())
+    }
 
-    let black: Baseline = constant 0.
+    /// Black: 0.
+    let black = constant "black" 0.
+
+    /// White: 255, or 1 where images are stored in 0-1.
+    let white (peak: float) = constant "white" peak
 
     /// Gaussian noise, mean 0, one draw an instance: the draw depends on the seed and the instance's position alone.
-    let random (standardDeviation: float) (seed: int64) : Baseline =
-        fun batch ->
-            let draw (row: int64) =
-                use generator =
-                    new torch.Generator(uint64 (seed * 0x9E3779B97F4A7C15L + row), torch.CPU)
+    let random (standardDeviation: float) (seed: int64) =
+        let draw (batch: Batch) (row: int64) =
+            use generator =
+                new torch.Generator(uint64 (seed * 0x9E3779B97F4A7C15L + row), torch.CPU)
 
-                torch.randn (batch.X.shape[1..], torch.float32, generator = generator)
+            torch.randn (batch.X.shape[1..], torch.float32, generator = generator)
 
-            let draws = Tensor.toArray<int64> batch.Rows |> Array.map draw
+        {
+            Name = "random"
+            Of =
+                fun batch ->
+                    let draws = Tensor.toArray<int64> batch.Rows |> Array.map (draw batch)
 
-            torch.stack(draws).``to``(batch.X.dtype, batch.X.device)
-            * standardDeviation.ToScalar()
+                    torch.stack(draws).``to``(batch.X.dtype, batch.X.device)
+                    * standardDeviation.ToScalar()
+        }
 
     /// Any function of the instances.
-    let ofFunction (f: Tensor -> Tensor) : Baseline =
-        fun batch ->
-            let baseline = f batch.X
-            Tensor.requireShape "The baseline" batch.X.shape baseline
-            baseline
+    let ofFunction (name: string) (f: Tensor -> Tensor) = {
+        Name = name
+        Of =
+            fun batch ->
+                let baseline = f batch.X
+                Tensor.requireShape "The baseline" batch.X.shape baseline
+                baseline
+    }

@@ -9,9 +9,14 @@ open TorchSharp
 [<NoComparison; ReferenceEquality>]
 type Explained = { Rows: Tensor; Outputs: Lazy<Tensor> }
 
-/// A quantity of interest: given what is explained, outputs (n×k) → one number for each instance (n). What it takes
-/// from the explained instance (its predicted class, its label) stays fixed wherever the outputs are evaluated.
-type Quantity = Explained -> Tensor -> Tensor
+/// A quantity of interest. `Of explained outputs` gives one number for each instance (n×k → n); what it takes from the
+/// explained instance (its predicted class, its label) stays fixed wherever the outputs are evaluated.
+[<NoComparison; NoEquality>]
+type Quantity = {
+    /// As the command line spells it: "predicted", "class:3", "margin:3,5".
+    Name: string
+    Of: Explained -> Tensor -> Tensor
+}
 
 /// What is differentiated or measured: outputs of instances (n×… → n×k), and a quantity of them.
 [<NoComparison; NoEquality>]
@@ -49,31 +54,44 @@ module Quantity =
 
         torch.tensor(labels).``to``(explained.Rows.device).index_select(0L, explained.Rows)
 
+    let private ofPredicted explained outputs = pick (predictedClass explained) outputs
+
+    let private ofTrue labels explained outputs =
+        pick (trueClass labels explained outputs) outputs
+
     /// s_c, c the class predicted for the explained instance.
-    let predicted: Quantity =
-        fun explained outputs -> pick (predictedClass explained) outputs
+    let predicted = { Name = "predicted"; Of = ofPredicted }
 
     /// s_y, y the explained instance's label; `labels` holds one for each of all instances.
-    let trueClassOf (labels: int64[]) : Quantity =
-        fun explained outputs -> pick (trueClass labels explained outputs) outputs
-
-    /// s_k.
-    let ofClass (k: int) : Quantity = fun _ outputs -> column k outputs
-
-    /// s_a - s_b.
-    let margin (a: int) (b: int) : Quantity =
-        fun _ outputs -> column a outputs - column b outputs
+    let trueClassOf (labels: int64[]) = { Name = "true"; Of = ofTrue labels }
 
     /// s_c - s_y: predicted minus true.
-    let predictedMinusTrue (labels: int64[]) : Quantity =
-        fun explained outputs -> predicted explained outputs - trueClassOf labels explained outputs
+    let predictedMinusTrue (labels: int64[]) = {
+        Name = "predicted-true"
+        Of = fun explained outputs -> ofPredicted explained outputs - ofTrue labels explained outputs
+    }
+
+    /// s_k.
+    let ofClass (k: int) = {
+        Name = $"class:{k}"
+        Of = fun _ outputs -> column k outputs
+    }
+
+    /// s_a - s_b.
+    let margin (a: int) (b: int) = {
+        Name = $"margin:{a},{b}"
+        Of = fun _ outputs -> column a outputs - column b outputs
+    }
 
     /// Any function of the outputs, row by row: n×k → n.
-    let ofFunction (f: Tensor -> Tensor) : Quantity =
-        fun _ outputs ->
-            let values = f outputs
-            Tensor.requireShape "The quantity of n×k logits" [| outputs.shape[0] |] values
-            values
+    let ofFunction (name: string) (f: Tensor -> Tensor) = {
+        Name = name
+        Of =
+            fun _ outputs ->
+                let values = f outputs
+                Tensor.requireShape "The quantity of n×k logits" [| outputs.shape[0] |] values
+                values
+    }
 
 [<RequireQualifiedAccess>]
 module Target =
@@ -124,7 +142,7 @@ module Target =
         fun x ->
             let outputs = checkedOutput target batch.Rows x
 
-            target.Quantity
+            target.Quantity.Of
                 {
                     Rows = batch.Rows
                     Outputs = lazy outputs.detach ()
@@ -146,4 +164,4 @@ module Target =
     /// The quantity of points (m×…), each a variation of the explained instance at the position of the same row.
     let along (target: Target) (explained: Explained) (positions: Tensor) : Tensor -> Tensor =
         let explained = at positions explained
-        fun points -> target.Quantity explained (checkedOutput target explained.Rows points)
+        fun points -> target.Quantity.Of explained (checkedOutput target explained.Rows points)

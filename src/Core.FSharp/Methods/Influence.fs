@@ -54,7 +54,7 @@ module Influence =
                     let among = torch.tensor(isMember).``to`` logits.device
 
                     let ask (outputs: Tensor) =
-                        interest.Quantity explained outputs * among
+                        interest.Quantity.Of explained outputs * among
 
                     let sum = (pull (Diff.gradEach ask logits)).sum [| 0L |]
                     let total = if isNull sums[i] then sum else sums[i] + sum

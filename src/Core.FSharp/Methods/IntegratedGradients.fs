@@ -10,7 +10,7 @@ module IntegratedGradients =
     /// <summary>IG(x, b) = (x - b) ⊙ Σᵢ wᵢ ∇ₓ t(b + αᵢ(x - b)) over the nodes αᵢ and weights wᵢ of a quadrature of [0, 1];
     /// without `multiply`, the sum alone.</summary>
     let attribute (nodes: (float * float)[]) (baseline: Baseline) (multiply: bool) (target: Target) (batch: Batch) =
-        let start = baseline batch
+        let start = baseline.Of batch
         let difference = batch.X - start
         let explained = Target.explained target batch
         let mean = torch.zeros_like batch.X
@@ -38,4 +38,4 @@ module IntegratedGradients =
         Scope.forwardOnly (fun () ->
             let all = torch.arange (batch.X.shape[0], torch.int64, batch.X.device)
             let t = Target.along target (Target.explained target batch) all
-            (Tensor.sumEach attributions - (t batch.X - t (baseline batch))).abs())
+            (Tensor.sumEach attributions - (t batch.X - t (baseline.Of batch))).abs())

@@ -15,7 +15,7 @@ module AverageDrop =
         Scope.forwardOnly (fun () ->
             let explained = Target.explained target batch
             let all = torch.arange (batch.X.shape[0], torch.int64, batch.X.device)
-            let before = target.Quantity explained (explained.Outputs.Force())
+            let before = target.Quantity.Of explained (explained.Outputs.Force())
 
             let after =
                 Target.along target explained all (Ranking.mask (Tensor.isPositive pixels) batch.X)

@@ -31,7 +31,7 @@ module NecessityOrdering =
                     Target.along target explained instance (Ranking.remove (pick ranks) removed (pick batch.X))
 
                 let floor =
-                    target.Quantity (Target.at instance explained) (blank.expand (instance.shape[0], -1L))
+                    target.Quantity.Of (Target.at instance explained) (blank.expand (instance.shape[0], -1L))
 
                 let above = (score - floor).clamp_min 0.
                 scores.AddRange(Tensor.toArray<float>(above.``to`` torch.float64))))
