@@ -2,6 +2,7 @@ namespace Attribution.Core
 
 open System
 open System.Collections.Concurrent
+open System.Collections.Generic
 open Attribution
 open TorchSharp
 
@@ -136,11 +137,15 @@ module Model =
 
         run Semantics.plain model [ model.Graph.Input, placed ] wanted
 
-    let private readable (logits: Tensor) =
-        if logits.dtype = torch.bfloat16 then
-            logits.``to`` torch.float32
-        else
-            logits
+    // Whatever a network computes in and on, what comes out is on the processor and in float32 at least.
+    let private readable (values: Tensor) =
+        values.``to`` (
+            (if values.dtype = torch.float64 then
+                 torch.float64
+             else
+                 torch.float32),
+            torch.CPU
+        )
 
     /// <summary>f: instances (n×…) → logits (n×k).</summary>
     /// <exception cref="T:System.ArgumentException">The instances have a shape that the model does not take.</exception>
@@ -169,6 +174,38 @@ module Model =
     let units (layer: string) (model: Model) (x: Tensor) : Tensor =
         let z = (valuesOf model [ layer ] x).Head |> readable
         z.reshape (x.shape[0], -1L)
+
+    let private blank (model: Model) =
+        model.InputShape
+        |> Option.map (fun shape -> torch.zeros (Array.append [| 1L |] shape, model.Precision, model.Device))
+
+    /// (Name, operation, shape of one instance's values) of each layer; the shape is empty where the input's is unknown.
+    let describe (model: Model) : (string * string * int64[])[] =
+        use _ = torch.NewDisposeScope()
+        let shapes = Dictionary<string, int64[]>()
+        let observe (node: Node) (value: Tensor) = shapes[node.Name] <- value.shape[1..]
+
+        blank model
+        |> Option.iter (fun x ->
+            shapes[model.Graph.Input] <- x.shape[1..]
+
+            Scope.forwardOnly (fun () ->
+                Graph.runObserved observe Semantics.plain model.Graph [ model.Graph.Input, x ] [ model.Graph.Output ])
+            |> ignore)
+
+        let names = HashSet<string>(layers model)
+
+        model.Graph.Nodes
+        |> Array.filter (fun node -> names.Contains node.Name)
+        |> Array.map (fun node -> node.Name, Op.describe node.Op, shapes.GetValueOrDefault(node.Name, [||]))
+
+    /// Frees the weights.
+    let dispose (model: Model) =
+        let free (t: Tensor) =
+            t.Dispose()
+            t
+
+        model.Graph |> Graph.mapOps (Op.mapTensors free) |> ignore
 
     /// Bytes of activations that one of these instances leaves behind in a forward pass.
     let private footprint (model: Model) (instances: Instances) =

@@ -12,17 +12,11 @@ module Picture =
         maps / (maps.amax ([| 1L; 2L |], true) + tiny.ToScalar())
 
     /// <summary>Point clouds (n×h×w) of attributions (n×c×h×w or n×h×w): the mean over channels; what is below the
-    /// threshold, where one is given, becomes 0; divided by its own maximum + 1e-9, image by image.</summary>
-    let pointCloud (threshold: float option) (attributions: Tensor) : Tensor =
+    /// threshold becomes 0 (minus infinity: nothing does); divided by its own maximum + 1e-9, image by image.</summary>
+    let pointCloud (threshold: float) (attributions: Tensor) : Tensor =
         Scope.run (fun () ->
             let pixels = (Tensor.pixels attributions).``to`` torch.float64
-
-            let kept =
-                match threshold with
-                | Some t -> pixels.masked_fill (pixels.lt (t.ToScalar()), 0.)
-                | None -> pixels
-
-            (byOwnMaximum kept).``to`` torch.float32)
+            (byOwnMaximum (pixels.masked_fill (pixels.lt (threshold.ToScalar()), 0.))).``to`` torch.float32)
 
     // scipy.ndimage.gaussian_filter's defaults: truncated at 4 sigma, edges reflected (d c b a | a b c d | d c b a).
     let private blurred (sigma: float) (maps: Tensor) =

@@ -51,7 +51,7 @@ module Influence =
                 let isMember = members[i][start .. start + int batch.X.shape[0] - 1]
 
                 if Array.contains true isMember then
-                    let among = torch.tensor(isMember).``to`` logits.device
+                    let among = torch.tensor isMember
 
                     let ask (outputs: Tensor) =
                         interest.Quantity.Of explained outputs * among
@@ -94,7 +94,7 @@ module Influence =
         |> Instances.map (Model.batchSize model instances) (fun batch ->
             Scope.forwardOnly (fun () ->
                 let values = Model.units layer model batch.X
-                values.index_select (1L, columns.``to`` values.device)))
+                values.index_select (1L, columns)))
 
     /// <summary>Selectivity: the area under the ROC curve of a value as a detector of one class against another; ties count
     /// half. 1 where every value of the class exceeds every other, 0.5 where it tells nothing.</summary>

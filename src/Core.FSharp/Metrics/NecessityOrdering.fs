@@ -10,6 +10,12 @@ module NecessityOrdering =
     /// An instance's curve: after how many removed pixels, which score max(t(R(i)) - t(0), 0).
     type Curve = { Removed: int64[]; Scores: float[] }
 
+    /// How many images are scored for the curves of attributions.
+    let steps (pixelsPerStep: int) (attributions: Tensor) : int64 =
+        Tensor.pixels attributions
+        |> Ranking.positives
+        |> Array.sumBy (fun n -> (Ranking.steps pixelsPerStep n).LongLength)
+
     /// <summary>The curve of each instance. All instances' steps share full batches.</summary>
     let curves (pixelsPerStep: int) (target: Target) (attributions: Tensor) (batch: Batch) : Curve[] =
         let pixels = Ranking.requireMaps batch.X attributions
