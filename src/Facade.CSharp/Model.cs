@@ -76,13 +76,13 @@ public sealed class Model : IDisposable
             );
 
         return module is TorchSharp.Modules.Sequential sequence && sequence.Count > 0
-            ? FromLayers(
-                [
-                    .. sequence
-                        .named_children()
-                        .Select(child => (child.name, (Func<Tensor, Tensor>)((nn.Module<Tensor, Tensor>)child.module).call)),
-                ]
-            )
+            ? FromLayers([
+                .. sequence
+                    .named_children()
+                    .Select(child =>
+                        (child.name, (Func<Tensor, Tensor>)((nn.Module<Tensor, Tensor>)child.module).call)
+                    ),
+            ])
             : FromLayers(("logits", module.call));
     }
 
@@ -154,7 +154,12 @@ public sealed class Model : IDisposable
             );
 
     /// <summary>The core's model, set to work: batches of a size, reports of progress, and an ear for cancellation.</summary>
-    internal Core.Model Working(int? batchSize, long passes, IProgress<Progress>? progress, CancellationToken cancellation)
+    internal Core.Model Working(
+        int? batchSize,
+        long passes,
+        IProgress<Progress>? progress,
+        CancellationToken cancellation
+    )
     {
         if (batchSize < 1)
             throw new ArgumentOutOfRangeException(nameof(batchSize), batchSize, "A batch holds at least 1 instance.");

@@ -70,7 +70,11 @@ public sealed class InflDirected
         CancellationToken cancellation = default
     ) =>
         Attribution.Core.Influence.distributions(
-            [.. interests.Select(i => Interop.Interest(i.Quantity.Core, row => i.Distribution?.Invoke((int)row) ?? true))],
+            [
+                .. interests.Select(i =>
+                    Interop.Interest(i.Quantity.Core, row => i.Distribution?.Invoke((int)row) ?? true)
+                ),
+            ],
             model.RequireLayer(layer),
             model.Working(batchSize, x.Count, progress, cancellation),
             x.Core

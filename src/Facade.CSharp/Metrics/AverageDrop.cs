@@ -58,7 +58,10 @@ public sealed class AverageDrop
     )
     {
         Maps.RequireOneEach(attributions, x);
-        var target = TargetModule.ofQuantity(quantity.Core, model.Working(batchSize, 2L * x.Count, progress, cancellation));
+        var target = TargetModule.ofQuantity(
+            quantity.Core,
+            model.Working(batchSize, 2L * x.Count, progress, cancellation)
+        );
         var drops = x.Core.Collect(
             target,
             batch =>

@@ -22,6 +22,5 @@ internal static class Maps
 
     /// <summary>The first few of some numbers, for a message.</summary>
     public static string List(IReadOnlyCollection<int> numbers, int most = 20) =>
-        string.Join(", ", numbers.Take(most))
-        + (numbers.Count > most ? $" and {numbers.Count - most} more" : "");
+        string.Join(", ", numbers.Take(most)) + (numbers.Count > most ? $" and {numbers.Count - most} more" : "");
 }

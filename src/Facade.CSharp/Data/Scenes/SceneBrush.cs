@@ -18,20 +18,13 @@ internal sealed class SceneBrush : IDisposable
 
     public void Dispose() => paint.Dispose();
 
-    internal void Disc(SKColor color, float x, float y, float radius) =>
-        Ellipse(color, x, y, radius, radius);
+    internal void Disc(SKColor color, float x, float y, float radius) => Ellipse(color, x, y, radius, radius);
 
     internal void Ellipse(SKColor color, float x, float y, float radiusX, float radiusY) =>
         canvas.DrawOval(x, y, radiusX, radiusY, Fill(color));
 
-    internal void Box(
-        SKColor color,
-        float left,
-        float top,
-        float right,
-        float bottom,
-        float corner = 0
-    ) => canvas.DrawRoundRect(new SKRect(left, top, right, bottom), corner, corner, Fill(color));
+    internal void Box(SKColor color, float left, float top, float right, float bottom, float corner = 0) =>
+        canvas.DrawRoundRect(new SKRect(left, top, right, bottom), corner, corner, Fill(color));
 
     internal void Polygon(SKColor color, params ReadOnlySpan<(float X, float Y)> corners)
     {
@@ -65,13 +58,7 @@ internal sealed class SceneBrush : IDisposable
 
     /// <summary>The upper half of an ellipse whose flat side lies at y.</summary>
     internal void Dome(SKColor color, float x, float y, float radiusX, float height) =>
-        canvas.DrawArc(
-            new SKRect(x - radiusX, y - height, x + radiusX, y + height),
-            180,
-            180,
-            true,
-            Fill(color)
-        );
+        canvas.DrawArc(new SKRect(x - radiusX, y - height, x + radiusX, y + height), 180, 180, true, Fill(color));
 
     private static SKPath Path(ReadOnlySpan<(float X, float Y)> points, bool close)
     {

@@ -26,11 +26,7 @@ internal sealed record SceneStyle(SKColor Body, SKColor Accent, float Slim, floa
     internal SKColor PaleAccent { get; } = Mix(Accent, SKColors.White, 0.6f);
 
     internal static SKColor Mix(SKColor a, SKColor b, float share) =>
-        new(
-            Blend(a.Red, b.Red, share),
-            Blend(a.Green, b.Green, share),
-            Blend(a.Blue, b.Blue, share)
-        );
+        new(Blend(a.Red, b.Red, share), Blend(a.Green, b.Green, share), Blend(a.Blue, b.Blue, share));
 
     private static byte Blend(byte a, byte b, float share) => (byte)(a + ((b - a) * share));
 }
@@ -51,13 +47,7 @@ internal static class SceneObjects
                 (-0.06f, top + 0.11f),
                 (-0.06f, 0.06f)
             );
-            brush.Polygon(
-                SceneStyle.Glass,
-                (0.04f, 0.06f),
-                (0.04f, top + 0.11f),
-                (0.24f, top + 0.11f),
-                (0.40f, 0.06f)
-            );
+            brush.Polygon(SceneStyle.Glass, (0.04f, 0.06f), (0.04f, top + 0.11f), (0.24f, top + 0.11f), (0.40f, 0.06f));
         }
         foreach (float x in (ReadOnlySpan<float>)[-0.32f, 0.10f])
         {
@@ -83,12 +73,7 @@ internal static class SceneObjects
         {
             if (member == Member.First)
             {
-                brush.Polygon(
-                    style.Body,
-                    (side * 0.12f, -0.22f),
-                    (side * 0.50f, -tip),
-                    (side * 0.60f, 0.06f)
-                );
+                brush.Polygon(style.Body, (side * 0.12f, -0.22f), (side * 0.50f, -tip), (side * 0.60f, 0.06f));
                 brush.Polygon(
                     style.Accent,
                     (side * 0.27f, -0.28f),
@@ -141,13 +126,7 @@ internal static class SceneObjects
         }
         float stern = 0.52f + (0.14f * style.Slim);
         brush.Polygon(style.Body, (-0.86f, 0.26f), (0.92f, 0.26f), (stern, 0.70f), (-0.56f, 0.70f));
-        brush.Polygon(
-            style.DeepBody,
-            (-0.66f, 0.56f),
-            (0.64f, 0.56f),
-            (stern, 0.70f),
-            (-0.56f, 0.70f)
-        );
+        brush.Polygon(style.DeepBody, (-0.66f, 0.56f), (0.64f, 0.56f), (stern, 0.70f), (-0.56f, 0.70f));
         foreach (float x in (ReadOnlySpan<float>)[-0.4f, 0, 0.4f])
         {
             brush.Disc(SceneStyle.Glass, x, 0.41f, 0.07f);
@@ -171,12 +150,7 @@ internal static class SceneObjects
         float foot = 0.78f - (0.06f * style.Slim);
         foreach (
             (float x, SKColor color) in (ReadOnlySpan<(float, SKColor)>)
-                [
-                    (-0.42f, style.DeepBody),
-                    (0.14f, style.DeepBody),
-                    (-0.55f, style.Body),
-                    (0.28f, style.Body),
-                ]
+                [(-0.42f, style.DeepBody), (0.14f, style.DeepBody), (-0.55f, style.Body), (0.28f, style.Body)]
         )
         {
             brush.Line(color, 0.12f, (x, 0.18f), (x, foot));

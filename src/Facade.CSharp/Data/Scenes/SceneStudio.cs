@@ -21,9 +21,7 @@ internal sealed class SceneStudio : IDisposable
         SceneObjects.Snowman,
     ];
 
-    private readonly SKBitmap bitmap = new(
-        new SKImageInfo(Size, Size, SKColorType.Rgba8888, SKAlphaType.Premul)
-    );
+    private readonly SKBitmap bitmap = new(new SKImageInfo(Size, Size, SKColorType.Rgba8888, SKAlphaType.Premul));
     private readonly SKCanvas canvas;
     private readonly SceneBrush brush;
     private readonly Layer neither = new();
@@ -87,11 +85,9 @@ internal sealed class SceneStudio : IDisposable
             for (int channel = 0; channel < 3; channel++)
             {
                 float value =
-                    Component(low, channel)
-                    + (texture[at] * (Component(high, channel) - Component(low, channel)));
+                    Component(low, channel) + (texture[at] * (Component(high, channel) - Component(low, channel)));
                 value = shown.Over(at, channel, clutter.Over(at, channel, value));
-                rgb[(3 * at) + channel] = (byte)
-                    Math.Clamp((value * shade) + light.Noise(random), 0, 255);
+                rgb[(3 * at) + channel] = (byte)Math.Clamp((value * shade) + light.Noise(random), 0, 255);
             }
         }
     }
@@ -110,11 +106,7 @@ internal sealed class SceneStudio : IDisposable
         SKColor high = SceneStyle.Mix(low, Tint(random, 0, 60, 15, 75), 0.6f);
         SKColor body = StandOut(low, high);
         SKColor accent = StandOut(low, high, body);
-        return (
-            low,
-            high,
-            new SceneStyle(body, accent, random.Between(0, 1), random.Between(0, 1))
-        );
+        return (low, high, new SceneStyle(body, accent, random.Between(0, 1), random.Between(0, 1)));
 
         SKColor StandOut(params ReadOnlySpan<SKColor> others)
         {
@@ -137,18 +129,8 @@ internal sealed class SceneStudio : IDisposable
         }
     }
 
-    private static SKColor Tint(
-        SceneRandom random,
-        float dull,
-        float vivid,
-        float dim,
-        float bright
-    ) =>
-        SKColor.FromHsv(
-            random.Between(0, 360),
-            random.Between(dull, vivid),
-            random.Between(dim, bright)
-        );
+    private static SKColor Tint(SceneRandom random, float dull, float vivid, float dim, float bright) =>
+        SKColor.FromHsv(random.Between(0, 360), random.Between(dull, vivid), random.Between(dim, bright));
 
     private static float Distance(SKColor a, SKColor b)
     {
@@ -207,15 +189,7 @@ internal sealed class SceneStudio : IDisposable
                     brush.Arc(color, 0.4f, 0, 0, 0.7f, 0.7f, 20, 200);
                     break;
                 case 2:
-                    brush.Line(
-                        color,
-                        0.35f,
-                        (-0.8f, 0.3f),
-                        (-0.4f, -0.3f),
-                        (0, 0.3f),
-                        (0.4f, -0.3f),
-                        (0.8f, 0.3f)
-                    );
+                    brush.Line(color, 0.35f, (-0.8f, 0.3f), (-0.4f, -0.3f), (0, 0.3f), (0.4f, -0.3f), (0.8f, 0.3f));
                     break;
                 default:
                     brush.Line(color, 0.3f, (-0.8f, -0.3f), (0.8f, -0.3f));
@@ -229,11 +203,7 @@ internal sealed class SceneStudio : IDisposable
     {
         for (int at = 0; at < Pixels; at++)
         {
-            if (
-                mask[at]
-                && MathF.Abs((at % Size) - x) < radius
-                && MathF.Abs((at / Size) - y) < radius
-            )
+            if (mask[at] && MathF.Abs((at % Size) - x) < radius && MathF.Abs((at / Size) - y) < radius)
             {
                 return true;
             }
@@ -300,8 +270,7 @@ internal sealed class SceneStudio : IDisposable
 
         internal uint this[int at] => pixels[at];
 
-        internal void CopyFrom(SKBitmap bitmap) =>
-            MemoryMarshal.Cast<byte, uint>(bitmap.GetPixelSpan()).CopyTo(pixels);
+        internal void CopyFrom(SKBitmap bitmap) => MemoryMarshal.Cast<byte, uint>(bitmap.GetPixelSpan()).CopyTo(pixels);
 
         internal float Over(int at, int channel, float below) =>
             ((pixels[at] >> (8 * channel)) & 255) + (below * (1 - ((pixels[at] >> 24) / 255f)));
@@ -323,8 +292,7 @@ internal sealed class SceneStudio : IDisposable
             noise = random.Between(2, 12);
         }
 
-        internal float At(int x, int y) =>
-            level + (across * (x - (Size / 2))) + (down * (y - (Size / 2)));
+        internal float At(int x, int y) => level + (across * (x - (Size / 2))) + (down * (y - (Size / 2)));
 
         internal float Noise(SceneRandom random) => random.Between(-noise, noise);
     }
