@@ -39,7 +39,12 @@ public static class GoldenTests
         yield return Agrees("saliency", c => NearMap(new SaliencyMap(c.Model).Attribute(c.MapImages), c, "saliency"));
         yield return Agrees(
             "saliency without the input",
-            c => NearMap(new SaliencyMap(c.Model).Attribute(c.MapImages, multiplyWithInput: false), c, "saliency_no_multiply")
+            c =>
+                NearMap(
+                    new SaliencyMap(c.Model).Attribute(c.MapImages, multiplyWithInput: false),
+                    c,
+                    "saliency_no_multiply"
+                )
         );
         yield return Agrees(
             "integrated gradients from black, for every batch size",
@@ -70,7 +75,11 @@ public static class GoldenTests
                 var expert = (int)c.Golden.Read("expert_id").ToInt64();
                 var explainer = new InflDirected(c.Model, DenseLayer(c), Quantity.Predicted);
                 NearMap(explainer.ExpertAttribution(expert, c.MapImages), c, "expert");
-                NearMap(explainer.ExpertAttribution(expert, c.MapImages, multiplyWithInput: false), c, "expert_no_multiply");
+                NearMap(
+                    explainer.ExpertAttribution(expert, c.MapImages, multiplyWithInput: false),
+                    c,
+                    "expert_no_multiply"
+                );
             }
         );
         yield return Agrees("metrics of the oracle's own maps", Metrics);
@@ -141,7 +150,9 @@ public static class GoldenTests
 
     private static void Metrics(Case c)
     {
-        foreach (var map in new[] { "saliency", "ig_black", "expert", "opposed" }.Where(m => c.Golden.Contains($"ad_{m}")))
+        foreach (
+            var map in new[] { "saliency", "ig_black", "expert", "opposed" }.Where(m => c.Golden.Contains($"ad_{m}"))
+        )
         {
             var attributions =
                 map == "opposed" ? c.Golden.Read("pixel_opposed") : c.Golden.Read(map).permute(0, 3, 1, 2);
@@ -166,7 +177,9 @@ public static class GoldenTests
 
     private static void Pictures(Case c)
     {
-        foreach (var map in new[] { "saliency", "ig_black", "expert" }.Where(m => c.Golden.Contains($"binary_mask_{m}")))
+        foreach (
+            var map in new[] { "saliency", "ig_black", "expert" }.Where(m => c.Golden.Contains($"binary_mask_{m}"))
+        )
         {
             var attributions = c.Golden.Read(map).permute(0, 3, 1, 2);
             Near(Visualization.PointCloud(attributions, 0), c.Golden.Read($"point_cloud_{map}"), map);
@@ -176,8 +189,10 @@ public static class GoldenTests
                 $"binary mask of {map}"
             );
             Expect.isTrue(
-                Differing(Visualization.BinaryMask(c.MapImages.Images(), attributions, blur: 2), $"binary_mask_blur2_{map}")
-                    < 1e-3,
+                Differing(
+                    Visualization.BinaryMask(c.MapImages.Images(), attributions, blur: 2),
+                    $"binary_mask_blur2_{map}"
+                ) < 1e-3,
                 $"blurred binary mask of {map}"
             );
         }
@@ -198,7 +213,8 @@ public static class GoldenTests
         Check.Same(actual.shape, expected.shape);
         long rows = expected.ndim > 1 ? expected.shape[0] : 1;
         var reference = expected.to(float64).reshape(rows, -1);
-        var error = (actual.to(float64).reshape(rows, -1) - reference).abs().amax(1) / (reference.abs().amax(1) + 1e-30);
+        var error =
+            (actual.to(float64).reshape(rows, -1) - reference).abs().amax(1) / (reference.abs().amax(1) + 1e-30);
         var worst = error.max().ToDouble();
         Expect.isTrue(worst <= Tolerance, $"{what}: relative error {worst:G3}");
     }
