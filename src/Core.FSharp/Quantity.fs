@@ -150,10 +150,19 @@ module Target =
                 outputs
 
     /// What the batch's own outputs are, without a gradient, computed at most once.
-    let explained (target: Target) (batch: Batch) : Explained = {
-        Rows = batch.Rows
-        Outputs = lazy (Scope.forwardOnly (fun () -> checkedOutput target batch.Rows batch.X))
-    }
+    let explained (target: Target) (batch: Batch) : Explained =
+        // Whoever asks first may be in a scope of its own; the outputs live as long as the batch.
+        let owner = torch.CurrentDisposeScope
+
+        let outputs () =
+            let outputs = Scope.forwardOnly (fun () -> checkedOutput target batch.Rows batch.X)
+
+            if not (isNull owner) then
+                owner.Attach(outputs.DetachFromDisposeScope())
+
+            outputs
+
+        { Rows = batch.Rows; Outputs = Lazy<Tensor> outputs }
 
     /// What is explained, narrowed to some positions in the batch (int64, m; repeats allowed).
     let at (positions: Tensor) (explained: Explained) : Explained = {
