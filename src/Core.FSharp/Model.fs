@@ -42,9 +42,8 @@ module Model =
     [<Literal>]
     let private MostInstances = 256L
 
-    let private halfOfFreeMemory () =
-        let info = GC.GetGCMemoryInfo()
-        max (256L <<< 20) ((info.TotalAvailableMemoryBytes - info.MemoryLoadBytes) / 2L)
+    // Half of what is free; more than 4 GiB makes no pass faster, only its memory slower to get.
+    let private defaultMemory () = min (4L <<< 30) (Runtime.freeMemory () / 2L)
 
     /// The model of a graph, on the processor in the precision of its weights.
     let ofGraph (inputShape: int64[] option) (graph: Graph) : Model = {
@@ -52,7 +51,7 @@ module Model =
         InputShape = inputShape
         Device = torch.CPU
         Precision = torch.float32
-        Batching = Memory(halfOfFreeMemory ())
+        Batching = Memory(defaultMemory ())
         OnPass = ignore
         Footprints = ConcurrentDictionary()
     }

@@ -189,6 +189,17 @@ module Runtime =
                 | None -> ()
             | _ -> ()
 
+    /// Bytes of memory that are free now, a container's limit respected.
+    let freeMemory () : int64 =
+        let limit = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes
+
+        try
+            let line = File.ReadLines "/proc/meminfo" |> Seq.find _.StartsWith("MemAvailable:")
+            let kibibytes = line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1]
+            min limit (Int64.Parse kibibytes * 1024L)
+        with _ ->
+            limit
+
     let private started =
         lazy
             (keepMemory ()
