@@ -44,9 +44,9 @@ module Scope =
         keep scope (f ())
 
     /// The same for several results.
-    let runMany (f: unit -> Tensor[]) =
+    let runMany (f: unit -> Tensor list) =
         use scope = torch.NewDisposeScope()
-        f () |> Array.map (keep scope)
+        f () |> List.map (keep scope)
 
     /// Runs f where no derivative will be asked of what it computes.
     let forwardOnly (f: unit -> 'a) =
