@@ -26,8 +26,8 @@ let private scopes =
             use x = torch.ones 3
 
             let work () =
-                let results = Scope.runMany (fun () -> let y = x + 1. in [| y; y * 2.; y; x |])
-                Expect.equal (results |> Array.map (fun t -> (values t)[0])) [| 2.; 4.; 2.; 1. |] "results"
+                let results = Scope.runMany (fun () -> let y = x + 1. in [ y; y * 2.; y; x ])
+                Expect.equal (results |> List.map (fun t -> (values t)[0])) [ 2.; 4.; 2.; 1. ] "results"
                 results[0].Dispose()
                 results[1].Dispose()
 
