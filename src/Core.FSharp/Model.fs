@@ -61,18 +61,15 @@ module Model =
     let toDevice (device: torch.Device) (precision: torch.ScalarType) (model: Model) : Model =
         let place (t: Tensor) =
             if t.is_floating_point () then
-                t.``to``(precision, device).DetachFromDisposeScope()
+                t.``to`` (precision, device)
             else
-                t.``to``(device).DetachFromDisposeScope()
+                t.``to`` device
 
-        let layout op =
-            match Op.mapTensors place op with
-            | Convolution c ->
-                Convolution {
-                    c with
-                        Weight = (Tensor.channelsLast c.Weight).DetachFromDisposeScope()
-                }
-            | op -> op
+        let layout (op: Op) =
+            let arrange = if op.IsConvolution then Tensor.channelsLast else id
+
+            op
+            |> Op.mapTensors (fun t -> (Scope.run (fun () -> arrange (place t))).DetachFromDisposeScope())
 
         {
             model with
@@ -125,16 +122,18 @@ module Model =
     let private valuesOf (model: Model) (wanted: string list) (x: Tensor) =
         requireImages model x
         model.OnPass(int x.shape[0])
-        let placed = x.``to`` (model.Precision, model.Device)
-        let hasConvolutions = model.Graph.Nodes |> Array.exists _.Op.IsConvolution
 
-        let placed =
-            if hasConvolutions then
-                Tensor.channelsLast placed
-            else
-                placed
+        Scope.runMany (fun () ->
+            let placed = x.``to`` (model.Precision, model.Device)
+            let hasConvolutions = model.Graph.Nodes |> Array.exists _.Op.IsConvolution
 
-        run Semantics.plain model [ model.Graph.Input, placed ] wanted
+            let placed =
+                if hasConvolutions then
+                    Tensor.channelsLast placed
+                else
+                    placed
+
+            run Semantics.plain model [ model.Graph.Input, placed ] wanted)
 
     // Whatever a network computes in and on, what comes out is on the processor and in float32 at least.
     let private readable (values: Tensor) =
@@ -149,15 +148,22 @@ module Model =
     /// <summary>f: instances (n×…) → logits (n×k).</summary>
     /// <exception cref="T:System.ArgumentException">The instances have a shape that the model does not take.</exception>
     let logits (model: Model) (x: Tensor) : Tensor =
-        let logits = (valuesOf model [ model.Graph.Output ] x).Head |> readable
-        Tensor.requireDims "logits" [ 2 ] logits
-        logits
+        Scope.run (fun () ->
+            let logits = (valuesOf model [ model.Graph.Output ] x).Head |> readable
+            Tensor.requireDims "logits" [ 2 ] logits
+            logits)
+
+    let private requireLayer layer model =
+        if not (List.contains layer (layers model)) then
+            invalidArg "layer" $"The model has no layer named '{layer}'."
 
     /// <summary>f = g ∘ h, cut at a layer.</summary>
     /// <exception cref="T:System.ArgumentException">The model has no such layer, or it does not lead to the logits.</exception>
     let cut (layer: string) (model: Model) : Slice =
-        if not (List.contains layer (layers model)) then
-            invalidArg "layer" $"The model has no layer named '{layer}'."
+        requireLayer layer model
+
+        if not (Graph.leads layer model.Graph) then
+            invalidArg "layer" $"Layer '{layer}' does not lead to the logits."
 
         let around = Graph.around layer model.Graph
 
@@ -165,14 +171,19 @@ module Model =
             H = valuesOf model (layer :: around)
             G =
                 fun past z ->
-                    let given = (layer, z) :: List.zip around past
-                    (run Semantics.plain model given [ model.Graph.Output ]).Head |> readable
+                    Scope.run (fun () ->
+                        let given = (layer, z) :: List.zip around past
+                        (run Semantics.plain model given [ model.Graph.Output ]).Head |> readable)
         }
 
-    /// The values of a layer: instances (n×…) → n×units, flattened in row-major order.
+    /// <summary>The values of a layer: instances (n×…) → n×units, flattened in row-major order.</summary>
+    /// <exception cref="T:System.ArgumentException">The model has no such layer.</exception>
     let units (layer: string) (model: Model) (x: Tensor) : Tensor =
-        let z = (valuesOf model [ layer ] x).Head |> readable
-        z.reshape (x.shape[0], -1L)
+        requireLayer layer model
+
+        Scope.run (fun () ->
+            let z = (valuesOf model [ layer ] x).Head |> readable
+            z.reshape (x.shape[0], -1L))
 
     let private blank (model: Model) =
         model.InputShape

@@ -32,7 +32,7 @@ type Instances = {
 /// Native memory: every loop runs in scopes that free what the loop does not hand out.
 [<RequireQualifiedAccess>]
 module Scope =
-    let private keep (scope: DisposeScope) (result: Tensor) =
+    let internal keep (scope: DisposeScope) (result: Tensor) =
         if scope.Contains result then
             scope.MoveToOuter result
         else
@@ -44,9 +44,9 @@ module Scope =
         keep scope (f ())
 
     /// The same for several results.
-    let runMany (f: unit -> Tensor[]) =
+    let runMany (f: unit -> Tensor list) =
         use scope = torch.NewDisposeScope()
-        f () |> Array.map (keep scope)
+        f () |> List.map (keep scope)
 
     /// Runs f where no derivative will be asked of what it computes.
     let forwardOnly (f: unit -> 'a) =
@@ -141,17 +141,17 @@ module Instances =
         let mutable whole: Tensor = null
 
         for start, length in starts size instances do
-            let part = Scope.run (fun () -> f (read instances start length))
+            use scope = torch.NewDisposeScope()
+            let part = f (read instances start length)
 
             if length = instances.Count then
-                whole <- part
+                whole <- Scope.keep scope part
             else
                 if isNull whole then
                     let shape = Array.append [| int64 instances.Count |] part.shape[1..]
-                    whole <- torch.empty (shape, part.dtype, part.device)
+                    whole <- scope.MoveToOuter(torch.empty (shape, part.dtype, part.device))
 
                 whole.narrow(0L, start, length).copy_ part |> ignore
-                part.Dispose()
 
         whole
 

@@ -6,5 +6,5 @@ open Expecto
 let main arguments =
     Attribution.Core.Runtime.start ()
 
-    testList "Core" [ DiffTests.tests ]
+    testList "Core" [ RuntimeTests.tests; TensorTests.tests; DiffTests.tests; GraphTests.tests; ModelTests.tests ]
     |> runTestsWithCLIArgs [] arguments

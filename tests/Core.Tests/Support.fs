@@ -15,6 +15,7 @@ let number (value: float) = tensor [] [ value ]
 
 /// The numbers in row-major order, as float64.
 let values (t: Tensor) : float[] =
+    use _ = torch.NewDisposeScope()
     Tensor.toArray<float> (t.detach().``to`` torch.float64)
 
 /// The shape of whatever is given, and each number within `tolerance` of the expected, relative to the largest.
