@@ -1,0 +1,42 @@
+using System;
+using System.IO;
+using ICSharpCode.SharpZipLib.Checksum;
+
+namespace Attribution;
+
+/// <summary>The bytes of one file or zip member: how many are left of those declared, and the checksum so far.</summary>
+internal sealed class ByteSource(Stream stream, long length)
+{
+    private readonly byte[] block = new byte[(int)Math.Clamp(length, 0, 1 << 18)];
+    private readonly Crc32 checksum = new();
+
+    /// <summary>The number of bytes not yet read.</summary>
+    public long Remaining { get; private set; } = length;
+
+    /// <summary>The CRC-32 of the bytes read.</summary>
+    public uint Checksum => (uint)checksum.Value;
+
+    /// <summary>The next bytes.</summary>
+    public byte[] Take(int count)
+    {
+        if (count > Remaining)
+            throw new EndOfStreamException();
+        var bytes = new byte[count];
+        Fill(bytes);
+        return bytes;
+    }
+
+    /// <summary>Reads the next bytes into the target.</summary>
+    public void Fill(Span<byte> target)
+    {
+        while (!target.IsEmpty)
+        {
+            var next = block.AsSpan(0, Math.Min(block.Length, target.Length));
+            stream.ReadExactly(next);
+            checksum.Update(new ArraySegment<byte>(block, 0, next.Length));
+            next.CopyTo(target);
+            target = target[next.Length..];
+            Remaining -= next.Length;
+        }
+    }
+}

@@ -1,0 +1,93 @@
+using System;
+using System.Linq;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Attribution;
+
+/// <summary>Where the images of a set come from: memory or files.</summary>
+internal interface IImageSource : IDisposable
+{
+    /// <summary>What to call it at the start of an error.</summary>
+    string Name { get; }
+    int Count { get; }
+    int Height { get; }
+    int Width { get; }
+    int Channels { get; }
+
+    /// <summary>The value of white.</summary>
+    float Peak { get; }
+
+    /// <summary>A name of an image's own, if it has one.</summary>
+    string? Label(long row);
+
+    /// <summary>Some of the images as n × C × H × W float32.</summary>
+    Tensor Batch(long[] rows);
+}
+
+/// <summary>Images in memory, of any element type; the tensor is detached from its dispose scope and owned.</summary>
+internal sealed class StoredImages(string name, Tensor images, bool channelsLast) : IImageSource
+{
+    private readonly Tensor images = images.DetachFromDisposeScope();
+
+    public string Name => name;
+    public int Count => (int)images.shape[0];
+    public int Height => (int)images.shape[channelsLast ? 1 : 2];
+    public int Width => (int)images.shape[channelsLast ? 2 : 3];
+    public int Channels => (int)images.shape[channelsLast ? 3 : 1];
+    public float Peak { get; } = images.is_floating_point() && LieIn01(images) ? 1 : 255;
+
+    public string? Label(long row) => null;
+
+    public Tensor Batch(long[] rows)
+    {
+        using var scope = NewDisposeScope();
+        var stored = images.index_select(0, tensor(rows));
+        var batch = (channelsLast ? stored.permute(0, 3, 1, 2) : stored)
+            .to(ScalarType.Float32)
+            .contiguous();
+        if (images.is_floating_point())
+        {
+            var finite = batch.isfinite().flatten(1).all(1).data<bool>().ToArray();
+            if (Array.IndexOf(finite, false) is >= 0 and var i)
+                throw new AttributionException(
+                    $"{name}: image {rows[i]} has values that are not finite; remove the image or mend it."
+                );
+        }
+        return batch.MoveToOuterDisposeScope();
+    }
+
+    public void Dispose() => images.Dispose();
+
+    private static bool LieIn01(Tensor values)
+    {
+        using var scope = NewDisposeScope();
+        var (least, most) = aminmax(values);
+        return least.ToDouble() >= 0 && most.ToDouble() <= 1;
+    }
+}
+
+/// <summary>Picture files, brought to one size as they are read.</summary>
+internal sealed class ImageFiles(ImageFile[] files, int height, int width, int channels)
+    : IImageSource
+{
+    public string Name => "The set of image files";
+    public int Count => files.Length;
+    public int Height => height;
+    public int Width => width;
+    public int Channels => channels;
+    public float Peak => 255;
+
+    public string Label(long row) => files[row].Name;
+
+    public Tensor Batch(long[] rows)
+    {
+        using var scope = NewDisposeScope();
+        return rows.Length == 0
+            ? empty(0, channels, height, width).MoveToOuterDisposeScope()
+            : stack(rows.Select(row => files[row].Read(height, width, channels)).ToArray())
+                .MoveToOuterDisposeScope();
+    }
+
+    public void Dispose() { }
+}

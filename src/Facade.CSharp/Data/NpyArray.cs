@@ -1,0 +1,86 @@
+using System;
+using System.Buffers.Binary;
+using System.IO;
+using System.Linq;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Attribution;
+
+/// <summary>Reads an array that NumPy saved as a <c>.npy</c> file.</summary>
+public static class NpyArray
+{
+    /// <summary>The whole array, as a tensor of its stored type (see <see cref="NpyHeader.Type"/>).</summary>
+    /// <exception cref="AttributionException">The file is missing, damaged, or does not hold an array of numbers.</exception>
+    public static Tensor Load(string path) =>
+        FileErrors.Reading(
+            $"'{path}'",
+            () =>
+            {
+                using var file = new FileStream(
+                    path,
+                    FileMode.Open,
+                    FileAccess.Read,
+                    FileShare.Read,
+                    bufferSize: 0
+                );
+                return Read(new ByteSource(file, file.Length));
+            }
+        );
+
+    /// <summary>Reads header and data, straight into the tensor's memory.</summary>
+    internal static unsafe Tensor Read(ByteSource source)
+    {
+        var header = NpyHeader.Read(source);
+        if (source.Remaining != header.Length)
+            throw new FormatException(
+                $"it holds {source.Remaining} bytes of data where its shape needs {header.Length}; save it again"
+            );
+
+        using var scope = NewDisposeScope();
+        long[] shape = [.. header.FortranOrder ? header.Shape.Reverse() : header.Shape];
+        var stored = empty(shape, header.Stored, CPU);
+        foreach (var block in new TensorBytes(stored))
+        {
+            source.Fill(block);
+            if (header.BigEndian)
+                Reverse(block, header.ItemSize);
+        }
+        var values = header.Code switch
+        {
+            "b1" => stored.ne(0),
+            "u2" => stored.to(ScalarType.Int32).bitwise_and_(ushort.MaxValue),
+            "u4" => stored.to(ScalarType.Int64).bitwise_and_(uint.MaxValue),
+            "u8" when stored.lt(0).any().ToBoolean() => throw new FormatException(
+                "it holds integers of 2^63 or more; save it as int64"
+            ),
+            _ => stored,
+        };
+        if (header.FortranOrder)
+            values = values.permute([
+                .. Enumerable.Range(0, shape.Length).Select(d => shape.Length - 1L - d),
+            ]);
+        return values.contiguous().MoveToOuterDisposeScope();
+    }
+
+    private static void Reverse(Span<byte> bytes, long itemSize)
+    {
+        switch (itemSize)
+        {
+            case 2:
+                var shorts = MemoryMarshal.Cast<byte, ushort>(bytes);
+                BinaryPrimitives.ReverseEndianness(shorts, shorts);
+                break;
+            case 4:
+                var ints = MemoryMarshal.Cast<byte, uint>(bytes);
+                BinaryPrimitives.ReverseEndianness(ints, ints);
+                break;
+            case 8:
+                var longs = MemoryMarshal.Cast<byte, ulong>(bytes);
+                BinaryPrimitives.ReverseEndianness(longs, longs);
+                break;
+        }
+    }
+}
