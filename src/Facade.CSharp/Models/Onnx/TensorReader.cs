@@ -3,8 +3,10 @@ using System.Collections.Generic;
 using System.IO;
 using System.Linq;
 using System.Runtime.InteropServices;
+using Google.Protobuf;
 using TorchSharp;
 using static TorchSharp.torch;
+using DataType = Attribution.Onnx.TensorProto.Types.DataType;
 
 namespace Attribution.Onnx;
 
@@ -14,29 +16,29 @@ internal sealed class TensorReader(string path)
 {
     private const int MaxDimensions = 12;
 
-    private sealed record Element(ScalarType Type, int Bytes);
+    private sealed record Element(ScalarType Stored, ScalarType Working, int Bytes, bool Unsigned = false);
 
-    // Types that TorchSharp lacks are read as the next wider one, from fields of their own width.
-    private static readonly Dictionary<TensorProto.Types.DataType, Element> Elements = new()
+    // TorchSharp lacks the wider unsigned types: their bits are read as signed ones and widened.
+    private static readonly Dictionary<DataType, Element> Elements = new()
     {
-        [TensorProto.Types.DataType.Float] = new(ScalarType.Float32, 4),
-        [TensorProto.Types.DataType.Double] = new(ScalarType.Float64, 8),
-        [TensorProto.Types.DataType.Float16] = new(ScalarType.Float16, 2),
-        [TensorProto.Types.DataType.Bfloat16] = new(ScalarType.BFloat16, 2),
-        [TensorProto.Types.DataType.Uint8] = new(ScalarType.Byte, 1),
-        [TensorProto.Types.DataType.Int8] = new(ScalarType.Int8, 1),
-        [TensorProto.Types.DataType.Bool] = new(ScalarType.Bool, 1),
-        [TensorProto.Types.DataType.Int16] = new(ScalarType.Int16, 2),
-        [TensorProto.Types.DataType.Uint16] = new(ScalarType.Int32, 2),
-        [TensorProto.Types.DataType.Int32] = new(ScalarType.Int32, 4),
-        [TensorProto.Types.DataType.Uint32] = new(ScalarType.Int64, 4),
-        [TensorProto.Types.DataType.Int64] = new(ScalarType.Int64, 8),
-        [TensorProto.Types.DataType.Uint64] = new(ScalarType.Int64, 8),
+        [DataType.Float] = new(ScalarType.Float32, ScalarType.Float32, 4),
+        [DataType.Double] = new(ScalarType.Float64, ScalarType.Float32, 8),
+        [DataType.Float16] = new(ScalarType.Float16, ScalarType.Float32, 2),
+        [DataType.Bfloat16] = new(ScalarType.BFloat16, ScalarType.Float32, 2),
+        [DataType.Uint8] = new(ScalarType.Byte, ScalarType.Byte, 1),
+        [DataType.Int8] = new(ScalarType.Int8, ScalarType.Int8, 1),
+        [DataType.Bool] = new(ScalarType.Byte, ScalarType.Bool, 1),
+        [DataType.Int16] = new(ScalarType.Int16, ScalarType.Int16, 2),
+        [DataType.Uint16] = new(ScalarType.Int16, ScalarType.Int64, 2, Unsigned: true),
+        [DataType.Int32] = new(ScalarType.Int32, ScalarType.Int32, 4),
+        [DataType.Uint32] = new(ScalarType.Int32, ScalarType.Int64, 4, Unsigned: true),
+        [DataType.Int64] = new(ScalarType.Int64, ScalarType.Int64, 8),
+        [DataType.Uint64] = new(ScalarType.Int64, ScalarType.Int64, 8),
     };
 
     /// <summary>TorchSharp's type for an ONNX element type as models compute with it: float32 for every real number.</summary>
     /// <exception cref="AttributionException">The type is not one that networks compute with.</exception>
-    public ScalarType TypeOf(long dataType, string what) => Working(Find(dataType, what).Type);
+    public ScalarType TypeOf(long dataType, string what) => Find(dataType, what).Working;
 
     /// <summary>The numbers of a tensor; real ones become float32.</summary>
     /// <param name="tensor">What the file holds; its raw bytes are let go of.</param>
@@ -45,78 +47,63 @@ internal sealed class TensorReader(string path)
     public Tensor Read(TensorProto tensor, string what)
     {
         var element = Find(tensor.DataType, what);
-        var count = Count(tensor, what);
-        if (tensor.Dims.Count > MaxDimensions)
-            throw Fault(what, $"has {tensor.Dims.Count} dimensions, but at most {MaxDimensions} are supported");
-        var type = (TensorProto.Types.DataType)tensor.DataType;
+        var length = ByteCount(tensor, element, what);
+        using var source = Open(tensor, length, what);
+        if (source.Length - source.Position < length)
+            throw Fault(what, $"should hold {length} bytes by its shape, but holds {source.Length}");
+
+        using var scope = NewDisposeScope();
+        var values = torch.empty([.. tensor.Dims], element.Stored);
+        foreach (var block in new TensorBytes(values))
+            source.ReadExactly(block);
+        if (element.Unsigned)
+            values = values.to(ScalarType.Int64).bitwise_and((1L << (8 * element.Bytes)) - 1);
+        return values.to(element.Working).MoveToOuterDisposeScope();
+    }
+
+    // The numbers stand in raw bytes, in another file, or in a field of their type.
+    private Stream Open(TensorProto tensor, long length, string what)
+    {
         if (tensor.DataLocation == TensorProto.Types.DataLocation.External)
-            using (var stream = OpenExternal(tensor, count * element.Bytes, what))
-                return Convert(tensor, element, type, stream.ReadExactly);
-
-        if (tensor.RawData.Length > 0 || Fields(tensor, type) is not { } numbers)
-        {
-            Require(tensor.RawData.Length, count * element.Bytes, "bytes", what);
-            var raw = tensor.RawData;
-            tensor.RawData = Google.Protobuf.ByteString.Empty;
-            return Convert(tensor, element, type, raw.Span.CopyTo);
-        }
-        Require(numbers.Length, count, "numbers", what);
-        var bits = ScalarType.Float16 == element.Type || ScalarType.BFloat16 == element.Type;
-        using var scope = NewDisposeScope();
-        var values = bits
-            ? torch.tensor(((int[])numbers).Select(n => unchecked((short)n)).ToArray()).view(element.Type)
-            : numbers switch
-            {
-                float[] floats => torch.tensor(floats),
-                double[] doubles => torch.tensor(doubles),
-                long[] longs => torch.tensor(longs),
-                _ => torch.tensor((int[])numbers),
-            };
-        return values.to(Working(element.Type)).reshape([.. tensor.Dims]).MoveToOuterDisposeScope();
+            return OpenExternal(tensor, length, what);
+        var bytes = tensor.RawData.Memory;
+        tensor.RawData = ByteString.Empty;
+        if (bytes.IsEmpty)
+            bytes = Typed(tensor);
+        if (bytes.Length != length)
+            throw Fault(what, $"should hold {length} bytes by its shape, but holds {bytes.Length}");
+        return MemoryMarshal.TryGetArray(bytes, out var array)
+            ? new MemoryStream(array.Array!, array.Offset, array.Count)
+            : new MemoryStream(bytes.ToArray());
     }
 
-    private delegate void Fill(Span<byte> bytes);
-
-    private static Tensor Convert(TensorProto tensor, Element element, TensorProto.Types.DataType type, Fill fill)
+    private static ReadOnlyMemory<byte> Typed(TensorProto tensor)
     {
-        using var scope = NewDisposeScope();
-        var unsigned = type is TensorProto.Types.DataType.Uint16 or TensorProto.Types.DataType.Uint32;
-        var stored = !unsigned ? element.Type : element.Bytes == 2 ? ScalarType.Int16 : ScalarType.Int32;
-        var values = torch.empty([.. tensor.Dims], stored);
-        if (values.numel() > 0)
-            fill(values.bytes);
-        if (unsigned)
-            values = values.to(element.Type).bitwise_and((1L << (8 * element.Bytes)) - 1);
-        return values.to(Working(element.Type)).MoveToOuterDisposeScope();
-    }
+        static byte[] Bytes<T>(IEnumerable<T> numbers)
+            where T : struct => MemoryMarshal.AsBytes<T>(numbers.ToArray()).ToArray();
 
-    private static ScalarType Working(ScalarType type) =>
-        type is ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float64 ? ScalarType.Float32 : type;
-
-    private static Array? Fields(TensorProto tensor, TensorProto.Types.DataType type) =>
-        type switch
+        return (DataType)tensor.DataType switch
         {
-            TensorProto.Types.DataType.Float => tensor.FloatData.ToArray(),
-            TensorProto.Types.DataType.Double => tensor.DoubleData.ToArray(),
-            TensorProto.Types.DataType.Int64 => tensor.Int64Data.ToArray(),
-            TensorProto.Types.DataType.Uint32 or TensorProto.Types.DataType.Uint64 => tensor
-                .Uint64Data.Select(n => unchecked((long)n))
-                .ToArray(),
-            _ => tensor.Int32Data.ToArray(),
+            DataType.Float => Bytes(tensor.FloatData),
+            DataType.Double => Bytes(tensor.DoubleData),
+            DataType.Int64 => Bytes(tensor.Int64Data),
+            DataType.Uint64 => Bytes(tensor.Uint64Data),
+            DataType.Uint32 => Bytes(tensor.Uint64Data.Select(n => unchecked((uint)n))),
+            DataType.Int32 => Bytes(tensor.Int32Data),
+            DataType.Int8 or DataType.Uint8 or DataType.Bool => Bytes(tensor.Int32Data.Select(n => unchecked((byte)n))),
+            _ => Bytes(tensor.Int32Data.Select(n => unchecked((short)n))),
         };
+    }
 
-    private long Count(TensorProto tensor, string what)
+    private long ByteCount(TensorProto tensor, Element element, string what)
     {
-        try
-        {
-            return tensor.Dims.Any(d => d < 0)
-                ? throw Fault(what, "has a negative dimension")
-                : tensor.Dims.Aggregate(1L, (product, d) => checked(product * d));
-        }
-        catch (OverflowException e)
-        {
-            throw new AttributionException(Fault(what, "has more numbers than can be counted").Message, e);
-        }
+        if (tensor.Dims.Count > MaxDimensions || tensor.Dims.Any(d => d is < 0 or > int.MaxValue))
+            throw Fault(what, "has a shape that no tensor has");
+        var count = tensor.Dims.Aggregate(
+            (Int128)element.Bytes,
+            (product, d) => Int128.Min(product * d, long.MaxValue)
+        );
+        return (long)count;
     }
 
     private FileStream OpenExternal(TensorProto tensor, long length, string what)
@@ -147,14 +134,8 @@ internal sealed class TensorReader(string path)
     }
 
     private Element Find(long dataType, string what) =>
-        Elements.GetValueOrDefault((TensorProto.Types.DataType)dataType)
+        Elements.GetValueOrDefault((DataType)dataType)
         ?? throw Fault(what, $"holds elements of ONNX type {dataType}, which is not supported");
-
-    private void Require(long actual, long expected, string unit, string what)
-    {
-        if (actual != expected)
-            throw Fault(what, $"should hold {expected} {unit} by its shape, but holds {actual}");
-    }
 
     private AttributionException Fault(string what, string problem) =>
         new($"'{path}': {what} {problem}; export the model again.");
