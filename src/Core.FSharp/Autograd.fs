@@ -28,10 +28,9 @@ module internal Autograd =
         if not (x.is_floating_point ()) then
             invalidArg "x" $"Only a floating-point tensor can be differentiated at, but x holds {x.dtype}."
 
-        if x.requires_grad then
-            x.alias ()
-        else
-            x.detach().clone().requires_grad_ true
+        // A clone, since TorchSharp's alias is the same variable under another name.
+        let copy = x.clone ()
+        if copy.requires_grad then copy else copy.requires_grad_ true
 
     let private record (f: Tensor -> Tensor) (x: Tensor) =
         use _ = torch.inference_mode false
@@ -59,7 +58,8 @@ module internal Autograd =
             else
                 result
 
-    let private plain (y: Tensor) =
+    /// y, cut off from what was recorded where no enclosing derivative needs it.
+    let plain (y: Tensor) =
         if Nesting.IsInside then y else y.detach ()
 
     /// (f x, w ↦ Jᵀw); the map may be used any number of times.

@@ -12,7 +12,8 @@ let private scalarValued (f: Tensor -> Tensor) x =
     scalar "f x" y
     y
 
-let private dot (a: Tensor) (b: Tensor) = (a * b).sum()
+let private valueOf (f: Tensor -> Tensor) x = Autograd.plain (f x)
+let private dot (a: Tensor) (b: Tensor) = Autograd.plain ((a * b).sum ())
 
 let evalReverseDiff f x = Autograd.pullback f x
 
@@ -45,9 +46,12 @@ let jacobianv f x v = fjacobianv f x v |> snd
 
 let fjacobian f (x: Tensor) =
     let y, pull = Autograd.pullback f x
-    let units = torch.eye (y.numel (), dtype = y.dtype, device = y.device)
-    let rows = [| for i in 0L .. y.numel () - 1L -> pull (units[i].reshape y.shape) |]
-    y, (torch.stack rows).reshape(Array.append y.shape x.shape)
+    if y.numel () = 0L then
+        y, torch.zeros (Array.append y.shape x.shape, x.dtype, x.device)
+    else
+        let units = torch.eye (y.numel (), dtype = y.dtype, device = y.device)
+        let rows = [| for i in 0L .. y.numel () - 1L -> pull (units[i].reshape y.shape) |]
+        y, torch.stack(rows).reshape (Array.append y.shape x.shape)
 
 let jacobian f x = fjacobian f x |> snd
 
@@ -68,33 +72,33 @@ let rec diffn n f x =
     if n < 0 then
         invalidArg "n" $"The order of a derivative is 0 or more, but n is {n}."
     elif n = 0 then
-        f x
+        valueOf f x
     else
         diff (diffn (n - 1) f) x
 
-let fdiffn n (f: Tensor -> Tensor) x = f x, diffn n f x
+let fdiffn n f x = valueOf f x, diffn n f x
 let diff2 f x = diffn 2 f x
 let fdiff2 f x = fdiffn 2 f x
 
 // The Jacobian of the gradient, row by row: H is symmetric.
 let gradhessian f x = fjacobian (grad f) x
 let hessian f x = gradhessian f x |> snd
-let fhessian (f: Tensor -> Tensor) x = f x, hessian f x
+let fhessian f x = valueOf f x, hessian f x
 
-let fgradhessian (f: Tensor -> Tensor) x =
+let fgradhessian f x =
     let gradient, hessian = gradhessian f x
-    f x, gradient, hessian
+    valueOf f x, gradient, hessian
 
 let gradhessianv f x v =
     let gradient, product = fjacobianTv (grad f) x v
     dot gradient v, product
 
 let hessianv f x v = gradhessianv f x v |> snd
-let fhessianv (f: Tensor -> Tensor) x v = f x, hessianv f x v
+let fhessianv f x v = valueOf f x, hessianv f x v
 
-let fgradhessianv (f: Tensor -> Tensor) x v =
+let fgradhessianv f x v =
     let slope, product = gradhessianv f x v
-    f x, slope, product
+    valueOf f x, slope, product
 
 let private requireVector (x: Tensor) = Tensor.requireDims "x" [ 1 ] x
 

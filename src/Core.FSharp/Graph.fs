@@ -275,6 +275,10 @@ module Graph =
         names.Remove layer |> ignore
         names
 
+    /// Whether the output depends on the layer.
+    let leads (layer: string) graph =
+        layer = graph.Output || (downstream layer graph).Contains graph.Output
+
     /// The layers other than the given one whose values flow past it to the output: what a cut there holds fixed.
     let around (layer: string) graph =
         let later = downstream layer graph
@@ -328,11 +332,11 @@ module Graph =
             let value =
                 Scope.run (fun () ->
                     let result = semantics node.Op inputs
-                    // A function that hands back its argument must not tie the two nodes' lifetimes.
-                    if inputs |> List.exists (fun i -> obj.ReferenceEquals(i, result)) then
-                        result.alias ()
+                    // A function may hand back what is not its own to free: its argument, or a tensor that it holds.
+                    if torch.CurrentDisposeScope.Contains result then
+                        result
                     else
-                        result)
+                        result.alias ())
 
             values[node.Name] <- value
             observe node value

@@ -2,6 +2,7 @@ namespace Attribution.Core
 
 open System
 open System.Collections.Concurrent
+open System.Collections.Generic
 open Attribution
 open TorchSharp
 
@@ -41,9 +42,8 @@ module Model =
     [<Literal>]
     let private MostInstances = 256L
 
-    let private halfOfFreeMemory () =
-        let info = GC.GetGCMemoryInfo()
-        max (256L <<< 20) ((info.TotalAvailableMemoryBytes - info.MemoryLoadBytes) / 2L)
+    // Half of what is free; more than 4 GiB makes no pass faster, only its memory slower to get.
+    let private defaultMemory () = min (4L <<< 30) (Runtime.freeMemory () / 2L)
 
     /// The model of a graph, on the processor in the precision of its weights.
     let ofGraph (inputShape: int64[] option) (graph: Graph) : Model = {
@@ -51,7 +51,7 @@ module Model =
         InputShape = inputShape
         Device = torch.CPU
         Precision = torch.float32
-        Batching = Memory(halfOfFreeMemory ())
+        Batching = Memory(defaultMemory ())
         OnPass = ignore
         Footprints = ConcurrentDictionary()
     }
@@ -61,18 +61,15 @@ module Model =
     let toDevice (device: torch.Device) (precision: torch.ScalarType) (model: Model) : Model =
         let place (t: Tensor) =
             if t.is_floating_point () then
-                t.``to``(precision, device).DetachFromDisposeScope()
+                t.``to`` (precision, device)
             else
-                t.``to``(device).DetachFromDisposeScope()
+                t.``to`` device
 
-        let layout op =
-            match Op.mapTensors place op with
-            | Convolution c ->
-                Convolution {
-                    c with
-                        Weight = (Tensor.channelsLast c.Weight).DetachFromDisposeScope()
-                }
-            | op -> op
+        let layout (op: Op) =
+            let arrange = if op.IsConvolution then Tensor.channelsLast else id
+
+            op
+            |> Op.mapTensors (fun t -> (Scope.run (fun () -> arrange (place t))).DetachFromDisposeScope())
 
         {
             model with
@@ -125,35 +122,48 @@ module Model =
     let private valuesOf (model: Model) (wanted: string list) (x: Tensor) =
         requireImages model x
         model.OnPass(int x.shape[0])
-        let placed = x.``to`` (model.Precision, model.Device)
-        let hasConvolutions = model.Graph.Nodes |> Array.exists _.Op.IsConvolution
 
-        let placed =
-            if hasConvolutions then
-                Tensor.channelsLast placed
-            else
-                placed
+        Scope.runMany (fun () ->
+            let placed = x.``to`` (model.Precision, model.Device)
+            let hasConvolutions = model.Graph.Nodes |> Array.exists _.Op.IsConvolution
 
-        run Semantics.plain model [ model.Graph.Input, placed ] wanted
+            let placed =
+                if hasConvolutions then
+                    Tensor.channelsLast placed
+                else
+                    placed
 
-    let private readable (logits: Tensor) =
-        if logits.dtype = torch.bfloat16 then
-            logits.``to`` torch.float32
-        else
-            logits
+            run Semantics.plain model [ model.Graph.Input, placed ] wanted)
+
+    // Whatever a network computes in and on, what comes out is on the processor and in float32 at least.
+    let private readable (values: Tensor) =
+        values.``to`` (
+            (if values.dtype = torch.float64 then
+                 torch.float64
+             else
+                 torch.float32),
+            torch.CPU
+        )
 
     /// <summary>f: instances (n×…) → logits (n×k).</summary>
     /// <exception cref="T:System.ArgumentException">The instances have a shape that the model does not take.</exception>
     let logits (model: Model) (x: Tensor) : Tensor =
-        let logits = (valuesOf model [ model.Graph.Output ] x).Head |> readable
-        Tensor.requireDims "logits" [ 2 ] logits
-        logits
+        Scope.run (fun () ->
+            let logits = (valuesOf model [ model.Graph.Output ] x).Head |> readable
+            Tensor.requireDims "logits" [ 2 ] logits
+            logits)
+
+    let private requireLayer layer model =
+        if not (List.contains layer (layers model)) then
+            invalidArg "layer" $"The model has no layer named '{layer}'."
 
     /// <summary>f = g ∘ h, cut at a layer.</summary>
     /// <exception cref="T:System.ArgumentException">The model has no such layer, or it does not lead to the logits.</exception>
     let cut (layer: string) (model: Model) : Slice =
-        if not (List.contains layer (layers model)) then
-            invalidArg "layer" $"The model has no layer named '{layer}'."
+        requireLayer layer model
+
+        if not (Graph.leads layer model.Graph) then
+            invalidArg "layer" $"Layer '{layer}' does not lead to the logits."
 
         let around = Graph.around layer model.Graph
 
@@ -161,14 +171,51 @@ module Model =
             H = valuesOf model (layer :: around)
             G =
                 fun past z ->
-                    let given = (layer, z) :: List.zip around past
-                    (run Semantics.plain model given [ model.Graph.Output ]).Head |> readable
+                    Scope.run (fun () ->
+                        let given = (layer, z) :: List.zip around past
+                        (run Semantics.plain model given [ model.Graph.Output ]).Head |> readable)
         }
 
-    /// The values of a layer: instances (n×…) → n×units, flattened in row-major order.
+    /// <summary>The values of a layer: instances (n×…) → n×units, flattened in row-major order.</summary>
+    /// <exception cref="T:System.ArgumentException">The model has no such layer.</exception>
     let units (layer: string) (model: Model) (x: Tensor) : Tensor =
-        let z = (valuesOf model [ layer ] x).Head |> readable
-        z.reshape (x.shape[0], -1L)
+        requireLayer layer model
+
+        Scope.run (fun () ->
+            let z = (valuesOf model [ layer ] x).Head |> readable
+            z.reshape (x.shape[0], -1L))
+
+    let private blank (model: Model) =
+        model.InputShape
+        |> Option.map (fun shape -> torch.zeros (Array.append [| 1L |] shape, model.Precision, model.Device))
+
+    /// (Name, operation, shape of one instance's values) of each layer; the shape is empty where the input's is unknown.
+    let describe (model: Model) : (string * string * int64[])[] =
+        use _ = torch.NewDisposeScope()
+        let shapes = Dictionary<string, int64[]>()
+        let observe (node: Node) (value: Tensor) = shapes[node.Name] <- value.shape[1..]
+
+        blank model
+        |> Option.iter (fun x ->
+            shapes[model.Graph.Input] <- x.shape[1..]
+
+            Scope.forwardOnly (fun () ->
+                Graph.runObserved observe Semantics.plain model.Graph [ model.Graph.Input, x ] [ model.Graph.Output ])
+            |> ignore)
+
+        let names = HashSet<string>(layers model)
+
+        model.Graph.Nodes
+        |> Array.filter (fun node -> names.Contains node.Name)
+        |> Array.map (fun node -> node.Name, Op.describe node.Op, shapes.GetValueOrDefault(node.Name, [||]))
+
+    /// Frees the weights.
+    let dispose (model: Model) =
+        let free (t: Tensor) =
+            t.Dispose()
+            t
+
+        model.Graph |> Graph.mapOps (Op.mapTensors free) |> ignore
 
     /// Bytes of activations that one of these instances leaves behind in a forward pass.
     let private footprint (model: Model) (instances: Instances) =

@@ -26,24 +26,24 @@ module internal Elf =
 
     let private weak = 2us
 
-    /// The patched bytes, or None where the library is not a 64-bit little-endian ELF file that needs the symbol.
-    let patch (library: byte[]) : byte[] option =
+    let private patchElf (library: byte[]) =
         let bytes = Array.copy library
 
         let u16 at =
-            BinaryPrimitives.ReadUInt16LittleEndian(ReadOnlySpan(bytes, at, bytes.Length - at))
+            BinaryPrimitives.ReadUInt16LittleEndian(ReadOnlySpan(bytes, at, 2))
 
         let u32 at =
-            BinaryPrimitives.ReadUInt32LittleEndian(ReadOnlySpan(bytes, at, bytes.Length - at))
+            BinaryPrimitives.ReadUInt32LittleEndian(ReadOnlySpan(bytes, at, 4))
 
         let i64 at =
-            int (BinaryPrimitives.ReadUInt64LittleEndian(ReadOnlySpan(bytes, at, bytes.Length - at)))
+            int (BinaryPrimitives.ReadUInt64LittleEndian(ReadOnlySpan(bytes, at, 8)))
 
         let put16 at (value: uint16) =
             BinaryPrimitives.WriteUInt16LittleEndian(Span(bytes, at, 2), value)
 
-        let text at =
-            Encoding.ASCII.GetString(bytes, at, Array.IndexOf(bytes, 0uy, at) - at)
+        let spells (text: string) at =
+            ReadOnlySpan(bytes, at, bytes.Length - at)
+                .StartsWith(ReadOnlySpan(Encoding.ASCII.GetBytes(text + "\000")))
 
         let isElf =
             bytes.Length > 64 && u32 0 = 0x464c457fu && bytes[4] = 2uy && bytes[5] = 1uy
@@ -62,27 +62,25 @@ module internal Elf =
             | Some symbols, Some needs, Some versions ->
                 let names = offset (int (u32 (section symbols + 0x28)))
 
-                // Each needed library lists the versions it must have: (position of the entry, its name).
-                let rec entries at = [
-                    (at, text (names + int (u32 (at + 8))))
-                    if u32 (at + 12) <> 0u then
-                        yield! entries (at + int (u32 (at + 12)))
-                ]
+                // Each record says, 12 bytes in, how far on the next one is.
+                let rec chain at = seq {
+                    yield at
+                    let next = int (u32 (at + 12))
 
-                let rec libraries at = [
-                    yield! entries (at + int (u32 (at + 8)))
-                    if u32 (at + 12) <> 0u then
-                        yield! libraries (at + int (u32 (at + 12)))
-                ]
+                    if next <> 0 then
+                        yield! chain (at + next)
+                }
 
-                let needed = libraries (offset needs)
-
+                // Each needed library lists the versions that it must have; a damaged file's lists may have no end.
                 let entry version =
-                    needed |> List.tryFind (fun (_, name) -> name = version) |> Option.map fst
+                    chain (offset needs)
+                    |> Seq.collect (fun library -> chain (library + int (u32 (library + 8))))
+                    |> Seq.truncate 0xffff
+                    |> Seq.tryFind (fun at -> spells version (names + int (u32 (at + 8))))
 
                 let symbol =
                     Seq.tryFind
-                        (fun i -> text (names + int (u32 (offset symbols + 24 * i))) = Symbol)
+                        (fun i -> spells Symbol (names + int (u32 (offset symbols + 24 * i))))
                         (seq { 0 .. size symbols / 24 - 1 })
 
                 match entry newVersion, entry oldVersion, symbol with
@@ -94,6 +92,14 @@ module internal Elf =
                     Some bytes
                 | _ -> None
             | _ -> None
+
+    /// The patched bytes, or None where the library is not a sound 64-bit little-endian ELF file that needs the symbol.
+    let patch (library: byte[]) : byte[] option =
+        try
+            patchElf library
+        with :? ArgumentException ->
+            // An offset that leads out of the file.
+            None
 
 /// What must be settled before the first tensor is made: that the native library loads, and how memory is kept.
 [<RequireQualifiedAccess>]
@@ -182,6 +188,17 @@ module Runtime =
                     NativeLibrary.Load(cache original patched) |> ignore
                 | None -> ()
             | _ -> ()
+
+    /// Bytes of memory that are free now, a container's limit respected.
+    let freeMemory () : int64 =
+        let limit = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes
+
+        try
+            let line = File.ReadLines "/proc/meminfo" |> Seq.find _.StartsWith("MemAvailable:")
+            let kibibytes = line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1]
+            min limit (Int64.Parse kibibytes * 1024L)
+        with _ ->
+            limit
 
     let private started =
         lazy

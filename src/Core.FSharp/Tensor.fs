@@ -32,7 +32,7 @@ type Instances = {
 /// Native memory: every loop runs in scopes that free what the loop does not hand out.
 [<RequireQualifiedAccess>]
 module Scope =
-    let private keep (scope: DisposeScope) (result: Tensor) =
+    let internal keep (scope: DisposeScope) (result: Tensor) =
         if scope.Contains result then
             scope.MoveToOuter result
         else
@@ -44,9 +44,9 @@ module Scope =
         keep scope (f ())
 
     /// The same for several results.
-    let runMany (f: unit -> Tensor[]) =
+    let runMany (f: unit -> Tensor list) =
         use scope = torch.NewDisposeScope()
-        f () |> Array.map (keep scope)
+        f () |> List.map (keep scope)
 
     /// Runs f where no derivative will be asked of what it computes.
     let forwardOnly (f: unit -> 'a) =
@@ -70,6 +70,11 @@ module Tensor =
         if x.shape <> expected then
             invalidArg name $"{name} must have the shape {shapeText expected}, but has {shapeText x.shape}."
 
+    /// The numbers, in row-major order.
+    let toArray<'t when 't: unmanaged and 't: struct and 't: (new: unit -> 't) and 't :> ValueType> (x: Tensor) : 't[] =
+        use _ = torch.NewDisposeScope()
+        x.``to``(torch.CPU).contiguous().data<'t>().ToArray()
+
     /// Sums everything but the first dimension: n×… → n.
     let sumEach (x: Tensor) = x.reshape(x.shape[0], -1L).sum 1L
 
@@ -84,12 +89,13 @@ module Tensor =
         else
             x
 
+    /// Where x > 0.
+    let isPositive (x: Tensor) = x.gt (0.0.ToScalar())
+
     /// Positions (within the batch) of the instances that hold a NaN or an infinity.
     let notFinite (x: Tensor) : int64[] =
         Scope.run (fun () -> x.isfinite().reshape(x.shape[0], -1L).all(1L).logical_not().nonzero().flatten())
-        |> fun found ->
-            use found = found
-            found.data<int64>().ToArray()
+        |> toArray<int64>
 
     /// <summary>Pixel attribution: the mean over the channels of n×c×h×w; n×h×w is taken as it is.</summary>
     let pixels (attributions: Tensor) =
@@ -135,17 +141,17 @@ module Instances =
         let mutable whole: Tensor = null
 
         for start, length in starts size instances do
-            let part = Scope.run (fun () -> f (read instances start length))
+            use scope = torch.NewDisposeScope()
+            let part = f (read instances start length)
 
             if length = instances.Count then
-                whole <- part
+                whole <- Scope.keep scope part
             else
                 if isNull whole then
                     let shape = Array.append [| int64 instances.Count |] part.shape[1..]
-                    whole <- torch.empty (shape, part.dtype, part.device)
+                    whole <- scope.MoveToOuter(torch.empty (shape, part.dtype, part.device))
 
                 whole.narrow(0L, start, length).copy_ part |> ignore
-                part.Dispose()
 
         whole
 

@@ -1,10 +1,10 @@
 module Program
 
-open TorchSharp
+open Expecto
 
 [<EntryPoint>]
-let main _ =
+let main arguments =
     Attribution.Core.Runtime.start ()
-    let x = torch.ones ([| 2L; 3L |])
-    printfn "%s" (x.sum().ToString(TensorStringStyle.Julia))
-    0
+
+    testList "Core" [ RuntimeTests.tests; TensorTests.tests; DiffTests.tests; GraphTests.tests; ModelTests.tests ]
+    |> runTestsWithCLIArgs [] arguments

@@ -16,11 +16,7 @@ internal static class Check
     /// <summary>A test that reads a file of the folder that developers share, and is skipped where that is absent.</summary>
     public static Test Shared(string name, string file, Action<string> test)
     {
-        for (
-            var folder = AppContext.BaseDirectory;
-            folder is not null;
-            folder = Path.GetDirectoryName(folder)
-        )
+        for (var folder = AppContext.BaseDirectory; folder is not null; folder = Path.GetDirectoryName(folder))
             if (File.Exists(Path.Combine(folder, "Attribution.sln")))
             {
                 var path = Path.GetFullPath(Path.Combine(folder, "..", "shared", file));
@@ -59,15 +55,10 @@ internal static class Check
         {
             foreach (var word in words)
                 Expect.isTrue(e.Message.Contains(word), $"'{e.Message}' has '{word}'");
-            Expect.isTrue(
-                e.Message.EndsWith('.') && !e.Message.Contains('\n'),
-                $"'{e.Message}' is a sentence"
-            );
+            Expect.isTrue(e.Message.EndsWith('.') && !e.Message.Contains('\n'), $"'{e.Message}' is a sentence");
             return;
         }
-        throw new InvalidOperationException(
-            $"Expected an error that says {string.Join(", ", words)}."
-        );
+        throw new InvalidOperationException($"Expected an error that says {string.Join(", ", words)}.");
     }
 
     /// <summary>Equality of sequences, told by their first difference.</summary>

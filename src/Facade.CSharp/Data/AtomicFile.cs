@@ -15,9 +15,7 @@ internal sealed class AtomicFile : IDisposable
     {
         this.path = path;
         if (Path.GetFileName(path).Length == 0)
-            throw new AttributionException(
-                $"Cannot write '{path}': it names a folder; add a file's name."
-            );
+            throw new AttributionException($"Cannot write '{path}': it names a folder; add a file's name.");
         draft = Draft(path);
     }
 

@@ -58,21 +58,14 @@ public sealed class ClassNames
             () =>
             {
                 using var file = File.OpenRead(path);
-                using var reader = new StreamReader(
-                    file,
-                    new UTF8Encoding(false, throwOnInvalidBytes: true)
-                );
+                using var reader = new StreamReader(file, new UTF8Encoding(false, throwOnInvalidBytes: true));
                 // The length bounds the reading, so that a device without an end does not go on for ever.
                 var buffer = new char[Math.Min(file.Length, MaxFileLength + 1)];
                 var text = new string(buffer, 0, reader.ReadBlock(buffer)).Trim();
                 if (buffer.Length > MaxFileLength || text.Contains('\0'))
-                    throw new FormatException(
-                        "it is not a list of names; give a text or JSON file"
-                    );
+                    throw new FormatException("it is not a list of names; give a text or JSON file");
                 var names = Parse(text);
-                return names.Count > 0
-                    ? new ClassNames(names)
-                    : throw new FormatException("it holds no names");
+                return names.Count > 0 ? new ClassNames(names) : throw new FormatException("it holds no names");
             }
         );
 
@@ -88,10 +81,7 @@ public sealed class ClassNames
         int[] With(Func<string, IEnumerable<string>> forms) =>
             [
                 .. names
-                    .Where(n =>
-                        forms(n.Value.Replace('_', ' '))
-                            .Contains(wanted, StringComparer.OrdinalIgnoreCase)
-                    )
+                    .Where(n => forms(n.Value.Replace('_', ' ')).Contains(wanted, StringComparer.OrdinalIgnoreCase))
                     .Select(n => n.Key),
             ];
         var found = With(name => [name]);
@@ -120,17 +110,12 @@ public sealed class ClassNames
         };
 
     private static Dictionary<int, string> Numbered(IEnumerable<string> names) =>
-        names
-            .Select((name, i) => (i, name))
-            .Where(n => n.name.Length > 0)
-            .ToDictionary(n => n.i, n => n.name);
+        names.Select((name, i) => (i, name)).Where(n => n.name.Length > 0).ToDictionary(n => n.i, n => n.name);
 
     private static string WithoutId(string line)
     {
         var name = line.Trim();
-        return
-            name is ['n', _, _, _, _, _, _, _, _, ' ' or '\t', .. var rest]
-            && name[1..9].All(char.IsAsciiDigit)
+        return name is ['n', _, _, _, _, _, _, _, _, ' ' or '\t', .. var rest] && name[1..9].All(char.IsAsciiDigit)
             ? rest.Trim()
             : name;
     }
@@ -143,8 +128,7 @@ public sealed class ClassNames
             using var json = JsonDocument.Parse(text);
             foreach (var entry in json.RootElement.EnumerateObject())
             {
-                var name =
-                    entry.Value.ValueKind == JsonValueKind.Array ? entry.Value[1] : entry.Value;
+                var name = entry.Value.ValueKind == JsonValueKind.Array ? entry.Value[1] : entry.Value;
                 var index = int.Parse(entry.Name, NumberStyles.None, CultureInfo.InvariantCulture);
                 table[index] = name.GetString() ?? throw new FormatException();
             }
@@ -159,10 +143,7 @@ public sealed class ClassNames
                         or IndexOutOfRangeException
             )
         {
-            throw new FormatException(
-                "its JSON must be an object of index -> [id, name], or a list of names",
-                e
-            );
+            throw new FormatException("its JSON must be an object of index -> [id, name], or a list of names", e);
         }
     }
 
@@ -177,9 +158,7 @@ public sealed class ClassNames
             while (end < rest.Length && rest[end] != rest[0])
                 end += rest[end] == '\\' ? 2 : 1;
             if (rest is not ['\'' or '"', ..] || end >= rest.Length)
-                throw new FormatException(
-                    "it must be a list of strings, with commas between them and a ] at the end"
-                );
+                throw new FormatException("it must be a list of strings, with commas between them and a ] at the end");
             strings.Add(Regex.Unescape(rest[1..end].ToString()));
             rest = rest[(end + 1)..].TrimStart();
             rest = rest is [',', ..] ? rest[1..].TrimStart() : rest;

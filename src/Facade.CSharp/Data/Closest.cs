@@ -11,11 +11,7 @@ internal static class Closest
     private const int MaxLength = 64;
 
     /// <summary>The known names nearest to the wanted one: those that contain it, then by edit distance.</summary>
-    public static IReadOnlyList<string> Names(
-        string wanted,
-        IEnumerable<string> known,
-        int count = 3
-    ) =>
+    public static IReadOnlyList<string> Names(string wanted, IEnumerable<string> known, int count = 3) =>
         [
             .. known
                 .OrderBy(name => !name.Contains(wanted, StringComparison.OrdinalIgnoreCase))
@@ -35,15 +31,11 @@ internal static class Closest
             for (var j = 1; j <= b.Length; j++)
                 (diagonal, row[j]) = (
                     row[j],
-                    Math.Min(
-                        Math.Min(row[j], row[j - 1]) + 1,
-                        diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)
-                    )
+                    Math.Min(Math.Min(row[j], row[j - 1]) + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1))
                 );
         }
         return row[b.Length];
     }
 
-    private static string Short(string name) =>
-        name[..Math.Min(name.Length, MaxLength)].ToLowerInvariant();
+    private static string Short(string name) => name[..Math.Min(name.Length, MaxLength)].ToLowerInvariant();
 }

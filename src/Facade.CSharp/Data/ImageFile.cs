@@ -14,15 +14,7 @@ internal sealed class ImageFile
 {
     private const long MaxPixels = 100_000_000;
 
-    private static readonly string[] extensions =
-    [
-        ".png",
-        ".jpg",
-        ".jpeg",
-        ".webp",
-        ".bmp",
-        ".gif",
-    ];
+    private static readonly string[] extensions = [".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"];
 
     private readonly string path;
 
@@ -68,9 +60,7 @@ internal sealed class ImageFile
                 );
                 var image = resized.squeeze(0).round().clamp(0, 255);
                 if (channels == 1)
-                    image = image
-                        .mul(tensor([0.299f, 0.587f, 0.114f]).view(3, 1, 1))
-                        .sum(0, keepdim: true);
+                    image = image.mul(tensor([0.299f, 0.587f, 0.114f]).view(3, 1, 1)).sum(0, keepdim: true);
                 return image.MoveToOuterDisposeScope();
             }
         );
@@ -79,28 +69,22 @@ internal sealed class ImageFile
     {
         var files = FileErrors.Reading(
             $"the folder '{folder}'",
-            () =>
-                Directory.GetFiles(folder).Where(IsPicture).Order(StringComparer.Ordinal).ToArray()
+            () => Directory.GetFiles(folder).Where(IsPicture).Order(StringComparer.Ordinal).ToArray()
         );
         return files.Length > 0
             ? files
-            : throw new AttributionException(
-                $"The folder '{folder}' has no pictures; put PNG or JPEG files in it."
-            );
+            : throw new AttributionException($"The folder '{folder}' has no pictures; put PNG or JPEG files in it.");
     }
 
     private static bool IsPicture(string path) =>
-        extensions.Contains(Path.GetExtension(path).ToLowerInvariant())
-        && !Path.GetFileName(path).StartsWith('.');
+        extensions.Contains(Path.GetExtension(path).ToLowerInvariant()) && !Path.GetFileName(path).StartsWith('.');
 
     private SKCodec Open()
     {
         // The codec itself does not say why a file cannot be opened.
         File.OpenRead(path).Dispose();
         return SKCodec.Create(path)
-            ?? throw new FormatException(
-                "it is no picture, or a damaged one; give a PNG or JPEG file"
-            );
+            ?? throw new FormatException("it is no picture, or a damaged one; give a PNG or JPEG file");
     }
 
     // Bytes of 3 × height × width.
@@ -108,18 +92,11 @@ internal sealed class ImageFile
     {
         using var codec = Open();
         // Colours multiplied by their alpha are the colours on black.
-        var info = new SKImageInfo(
-            codec.Info.Width,
-            codec.Info.Height,
-            SKColorType.Rgba8888,
-            SKAlphaType.Premul
-        );
+        var info = new SKImageInfo(codec.Info.Width, codec.Info.Height, SKColorType.Rgba8888, SKAlphaType.Premul);
         var pixels = empty([info.Height, info.Width, 4], ScalarType.Byte, CPU);
         var result = codec.GetPixels(info, TensorBytes.Pointer(pixels));
         if (result != SKCodecResult.Success)
-            throw new FormatException(
-                "its picture is damaged or cut short; copy it again from its source"
-            );
+            throw new FormatException("its picture is damaged or cut short; copy it again from its source");
 
         var rgb = pixels.narrow(2, 0, 3).permute(2, 0, 1);
         var origin = codec.EncodedOrigin;
@@ -150,8 +127,6 @@ internal sealed class ImageFile
         var (height, width) = (image.shape[1], image.shape[2]);
         var newWidth = Math.Clamp((long)Math.Round(height * proportions), 1, width);
         var newHeight = Math.Clamp((long)Math.Round(width / proportions), 1, height);
-        return image
-            .narrow(1, (height - newHeight) / 2, newHeight)
-            .narrow(2, (width - newWidth) / 2, newWidth);
+        return image.narrow(1, (height - newHeight) / 2, newHeight).narrow(2, (width - newWidth) / 2, newWidth);
     }
 }

@@ -64,8 +64,7 @@ public sealed class ImageSet : IDisposable
 
     /// <summary>The class that a model gave each image.</summary>
     /// <exception cref="AttributionException">They are not known.</exception>
-    public IReadOnlyList<long> PredictedClasses =>
-        predictedClasses ?? throw Lacks("Pred", "the predicted class");
+    public IReadOnlyList<long> PredictedClasses => predictedClasses ?? throw Lacks("Pred", "the predicted class");
 
     /// <summary>The id of each image, as its number in ImageNet; not unique.</summary>
     /// <exception cref="AttributionException">They are not known.</exception>
@@ -91,17 +90,12 @@ public sealed class ImageSet : IDisposable
 
         using var scope = NewDisposeScope();
         var x = file.Read("X");
-        var images = new StoredImages(
-            $"'{path}'",
-            shape.Count == 3 ? x.unsqueeze(3) : x,
-            channelsLast: true
-        );
+        var images = new StoredImages($"'{path}'", shape.Count == 3 ? x.unsqueeze(3) : x, channelsLast: true);
         return Whole(images, trueClasses, predictedClasses, ids);
     }
 
     /// <summary>Loads pictures as squares; see <see cref="LoadImages(IEnumerable{string}, int, int, int)"/>.</summary>
-    public static ImageSet LoadImages(IEnumerable<string> paths, int size) =>
-        LoadImages(paths, size, size);
+    public static ImageSet LoadImages(IEnumerable<string> paths, int size) => LoadImages(paths, size, size);
 
     /// <summary>Loads picture files, and those in folders by the order of their names (subfolders and other files are
     /// left out): turned upright as their EXIF data says, transparency on black, the shorter side resized to the
@@ -112,12 +106,7 @@ public sealed class ImageSet : IDisposable
     /// <param name="channels">3 for red, green and blue; 1 for luma (ITU-R BT.601: 0.299 R + 0.587 G + 0.114 B).</param>
     /// <exception cref="AttributionException">A file is missing, no picture, or over 100 megapixels; a folder has no
     /// pictures; or a number is out of range.</exception>
-    public static ImageSet LoadImages(
-        IEnumerable<string> paths,
-        int height,
-        int width,
-        int channels = 3
-    )
+    public static ImageSet LoadImages(IEnumerable<string> paths, int height, int width, int channels = 3)
     {
         if (height is < 1 or > MaxSide || width is < 1 or > MaxSide || channels is not (1 or 3))
             throw new AttributionException(
@@ -126,9 +115,7 @@ public sealed class ImageSet : IDisposable
         var files = ImageFile.Find(paths);
         return files.Length > 0
             ? Whole(new ImageFiles(files, height, width, channels), null, null, null)
-            : throw new AttributionException(
-                "No image file was given; name at least one file or folder."
-            );
+            : throw new AttributionException("No image file was given; name at least one file or folder.");
     }
 
     /// <summary>A set of images in memory, shared with the tensor and not copied.</summary>
@@ -146,10 +133,7 @@ public sealed class ImageSet : IDisposable
     )
     {
         if (x.dim() != 4 || x.numel() == 0)
-            throw new ArgumentException(
-                $"Expected n x C x H x W, got [{string.Join(", ", x.shape)}].",
-                nameof(x)
-            );
+            throw new ArgumentException($"Expected n x C x H x W, got [{string.Join(", ", x.shape)}].", nameof(x));
         using var scope = NewDisposeScope();
         var images = new StoredImages("The set", x.detach().cpu(), channelsLast: false);
         return Whole(images, trueClasses, predictedClasses, ids);
@@ -165,8 +149,7 @@ public sealed class ImageSet : IDisposable
     public Tensor Images() => Images(..);
 
     /// <summary>A short name of an image: its file's, or else its id, or else its number in the set that was loaded.</summary>
-    public string Label(int i) =>
-        source.Label(rows[i]) ?? (ids is null ? rows[i] : ids[i]).ToString();
+    public string Label(int i) => source.Label(rows[i]) ?? (ids is null ? rows[i] : ids[i]).ToString();
 
     /// <summary>The images whose true class is one of those given, in order.</summary>
     /// <exception cref="AttributionException">The true classes are not known, or no image is of these.</exception>
@@ -189,9 +172,7 @@ public sealed class ImageSet : IDisposable
             throw new AttributionException("No index was given; name at least one image.");
         foreach (var i in positions)
             if (i < 0 || i >= Count)
-                throw new AttributionException(
-                    $"{source.Name} has no image {i}; its images are 0 to {Count - 1}."
-                );
+                throw new AttributionException($"{source.Name} has no image {i}; its images are 0 to {Count - 1}.");
         return Subset(positions);
     }
 
@@ -225,23 +206,11 @@ public sealed class ImageSet : IDisposable
             source.Dispose();
     }
 
-    private static ImageSet Whole(
-        IImageSource source,
-        long[]? trueClasses,
-        long[]? predictedClasses,
-        long[]? ids
-    )
+    private static ImageSet Whole(IImageSource source, long[]? trueClasses, long[]? predictedClasses, long[]? ids)
     {
         try
         {
-            return new(
-                source,
-                true,
-                [.. Enumerable.Range(0, source.Count)],
-                trueClasses,
-                predictedClasses,
-                ids
-            );
+            return new(source, true, [.. Enumerable.Range(0, source.Count)], trueClasses, predictedClasses, ids);
         }
         catch
         {
@@ -264,9 +233,7 @@ public sealed class ImageSet : IDisposable
             );
 
     private AttributionException Lacks(string name, string what) =>
-        new(
-            $"{source.Name} lacks '{name}', {what} of each image; add it to an .npz file, or give it from a program."
-        );
+        new($"{source.Name} lacks '{name}', {what} of each image; add it to an .npz file, or give it from a program.");
 
     private static int[] Positions(IReadOnlyList<long> values, Func<long, bool> wanted) =>
         [.. Enumerable.Range(0, values.Count).Where(i => wanted(values[i]))];

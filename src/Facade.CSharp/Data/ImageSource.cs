@@ -43,9 +43,7 @@ internal sealed class StoredImages(string name, Tensor images, bool channelsLast
     {
         using var scope = NewDisposeScope();
         var stored = images.index_select(0, tensor(rows));
-        var batch = (channelsLast ? stored.permute(0, 3, 1, 2) : stored)
-            .to(ScalarType.Float32)
-            .contiguous();
+        var batch = (channelsLast ? stored.permute(0, 3, 1, 2) : stored).to(ScalarType.Float32).contiguous();
         if (images.is_floating_point())
         {
             var finite = batch.isfinite().flatten(1).all(1).data<bool>().ToArray();
@@ -68,8 +66,7 @@ internal sealed class StoredImages(string name, Tensor images, bool channelsLast
 }
 
 /// <summary>Picture files, brought to one size as they are read.</summary>
-internal sealed class ImageFiles(ImageFile[] files, int height, int width, int channels)
-    : IImageSource
+internal sealed class ImageFiles(ImageFile[] files, int height, int width, int channels) : IImageSource
 {
     public string Name => "The set of image files";
     public int Count => files.Length;
@@ -85,8 +82,7 @@ internal sealed class ImageFiles(ImageFile[] files, int height, int width, int c
         using var scope = NewDisposeScope();
         return rows.Length == 0
             ? empty(0, channels, height, width).MoveToOuterDisposeScope()
-            : stack(rows.Select(row => files[row].Read(height, width, channels)).ToArray())
-                .MoveToOuterDisposeScope();
+            : stack(rows.Select(row => files[row].Read(height, width, channels)).ToArray()).MoveToOuterDisposeScope();
     }
 
     public void Dispose() { }

@@ -18,13 +18,7 @@ public static class NpyArray
             $"'{path}'",
             () =>
             {
-                using var file = new FileStream(
-                    path,
-                    FileMode.Open,
-                    FileAccess.Read,
-                    FileShare.Read,
-                    bufferSize: 0
-                );
+                using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
                 return Read(new ByteSource(file, file.Length));
             }
         );
@@ -58,9 +52,7 @@ public static class NpyArray
             _ => stored,
         };
         if (header.FortranOrder)
-            values = values.permute([
-                .. Enumerable.Range(0, shape.Length).Select(d => shape.Length - 1L - d),
-            ]);
+            values = values.permute([.. Enumerable.Range(0, shape.Length).Select(d => shape.Length - 1L - d)]);
         return values.contiguous().MoveToOuterDisposeScope();
     }
 

@@ -36,32 +36,22 @@ public sealed class NpyHeader
     {
         Code = descr is ['<' or '>' or '|' or '=', .. var code] ? code : descr;
         if (Code.StartsWith('O'))
-            throw new FormatException(
-                "it holds pickled Python objects, which are never loaded; save it as numbers"
-            );
+            throw new FormatException("it holds pickled Python objects, which are never loaded; save it as numbers");
         (_, Type, Stored) = Array.Find(types, t => t.Code == Code) is { Code: not null } known
             ? known
-            : throw new FormatException(
-                $"its element type '{descr}' is not supported; save it as float32"
-            );
+            : throw new FormatException($"its element type '{descr}' is not supported; save it as float32");
         BigEndian = descr[0] == '>';
         FortranOrder = fortranOrder;
         Shape = shape;
         try
         {
             // Even an empty array has strides that must fit.
-            var bytes = shape.Aggregate(
-                ItemSize,
-                (product, d) => checked(product * Math.Max(d, 1))
-            );
+            var bytes = shape.Aggregate(ItemSize, (product, d) => checked(product * Math.Max(d, 1)));
             Length = shape.Contains(0) ? 0 : bytes;
         }
         catch (OverflowException e)
         {
-            throw new FormatException(
-                "its shape has more elements than any file can hold; save it again",
-                e
-            );
+            throw new FormatException("its shape has more elements than any file can hold; save it again", e);
         }
     }
 
@@ -86,17 +76,13 @@ public sealed class NpyHeader
     {
         var start = source.Take(8);
         if (!start[..6].SequenceEqual(magic) || start[6] is < 1 or > 3)
-            throw new FormatException(
-                "it does not begin as NumPy's arrays do; save it again with numpy.save"
-            );
+            throw new FormatException("it does not begin as NumPy's arrays do; save it again with numpy.save");
         var length =
             start[6] == 1
                 ? BinaryPrimitives.ReadUInt16LittleEndian(source.Take(2))
                 : BinaryPrimitives.ReadUInt32LittleEndian(source.Take(4));
         if (length > MaxLength)
-            throw new FormatException(
-                $"its header claims {length} bytes, more than an array of numbers needs"
-            );
+            throw new FormatException($"its header claims {length} bytes, more than an array of numbers needs");
         return Parse(Encoding.Latin1.GetString(source.Take((int)length)));
     }
 
@@ -106,9 +92,7 @@ public sealed class NpyHeader
     {
         var code = Array.Find(types, t => t.Type == type).Code;
         if (code is null)
-            throw new AttributionException(
-                $"NumPy has no element type for {type}; convert the tensor to Float32."
-            );
+            throw new AttributionException($"NumPy has no element type for {type}; convert the tensor to Float32.");
         var order = code[1] == '1' ? '|' : '<';
         var tuple = string.Concat(shape.Select(d => $"{d}, "));
         var text = $"{{'descr': '{order}{code}', 'fortran_order': False, 'shape': ({tuple}), }}";
@@ -135,8 +119,7 @@ public sealed class NpyHeader
         Expect('{');
         Until('}', Entry);
         Skip();
-        return
-            at == text.Length && descr is not null && fortranOrder is not null && shape is not null
+        return at == text.Length && descr is not null && fortranOrder is not null && shape is not null
             ? new NpyHeader(descr, fortranOrder.Value, shape)
             : throw Wrong();
 
@@ -162,11 +145,7 @@ public sealed class NpyHeader
             Until(
                 ')',
                 () =>
-                    dims.Add(
-                        long.TryParse(Word().TrimEnd('L'), out var d) && dims.Count < MaxRank
-                            ? d
-                            : throw Wrong()
-                    )
+                    dims.Add(long.TryParse(Word().TrimEnd('L'), out var d) && dims.Count < MaxRank ? d : throw Wrong())
             );
             return [.. dims];
         }
@@ -227,8 +206,6 @@ public sealed class NpyHeader
         }
 
         FormatException Wrong() =>
-            new(
-                "its header is not one that NumPy writes for an array of numbers; save it again with numpy.save"
-            );
+            new("its header is not one that NumPy writes for an array of numbers; save it again with numpy.save");
     }
 }

@@ -22,27 +22,15 @@ public sealed class NpzFile : IDisposable
     private NpzFile(string path)
     {
         Path = path;
-        var file = new FileStream(
-            path,
-            FileMode.Open,
-            FileAccess.Read,
-            FileShare.Read,
-            bufferSize: 0
-        );
+        var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
         try
         {
             if (!file.CanSeek)
                 throw new FormatException("it is a pipe; save it to a file first");
             zip = new ZipArchive(file);
-            foreach (
-                var entry in zip.Entries.Where(e =>
-                    e.FullName.EndsWith(Extension, StringComparison.Ordinal)
-                )
-            )
+            foreach (var entry in zip.Entries.Where(e => e.FullName.EndsWith(Extension, StringComparison.Ordinal)))
                 if (!members.TryAdd(entry.FullName[..^Extension.Length], entry))
-                    throw new FormatException(
-                        $"it holds '{entry.FullName}' twice; save it again with numpy.savez"
-                    );
+                    throw new FormatException($"it holds '{entry.FullName}' twice; save it again with numpy.savez");
             Names = [.. members.Keys];
         }
         catch
@@ -60,8 +48,7 @@ public sealed class NpzFile : IDisposable
 
     /// <summary>Opens a file and reads its table of contents.</summary>
     /// <exception cref="AttributionException">The file is missing, damaged or not an npz file.</exception>
-    public static NpzFile Open(string path) =>
-        FileErrors.Reading($"'{path}'", () => new NpzFile(path));
+    public static NpzFile Open(string path) => FileErrors.Reading($"'{path}'", () => new NpzFile(path));
 
     /// <summary>Whether the file has an array of that name.</summary>
     public bool Contains(string name) => members.ContainsKey(name);
@@ -83,9 +70,7 @@ public sealed class NpzFile : IDisposable
         var whole = values.to(ScalarType.Int64);
         return whole.to(values.dtype).eq(values).all().ToBoolean()
             ? whole.data<long>().ToArray()
-            : throw new AttributionException(
-                $"'{name}' in '{Path}' must hold whole numbers; save it as integers."
-            );
+            : throw new AttributionException($"'{name}' in '{Path}' must hold whole numbers; save it as integers.");
     }
 
     /// <summary>Closes the file.</summary>

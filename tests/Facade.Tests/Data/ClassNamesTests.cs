@@ -97,10 +97,7 @@ public static class ClassNamesTests
                     "are found by number, name or synonym in any case",
                     folder =>
                     {
-                        var names = Load(
-                            folder,
-                            "great white shark, white shark\ncrane\nhen\ncrane\nwhite shark"
-                        );
+                        var names = Load(folder, "great white shark, white shark\ncrane\nhen\ncrane\nwhite shark");
                         Expect.equal(names.Find("3"), 3, "number");
                         Expect.equal(names.Find(" 99 "), 99, "number without a name");
                         Expect.equal(names.Find("HEN"), 2, "case");
@@ -139,31 +136,9 @@ public static class ClassNamesTests
                     {
                         var names = ClassNames.Load(path);
                         Expect.equal(names.Count, 1000, "count");
-                        foreach (
-                            var k in new[]
-                            {
-                                1,
-                                163,
-                                250,
-                                283,
-                                284,
-                                340,
-                                354,
-                                356,
-                                386,
-                                397,
-                                479,
-                                511,
-                                734,
-                                817,
-                            }
-                        )
+                        foreach (var k in new[] { 1, 163, 250, 283, 284, 340, 354, 356, 386, 397, 479, 511, 734, 817 })
                             Expect.isTrue(
-                                names[k]
-                                    .Contains(
-                                        ClassNames.Course[k],
-                                        StringComparison.OrdinalIgnoreCase
-                                    ),
+                                names[k].Contains(ClassNames.Course[k], StringComparison.OrdinalIgnoreCase),
                                 names[k]
                             );
                         Expect.equal(names.Find("goldfish"), 1, "goldfish");

@@ -13,30 +13,15 @@ namespace Facade.Tests;
 
 public static class ImageFileTests
 {
-    private static readonly SKColor[] corners =
-    [
-        SKColors.Red,
-        SKColors.Lime,
-        SKColors.Blue,
-        SKColors.White,
-    ];
+    private static readonly SKColor[] corners = [SKColors.Red, SKColors.Lime, SKColors.Blue, SKColors.White];
 
-    private static string Save(
-        string path,
-        int width,
-        int height,
-        Func<int, int, SKColor> colour,
-        bool jpeg = false
-    )
+    private static string Save(string path, int width, int height, Func<int, int, SKColor> colour, bool jpeg = false)
     {
         using var bitmap = new SKBitmap(width, height, SKColorType.Rgba8888, SKAlphaType.Unpremul);
         for (var y = 0; y < height; y++)
         for (var x = 0; x < width; x++)
             bitmap.SetPixel(x, y, colour(x, y));
-        using var data = bitmap.Encode(
-            jpeg ? SKEncodedImageFormat.Jpeg : SKEncodedImageFormat.Png,
-            100
-        );
+        using var data = bitmap.Encode(jpeg ? SKEncodedImageFormat.Jpeg : SKEncodedImageFormat.Png, 100);
         File.WriteAllBytes(path, data.ToArray());
         return path;
     }
@@ -58,11 +43,7 @@ public static class ImageFileTests
     {
         double[] expected = [colour.Red, colour.Green, colour.Blue];
         foreach (var (a, b) in Pixel(images, y, x).Zip(expected))
-            Expect.isLessThanOrEqual(
-                Math.Abs(a - b),
-                tolerance,
-                $"({y}, {x}) is {colour}, found {a} for {b}"
-            );
+            Expect.isLessThanOrEqual(Math.Abs(a - b), tolerance, $"({y}, {x}) is {colour}, found {a} for {b}");
     }
 
     // An APP1 segment after a JPEG's first two bytes: EXIF with one entry, 0x0112, the orientation.
@@ -112,8 +93,7 @@ public static class ImageFileTests
                     folder =>
                     {
                         using var scope = NewDisposeScope();
-                        static SKColor Colour(int x, int y) =>
-                            new((byte)(40 * x), (byte)(60 * y), (byte)(x * y));
+                        static SKColor Colour(int x, int y) => new((byte)(40 * x), (byte)(60 * y), (byte)(x * y));
                         var images = Load(Save(Path.Combine(folder, "a.png"), 6, 4, Colour), 4, 6);
                         Check.Same(images.shape, 1, 3, 4, 6);
                         Expect.equal(images.dtype, ScalarType.Float32, "type");
@@ -150,10 +130,7 @@ public static class ImageFileTests
                                 (x, y) => Quarters(at(x, y).X, at(x, y).Y, 32, 16),
                                 jpeg: true
                             );
-                            File.WriteAllBytes(
-                                path,
-                                WithOrientation(File.ReadAllBytes(path), (byte)(i + 1))
-                            );
+                            File.WriteAllBytes(path, WithOrientation(File.ReadAllBytes(path), (byte)(i + 1)));
                             var images = Load(path, 16, 32);
                             Near(images, 3, 5, SKColors.Red, 12);
                             Near(images, 3, 26, SKColors.Lime, 12);
@@ -183,34 +160,16 @@ public static class ImageFileTests
                     folder =>
                     {
                         using var scope = NewDisposeScope();
-                        using var bitmap = new SKBitmap(
-                            3,
-                            2,
-                            SKColorType.Gray8,
-                            SKAlphaType.Opaque
-                        );
+                        using var bitmap = new SKBitmap(3, 2, SKColorType.Gray8, SKAlphaType.Opaque);
                         bitmap.Erase(new SKColor(90, 90, 90));
                         using var data = bitmap.Encode(SKEncodedImageFormat.Png, 100);
                         var grey = Path.Combine(folder, "grey.png");
                         File.WriteAllBytes(grey, data.ToArray());
                         Near(Load(grey, 2, 3), 1, 2, new SKColor(90, 90, 90));
-                        Expect.isLessThan(
-                            Math.Abs(Pixel(Load(grey, 2, 3, 1), 0, 0)[0] - 90),
-                            1e-4,
-                            "grey"
-                        );
-                        var colour = Save(
-                            Path.Combine(folder, "a.png"),
-                            2,
-                            2,
-                            (_, _) => new SKColor(100, 200, 50)
-                        );
+                        Expect.isLessThan(Math.Abs(Pixel(Load(grey, 2, 3, 1), 0, 0)[0] - 90), 1e-4, "grey");
+                        var colour = Save(Path.Combine(folder, "a.png"), 2, 2, (_, _) => new SKColor(100, 200, 50));
                         var luma = 0.299 * 100 + 0.587 * 200 + 0.114 * 50;
-                        Expect.isLessThan(
-                            Math.Abs(Pixel(Load(colour, 2, 2, 1), 0, 0)[0] - luma),
-                            1e-4,
-                            "luma"
-                        );
+                        Expect.isLessThan(Math.Abs(Pixel(Load(colour, 2, 2, 1), 0, 0)[0] - luma), 1e-4, "luma");
                     }
                 ),
                 Check.InFolder(
@@ -222,16 +181,8 @@ public static class ImageFileTests
                             i is < 10 or >= 30 ? SKColors.Red
                             : i < 20 ? SKColors.Lime
                             : SKColors.Blue;
-                        var wide = Load(
-                            Save(Path.Combine(folder, "w.png"), 40, 20, (x, _) => Band(x)),
-                            10,
-                            10
-                        );
-                        var high = Load(
-                            Save(Path.Combine(folder, "h.png"), 20, 40, (_, y) => Band(y)),
-                            10,
-                            10
-                        );
+                        var wide = Load(Save(Path.Combine(folder, "w.png"), 40, 20, (x, _) => Band(x)), 10, 10);
+                        var high = Load(Save(Path.Combine(folder, "h.png"), 20, 40, (_, y) => Band(y)), 10, 10);
                         for (var i = 0; i < 10; i++)
                         {
                             Near(wide, i, 1, SKColors.Lime, 1);
@@ -261,16 +212,7 @@ public static class ImageFileTests
                     folder =>
                     {
                         using var scope = NewDisposeScope();
-                        foreach (
-                            var (width, height) in new[]
-                            {
-                                (1, 1),
-                                (3000, 1),
-                                (1, 3000),
-                                (2, 3),
-                                (7, 500),
-                            }
-                        )
+                        foreach (var (width, height) in new[] { (1, 1), (3000, 1), (1, 3000), (2, 3), (7, 500) })
                         {
                             var path = Save(
                                 Path.Combine(folder, "a.png"),
@@ -289,31 +231,16 @@ public static class ImageFileTests
                     folder =>
                     {
                         foreach (var name in new[] { "b.png", "A.PNG", "c.jpeg" })
-                            Save(
-                                Path.Combine(folder, name),
-                                2,
-                                2,
-                                (_, _) => SKColors.Red,
-                                jpeg: name == "c.jpeg"
-                            );
+                            Save(Path.Combine(folder, name), 2, 2, (_, _) => SKColors.Red, jpeg: name == "c.jpeg");
                         File.WriteAllText(Path.Combine(folder, "notes.txt"), "no image");
-                        File.WriteAllText(
-                            Path.Combine(folder, "._b.png"),
-                            "what another system left"
-                        );
+                        File.WriteAllText(Path.Combine(folder, "._b.png"), "what another system left");
                         Save(
-                            Path.Combine(
-                                Directory.CreateDirectory(Path.Combine(folder, "sub")).FullName,
-                                "d.png"
-                            ),
+                            Path.Combine(Directory.CreateDirectory(Path.Combine(folder, "sub")).FullName, "d.png"),
                             2,
                             2,
                             (_, _) => SKColors.Red
                         );
-                        using var set = ImageSet.LoadImages(
-                            [folder, Path.Combine(folder, "b.png")],
-                            2
-                        );
+                        using var set = ImageSet.LoadImages([folder, Path.Combine(folder, "b.png")], 2);
                         Check.Same(
                             Enumerable.Range(0, set.Count).Select(set.Label),
                             "A.PNG",
@@ -344,25 +271,11 @@ public static class ImageFileTests
                         Refuses(File("empty.png", []), "no picture");
                         Refuses(folder, "empty.png");
                         Check.Refuses(() => ImageSet.LoadImages([], 8), "No image");
-                        var good = Save(
-                            Path.Combine(folder, "good.png"),
-                            2,
-                            2,
-                            (_, _) => SKColors.Red
-                        );
+                        var good = Save(Path.Combine(folder, "good.png"), 2, 2, (_, _) => SKColors.Red);
                         foreach (
-                            var (height, width, channels) in new[]
-                            {
-                                (0, 8, 3),
-                                (8, 100_000, 3),
-                                (8, 8, 2),
-                                (8, -1, 1),
-                            }
+                            var (height, width, channels) in new[] { (0, 8, 3), (8, 100_000, 3), (8, 8, 2), (8, -1, 1) }
                         )
-                            Check.Refuses(
-                                () => ImageSet.LoadImages([good], height, width, channels),
-                                "sides"
-                            );
+                            Check.Refuses(() => ImageSet.LoadImages([good], height, width, channels), "sides");
                     }
                 ),
                 Check.InFolder(
@@ -402,9 +315,7 @@ public static class ImageFileTests
                             for (var i = 0; i < 250; i++)
                             {
                                 var bytes = whole.ToArray();
-                                random.NextBytes(
-                                    bytes.AsSpan(random.Next(bytes.Length - 4), random.Next(1, 4))
-                                );
+                                random.NextBytes(bytes.AsSpan(random.Next(bytes.Length - 4), random.Next(1, 4)));
                                 File.WriteAllBytes(path, bytes);
                                 try
                                 {
@@ -431,9 +342,7 @@ public static class ImageFileTests
                         foreach (
                             var i in Enumerable
                                 .Range(0, 8)
-                                .Where(i =>
-                                    !set.Label(i).StartsWith("digit", StringComparison.Ordinal)
-                                )
+                                .Where(i => !set.Label(i).StartsWith("digit", StringComparison.Ordinal))
                         )
                             Expect.isGreaterThan(
                                 (images[i, 0] - images[i, 2]).abs().mean().ToDouble(),

@@ -26,12 +26,7 @@ public static class ImageSetTests
         arange(count, ScalarType.Float32).view(-1, 1, 1, 1).expand(count, 3, 2, 2);
 
     private static ImageSet Five() =>
-        ImageSet.FromTensor(
-            Numbered(5),
-            [7, 8, 7, 9, 8],
-            [7, 7, 7, 9, 8],
-            [100, 200, 100, 300, 400]
-        );
+        ImageSet.FromTensor(Numbered(5), [7, 8, 7, 9, 8], [7, 7, 7, 9, 8], [100, 200, 100, 300, 400]);
 
     private static float[] Values(ImageSet set)
     {
@@ -86,13 +81,7 @@ public static class ImageSetTests
                                 ("Idx", tensor([9L, 9L]))
                             );
                             using var set = ImageSet.LoadNpz(path);
-                            Check.Same(
-                                [set.Count, set.Height, set.Width, set.Channels],
-                                2,
-                                4,
-                                5,
-                                3
-                            );
+                            Check.Same([set.Count, set.Height, set.Width, set.Channels], 2, 4, 5, 3);
                             Expect.equal(set.Peak, 255f, "white");
                             var images = set.Images();
                             Expect.equal(images.dtype, ScalarType.Float32, "type");
@@ -108,9 +97,7 @@ public static class ImageSetTests
                     "of a file without channels has one",
                     folder =>
                     {
-                        using var set = ImageSet.LoadNpz(
-                            Save(folder, ("X", ones(2, 4, 5, ScalarType.Byte)))
-                        );
+                        using var set = ImageSet.LoadNpz(Save(folder, ("X", ones(2, 4, 5, ScalarType.Byte))));
                         Check.Same(set.Images().shape, 2, 1, 4, 5);
                     }
                 ),
@@ -119,10 +106,7 @@ public static class ImageSetTests
                     folder =>
                     {
                         using var set = ImageSet.LoadNpz(Save(folder, ("X", ones(2, 4, 5, 3))));
-                        Expect.isFalse(
-                            set.HasTrueClasses || set.HasPredictedClasses || set.HasIds,
-                            "has"
-                        );
+                        Expect.isFalse(set.HasTrueClasses || set.HasPredictedClasses || set.HasIds, "has");
                         Check.Refuses(() => _ = set.TrueClasses, "set.npz", "'Y'");
                         Check.Refuses(() => _ = set.PredictedClasses, "set.npz", "'Pred'");
                         Check.Refuses(() => _ = set.Ids, "set.npz", "'Idx'");
@@ -230,8 +214,7 @@ public static class ImageSetTests
                     () =>
                     {
                         using var set = Five();
-                        var other = set.WithTrueClasses([1, 2, 3, 1, 2])
-                            .WithPredictedClasses([5, 5, 5, 5, 5]);
+                        var other = set.WithTrueClasses([1, 2, 3, 1, 2]).WithPredictedClasses([5, 5, 5, 5, 5]);
                         Check.Same(Values(other.Where(1)), 0, 3);
                         Check.Same(other.PredictedClasses, 5, 5, 5, 5, 5);
                         Check.Same(set.TrueClasses, 7, 8, 7, 9, 8);
@@ -287,10 +270,7 @@ public static class ImageSetTests
                         using var scope = NewDisposeScope();
                         using var set = ImageSet.LoadNpz(path);
                         Check.Same([set.Count, set.Channels, set.Height, set.Width], 42, 3, 32, 32);
-                        Expect.isTrue(
-                            set.HasTrueClasses && set.HasPredictedClasses && set.HasIds,
-                            "known"
-                        );
+                        Expect.isTrue(set.HasTrueClasses && set.HasPredictedClasses && set.HasIds, "known");
                         Expect.equal(set.Peak, 255f, "white");
                         Expect.equal(
                             set.Where((int)set.TrueClasses[0]).TrueClasses.Distinct().Single(),

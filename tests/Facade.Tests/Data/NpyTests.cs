@@ -25,64 +25,19 @@ public static class NpyTests
         $"{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape}, }}\n";
 
     // For each of NumPy's codes: six values, their bytes, and the type they are read as.
-    private static readonly (
-        string Code,
-        double[] Values,
-        Func<double, byte[]> Bytes,
-        ScalarType Type
-    )[] kinds =
+    private static readonly (string Code, double[] Values, Func<double, byte[]> Bytes, ScalarType Type)[] kinds =
     [
         ("b1", [0, 1, 1, 0, 1, 0], v => [(byte)v], ScalarType.Bool),
         ("u1", [0, 1, 127, 128, 200, 255], v => [(byte)v], ScalarType.Byte),
         ("i1", [0, 1, 127, -128, -1, 5], v => [(byte)(sbyte)v], ScalarType.Int8),
-        (
-            "u2",
-            [0, 1, 256, 32768, 65535, 5],
-            v => BitConverter.GetBytes((ushort)v),
-            ScalarType.Int32
-        ),
-        (
-            "i2",
-            [0, 1, 256, -32768, -1, 32767],
-            v => BitConverter.GetBytes((short)v),
-            ScalarType.Int16
-        ),
-        (
-            "u4",
-            [0, 1, 65536, 2147483648, 4294967295, 5],
-            v => BitConverter.GetBytes((uint)v),
-            ScalarType.Int64
-        ),
-        (
-            "i4",
-            [0, 1, 65536, -2147483648, -1, 2147483647],
-            v => BitConverter.GetBytes((int)v),
-            ScalarType.Int32
-        ),
-        (
-            "u8",
-            [0, 1, 4294967296, 1L << 53, 4, 5],
-            v => BitConverter.GetBytes((ulong)v),
-            ScalarType.Int64
-        ),
-        (
-            "i8",
-            [0, 1, 4294967296, -(1L << 53), -1, 5],
-            v => BitConverter.GetBytes((long)v),
-            ScalarType.Int64
-        ),
-        (
-            "f2",
-            [0, 1, -2.5, 65504, 0.125, 5],
-            v => BitConverter.GetBytes((Half)v),
-            ScalarType.Float16
-        ),
-        (
-            "f4",
-            [0, 1, -2.5, 1e10f, 0.1f, 5],
-            v => BitConverter.GetBytes((float)v),
-            ScalarType.Float32
-        ),
+        ("u2", [0, 1, 256, 32768, 65535, 5], v => BitConverter.GetBytes((ushort)v), ScalarType.Int32),
+        ("i2", [0, 1, 256, -32768, -1, 32767], v => BitConverter.GetBytes((short)v), ScalarType.Int16),
+        ("u4", [0, 1, 65536, 2147483648, 4294967295, 5], v => BitConverter.GetBytes((uint)v), ScalarType.Int64),
+        ("i4", [0, 1, 65536, -2147483648, -1, 2147483647], v => BitConverter.GetBytes((int)v), ScalarType.Int32),
+        ("u8", [0, 1, 4294967296, 1L << 53, 4, 5], v => BitConverter.GetBytes((ulong)v), ScalarType.Int64),
+        ("i8", [0, 1, 4294967296, -(1L << 53), -1, 5], v => BitConverter.GetBytes((long)v), ScalarType.Int64),
+        ("f2", [0, 1, -2.5, 65504, 0.125, 5], v => BitConverter.GetBytes((Half)v), ScalarType.Float16),
+        ("f4", [0, 1, -2.5, 1e10f, 0.1f, 5], v => BitConverter.GetBytes((float)v), ScalarType.Float32),
         ("f8", [0, 1, -2.5, 1e300, 0.1, 5], v => BitConverter.GetBytes(v), ScalarType.Float64),
     ];
 
@@ -183,11 +138,7 @@ public static class NpyTests
                                     1 + 2 * (2 + 3 * (3 + 4 * 4)),
                                     "the last element"
                                 );
-                                Expect.equal(
-                                    t[0, 2, 0, 1].ToInt32(),
-                                    2 * (2 + 3 * 4 * 1),
-                                    "another"
-                                );
+                                Expect.equal(t[0, 2, 0, 1].ToInt32(), 2 * (2 + 3 * 4 * 1), "another");
                             }
                         )
                 ),
@@ -231,26 +182,14 @@ public static class NpyTests
         [
             ("has more data than its shape", File(Header("<f4", "(2,)"), new byte[9]), "9 bytes"),
             ("has less data than its shape", File(Header("<f4", "(2,)"), new byte[7]), "needs 8"),
-            (
-                "claims 10^18 elements",
-                File(Header("<f4", "(1000000000, 1000000000)"), new byte[8]),
-                "needs"
-            ),
+            ("claims 10^18 elements", File(Header("<f4", "(1000000000, 1000000000)"), new byte[8]), "needs"),
             (
                 "has a shape whose product overflows",
                 File(Header("<f4", "(4294967296, 4294967296)"), []),
                 "more elements"
             ),
-            (
-                "hides an overflow behind a 0",
-                File(Header("<f4", "(0, 4294967296, 4294967296)"), []),
-                "more elements"
-            ),
-            (
-                "has a length beyond any integer",
-                File(Header("<f4", "(99999999999999999999,)"), []),
-                "header"
-            ),
+            ("hides an overflow behind a 0", File(Header("<f4", "(0, 4294967296, 4294967296)"), []), "more elements"),
+            ("has a length beyond any integer", File(Header("<f4", "(99999999999999999999,)"), []), "header"),
             ("has a negative length", File(Header("|u1", "(-1,)"), [0]), "header"),
             ("has a length of its shape missing", File(Header("|u1", "(,)"), [0]), "header"),
             (
@@ -264,18 +203,12 @@ public static class NpyTests
             ("has an empty type", File(Header("", "(1,)"), new byte[16]), "type"),
             (
                 "has records",
-                File(
-                    "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,)}",
-                    new byte[4]
-                ),
+                File("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,)}", new byte[4]),
                 "header"
             ),
             (
                 "names a key twice",
-                File(
-                    "{'descr': '|u1', 'descr': '|u1', 'fortran_order': False, 'shape': (1,)}",
-                    [0]
-                ),
+                File("{'descr': '|u1', 'descr': '|u1', 'fortran_order': False, 'shape': (1,)}", [0]),
                 "header"
             ),
             ("lacks a key", File("{'descr': '|u1', 'shape': (1,)}", [0]), "header"),
@@ -287,21 +220,9 @@ public static class NpyTests
             ("goes on after its header's end", File(Header("|u1", "(1,)") + "}", [0]), "header"),
             ("never closes a quote", File("{'descr", [0]), "header"),
             ("has an unknown version", File(Header("|u1", "(1,)"), [0], version: 4), "begin"),
-            (
-                "has a header of 4 GB",
-                [0x93, .. "NUMPY"u8, 2, 0, 255, 255, 255, 255, 0],
-                "4294967295 bytes"
-            ),
-            (
-                "has a header longer than the file",
-                [0x93, .. "NUMPY"u8, 1, 0, 255, 255, 0],
-                "cut short"
-            ),
-            (
-                "has an integer of 2^63 or more",
-                File(Header("<u8", "(1,)"), [0, 0, 0, 0, 0, 0, 0, 128]),
-                "2^63"
-            ),
+            ("has a header of 4 GB", [0x93, .. "NUMPY"u8, 2, 0, 255, 255, 255, 255, 0], "4294967295 bytes"),
+            ("has a header longer than the file", [0x93, .. "NUMPY"u8, 1, 0, 255, 255, 0], "cut short"),
+            ("has an integer of 2^63 or more", File(Header("<u8", "(1,)"), [0, 0, 0, 0, 0, 0, 0, 128]), "2^63"),
             ("is something else", [.. "not NumPy's format at all"u8], "begin"),
             ("is empty", [], "cut short"),
         ];

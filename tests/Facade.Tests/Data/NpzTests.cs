@@ -39,11 +39,9 @@ public static class NpzTests
         return memory.ToArray();
     }
 
-    private static byte[] Bytes(int count) =>
-        [.. Enumerable.Range(0, count).Select(i => (byte)(i / 7))];
+    private static byte[] Bytes(int count) => [.. Enumerable.Range(0, count).Select(i => (byte)(i / 7))];
 
-    private static byte[] Array(int count) =>
-        NpyTests.File(NpyTests.Header("|u1", $"({count},)"), Bytes(count));
+    private static byte[] Array(int count) => NpyTests.File(NpyTests.Header("|u1", $"({count},)"), Bytes(count));
 
     private static string Save(string folder, byte[] bytes)
     {
@@ -95,10 +93,7 @@ public static class NpzTests
                             from shape in shapes
                             select (
                                 $"{type} {string.Join("x", shape)}",
-                                arange(shape.Aggregate(1L, (p, d) => p * d))
-                                    .remainder(2)
-                                    .to(type)
-                                    .view(shape)
+                                arange(shape.Aggregate(1L, (p, d) => p * d)).remainder(2).to(type).view(shape)
                             );
                         var all = written.ToArray();
                         using (var writer = new NpzWriter(path))
@@ -126,10 +121,7 @@ public static class NpzTests
                     {
                         using var scope = NewDisposeScope();
                         var path = Path.Combine(folder, "a.npz");
-                        var values = arange(24, ScalarType.Float32)
-                            .view(2, 3, 4)
-                            .requires_grad_()
-                            .permute(2, 0, 1);
+                        var values = arange(24, ScalarType.Float32).view(2, 3, 4).requires_grad_().permute(2, 0, 1);
                         using (var writer = new NpzWriter(path))
                         {
                             writer.Add("view", values);
@@ -155,13 +147,8 @@ public static class NpzTests
                             var b = writer.AddStreamed("b", ScalarType.Float64, 7, 2);
                             foreach (var range in new[] { ..3, 3..3, 3..7 })
                             {
-                                a.Append(
-                                    maps[TensorIndex.Slice(range.Start.Value, range.End.Value)]
-                                );
-                                b.Append(
-                                    maps[TensorIndex.Slice(range.Start.Value, range.End.Value)]
-                                        .sum(2)
-                                );
+                                a.Append(maps[TensorIndex.Slice(range.Start.Value, range.End.Value)]);
+                                b.Append(maps[TensorIndex.Slice(range.Start.Value, range.End.Value)].sum(2));
                             }
                             writer.Commit();
                         }
@@ -180,10 +167,7 @@ public static class NpzTests
                         var rows = writer.AddStreamed("a", ScalarType.Float32, 3, 2);
                         rows.Append(zeros(2, 2));
                         foreach (var wrong in new[] { zeros(2, 2), zeros(1, 3), zeros(2) })
-                            Expect.isTrue(
-                                Throws<ArgumentException>(() => rows.Append(wrong)),
-                                "the rows"
-                            );
+                            Expect.isTrue(Throws<ArgumentException>(() => rows.Append(wrong)), "the rows");
                         Expect.isTrue(Throws<InvalidOperationException>(writer.Commit), "the end");
                     }
                 ),
@@ -196,10 +180,7 @@ public static class NpzTests
                         {
                             writer.Add("a", [1]);
                             writer.AddStreamed("b", ScalarType.Float32, 1);
-                            Expect.isTrue(
-                                Throws<ArgumentException>(() => writer.Add("a", [1])),
-                                "a name twice"
-                            );
+                            Expect.isTrue(Throws<ArgumentException>(() => writer.Add("a", [1])), "a name twice");
                         }
                         Check.Same(Directory.GetFiles(folder), path);
                         Check.Same<byte>(File.ReadAllBytes(path), 1, 2, 3);
@@ -210,11 +191,7 @@ public static class NpzTests
                     folder =>
                     {
                         var file = Save(folder, [1]);
-                        Check.Refuses(
-                            () => new NpzWriter(Path.Combine(file, "b.npz")),
-                            "folder",
-                            file
-                        );
+                        Check.Refuses(() => new NpzWriter(Path.Combine(file, "b.npz")), "folder", file);
                         Check.Refuses(() => new NpzWriter(folder + "/"), folder);
                         Directory.CreateDirectory(Path.Combine(folder, "d.npz"));
                         using var writer = new NpzWriter(Path.Combine(folder, "d.npz"));
@@ -258,19 +235,11 @@ public static class NpzTests
                         {
                             var path = Save(
                                 folder,
-                                Zip(
-                                    level,
-                                    ("a.npy", Array(700_000)),
-                                    ("note.txt", [1]),
-                                    ("b/c.npy", Array(0))
-                                )
+                                Zip(level, ("a.npy", Array(700_000)), ("note.txt", [1]), ("b/c.npy", Array(0)))
                             );
                             using var file = NpzFile.Open(path);
                             Check.Same(file.Names, "a", "b/c");
-                            Expect.isTrue(
-                                file.Contains("a") && !file.Contains("note.txt"),
-                                "contains"
-                            );
+                            Expect.isTrue(file.Contains("a") && !file.Contains("note.txt"), "contains");
                             using var read = file.Read("a");
                             Check.Same(read.data<byte>().ToArray(), Bytes(700_000));
                             Check.Refuses(() => file.Read("x"), path, "'x'", "'b/c'");
@@ -292,18 +261,9 @@ public static class NpzTests
                     folder =>
                     {
                         const uint Huge = 2_000_000_000;
-                        foreach (
-                            var level in new[]
-                            {
-                                CompressionLevel.NoCompression,
-                                CompressionLevel.Fastest,
-                            }
-                        )
+                        foreach (var level in new[] { CompressionLevel.NoCompression, CompressionLevel.Fastest })
                         {
-                            var array = NpyTests.File(
-                                NpyTests.Header("|u1", $"({Huge},)"),
-                                Bytes(1000)
-                            );
+                            var array = NpyTests.File(NpyTests.Header("|u1", $"({Huge},)"), Bytes(1000));
                             var zip = Zip(level, ("a.npy", array));
                             var path = Save(
                                 folder,
@@ -312,11 +272,7 @@ public static class NpzTests
                             var before = GC.GetAllocatedBytesForCurrentThread();
                             // Reading on would end as 'cut short' instead.
                             Check.Refuses(() => ReadAll(path), path, "'a'", "damaged");
-                            Expect.isLessThan(
-                                GC.GetAllocatedBytesForCurrentThread() - before,
-                                10_000_000L,
-                                "memory"
-                            );
+                            Expect.isLessThan(GC.GetAllocatedBytesForCurrentThread() - before, 10_000_000L, "memory");
                         }
                     }
                 ),
@@ -362,11 +318,7 @@ public static class NpzTests
                                 folder =>
                                 {
                                     foreach (
-                                        var level in new[]
-                                        {
-                                            CompressionLevel.NoCompression,
-                                            CompressionLevel.Fastest,
-                                        }
+                                        var level in new[] { CompressionLevel.NoCompression, CompressionLevel.Fastest }
                                     )
                                     {
                                         var whole = Small(level);
@@ -389,9 +341,7 @@ public static class NpzTests
                                     for (var i = 0; i < 3000; i++)
                                     {
                                         var zip = Small(
-                                            i % 2 == 0
-                                                ? CompressionLevel.NoCompression
-                                                : CompressionLevel.Fastest
+                                            i % 2 == 0 ? CompressionLevel.NoCompression : CompressionLevel.Fastest
                                         );
                                         Damage(zip, random);
                                         var path = Save(folder, zip);
@@ -406,11 +356,7 @@ public static class NpzTests
                                     }
                                     process.Refresh();
                                     Expect.isGreaterThan(refused, 1000, "most damage shows");
-                                    Expect.isLessThan(
-                                        process.PeakWorkingSet64 - before,
-                                        100_000_000L,
-                                        "memory"
-                                    );
+                                    Expect.isLessThan(process.PeakWorkingSet64 - before, 100_000_000L, "memory");
                                 }
                             ),
                         ]
@@ -434,11 +380,7 @@ public static class NpzTests
                     path =>
                     {
                         using var file = NpzFile.Open(path);
-                        Expect.equal(
-                            file.Names.Count,
-                            32,
-                            "13 convolutions and 3 dense layers, weights and biases"
-                        );
+                        Expect.equal(file.Names.Count, 32, "13 convolutions and 3 dense layers, weights and biases");
                         Check.Same(file.Header("conv1_1_W").Shape.Take(3), 3, 3, 3);
                         ReadAll(path);
                     }

@@ -1,0 +1,48 @@
+namespace Attribution.Core
+
+open Attribution
+open TorchSharp
+
+/// Pixels in the order of their attribution, and images of which some pixels are removed.
+[<RequireQualifiedAccess>]
+module Ranking =
+    /// The rank that pixels of no positive attribution have: after every other.
+    let private unranked = 0x7fffffffffffffffL
+
+    /// <summary>Requires finite attributions, one map an instance: n×c×h×w or n×h×w for instances n×c×h×w.</summary>
+    let requireMaps (x: Tensor) (attributions: Tensor) =
+        let pixels = Tensor.pixels attributions
+        Tensor.requireDims "x" [ 4 ] x
+        Tensor.requireShape "The pixel attribution" [| x.shape[0]; x.shape[2]; x.shape[3] |] pixels
+
+        match Tensor.notFinite pixels with
+        | [||] -> pixels
+        | bad -> raise (AttributionException $"The attribution of instance {bad[0]} holds a NaN or an infinity.")
+
+    /// The number of pixels with positive attribution in each map: n×h×w → n.
+    let positives (pixels: Tensor) : int64[] =
+        Tensor.toArray<int64>((Tensor.isPositive pixels).flatten(1L).sum 1L)
+
+    /// <summary>The rank of each pixel among its map's positive ones (n×h×w → n×h×w int64): 0 for the largest, ties by
+    /// row-major position; pixels that are not positive rank after every other.</summary>
+    let ranks (pixels: Tensor) : Tensor =
+        let flat = pixels.flatten 1L
+        let struct (_, order) = flat.sort (1L, true, true)
+        let position = torch.arange(flat.shape[1], torch.int64, flat.device).expand_as order
+        let rank = torch.empty_like(order).scatter_(1L, order, position)
+        rank.masked_fill((Tensor.isPositive flat).logical_not(), unranked).reshape pixels.shape
+
+    /// Images (m×c×h×w) with the pixels where keep (m×h×w) is false set to 0.
+    let mask (keep: Tensor) (x: Tensor) = x * keep.unsqueeze(1L).``to`` x.dtype
+
+    /// R(i, π): images without their first i ranked pixels, i one number an image.
+    let remove (ranks: Tensor) (count: Tensor) (x: Tensor) =
+        mask (ranks.ge (count.reshape [| -1L; 1L; 1L |])) x
+
+    /// Removal counts M, 2M, … up to n, the last block maybe short.
+    let steps (pixelsPerStep: int) (n: int64) : int64[] =
+        if pixelsPerStep < 1 then
+            invalidArg "pixelsPerStep" $"A step removes at least 1 pixel, but pixelsPerStep is {pixelsPerStep}."
+
+        let step = int64 pixelsPerStep
+        [| for i in 1L .. (n + step - 1L) / step -> min n (i * step) |]

@@ -1,0 +1,176 @@
+namespace Attribution.Core
+
+open System
+open Attribution
+open TorchSharp
+
+/// The instances that a quantity is asked about: their positions among all (n), and the model's own outputs for them
+/// (n×k), computed when a quantity asks for them.
+[<NoComparison; ReferenceEquality>]
+type Explained = { Rows: Tensor; Outputs: Lazy<Tensor> }
+
+/// A quantity of interest. `Of explained outputs` gives one number for each instance (n×k → n); what it takes from the
+/// explained instance (its predicted class, its label) stays fixed wherever the outputs are evaluated.
+[<NoComparison; NoEquality>]
+type Quantity = {
+    /// As the command line spells it: "predicted", "class:3", "margin:3,5".
+    Name: string
+    Of: Explained -> Tensor -> Tensor
+}
+
+/// What is differentiated or measured: outputs of instances (n×… → n×k), and a quantity of them.
+[<NoComparison; NoEquality>]
+type Target = {
+    Output: Tensor -> Tensor
+    Quantity: Quantity
+    BatchSize: Instances -> int
+}
+
+[<RequireQualifiedAccess>]
+module Quantity =
+    let private pick (classes: Tensor) (outputs: Tensor) =
+        outputs.gather(1L, classes.unsqueeze 1L).squeeze 1L
+
+    let private column k (outputs: Tensor) =
+        if k < 0 || int64 k >= outputs.shape[1] then
+            raise (
+                AttributionException
+                    $"There is no class {k}: the model has {outputs.shape[1]} classes, 0 to {outputs.shape[1] - 1L}."
+            )
+
+        outputs.select (1L, int64 k)
+
+    let private predictedClass explained = explained.Outputs.Force().argmax 1L
+
+    let private trueClass (labels: int64[]) (explained: Explained) (outputs: Tensor) =
+        let last = explained.Rows.max().item<int64>()
+
+        if last >= labels.LongLength then
+            raise (AttributionException $"Instance {last} has no true class: {labels.Length} labels were given.")
+
+        for label in labels do
+            if label < 0L || label >= outputs.shape[1] then
+                raise (AttributionException $"A true class is {label}, but the model has {outputs.shape[1]} classes.")
+
+        torch.tensor(labels).``to``(explained.Rows.device).index_select(0L, explained.Rows)
+
+    let private ofPredicted explained outputs = pick (predictedClass explained) outputs
+
+    let private ofTrue labels explained outputs =
+        pick (trueClass labels explained outputs) outputs
+
+    /// s_c, c the class predicted for the explained instance.
+    let predicted = { Name = "predicted"; Of = ofPredicted }
+
+    /// s_y, y the explained instance's label; `labels` holds one for each of all instances.
+    let trueClassOf (labels: int64[]) = { Name = "true"; Of = ofTrue labels }
+
+    /// s_c - s_y: predicted minus true.
+    let predictedMinusTrue (labels: int64[]) = {
+        Name = "predicted-true"
+        Of = fun explained outputs -> ofPredicted explained outputs - ofTrue labels explained outputs
+    }
+
+    /// s_k.
+    let ofClass (k: int) = {
+        Name = $"class:{k}"
+        Of = fun _ outputs -> column k outputs
+    }
+
+    /// s_a - s_b.
+    let margin (a: int) (b: int) = {
+        Name = $"margin:{a},{b}"
+        Of = fun _ outputs -> column a outputs - column b outputs
+    }
+
+    /// Any function of the outputs, row by row: n×k → n.
+    let ofFunction (name: string) (f: Tensor -> Tensor) = {
+        Name = name
+        Of =
+            fun _ outputs ->
+                let values = f outputs
+                Tensor.requireShape "The quantity of n×k logits" [| outputs.shape[0] |] values
+                values
+    }
+
+[<RequireQualifiedAccess>]
+module Target =
+    /// <summary>A quantity of interest of the model's logits.</summary>
+    let ofQuantity (quantity: Quantity) (model: Model) : Target = {
+        Output = Model.logits model
+        Quantity = quantity
+        BatchSize = Model.batchSize model
+    }
+
+    /// <summary>The value of a unit of a layer, by its row-major position in the layer. No op above the layer runs.</summary>
+    let ofUnit (layer: string) (unit: int) (model: Model) : Target = {
+        Output =
+            fun x ->
+                let values = Model.units layer model x
+
+                if unit < 0 || int64 unit >= values.shape[1] then
+                    raise (
+                        AttributionException
+                            $"Layer '{layer}' has no unit {unit}: its units are 0 to {values.shape[1] - 1L}."
+                    )
+
+                values.narrow (1L, int64 unit, 1L)
+        Quantity = Quantity.ofClass 0
+        BatchSize = Model.batchSize model
+    }
+
+    /// <summary>Requires outputs without NaN or infinity.</summary>
+    /// <exception cref="T:Attribution.AttributionException">Names the first instance that has one.</exception>
+    let requireFinite (rows: Tensor) (outputs: Tensor) =
+        match Tensor.notFinite (outputs.detach ()) with
+        | [||] -> ()
+        | bad ->
+            let instance = rows[bad[0]].item<int64>()
+
+            raise (
+                AttributionException
+                    $"The model's output for instance {instance} is not a finite number: check the image, and the preprocessing that the model expects."
+            )
+
+    let private checkedOutput target rows x =
+        let outputs = target.Output x
+        requireFinite rows outputs
+        outputs
+
+    /// The target as a function of the explained instances themselves, fit to be differentiated.
+    let here (target: Target) (batch: Batch) : Tensor -> Tensor =
+        fun x ->
+            let outputs = checkedOutput target batch.Rows x
+
+            target.Quantity.Of
+                {
+                    Rows = batch.Rows
+                    Outputs = lazy outputs.detach ()
+                }
+                outputs
+
+    /// What the batch's own outputs are, without a gradient, computed at most once.
+    let explained (target: Target) (batch: Batch) : Explained =
+        // Whoever asks first may be in a scope of its own; the outputs live as long as the batch.
+        let owner = torch.CurrentDisposeScope
+
+        let outputs () =
+            let outputs = Scope.forwardOnly (fun () -> checkedOutput target batch.Rows batch.X)
+
+            if not (isNull owner) then
+                owner.Attach(outputs.DetachFromDisposeScope())
+
+            outputs
+
+        { Rows = batch.Rows; Outputs = Lazy<Tensor> outputs }
+
+    /// What is explained, narrowed to some positions in the batch (int64, m; repeats allowed).
+    let at (positions: Tensor) (explained: Explained) : Explained = {
+        Rows = explained.Rows.index_select (0L, positions)
+        Outputs = lazy (explained.Outputs.Force().index_select(0L, positions))
+    }
+
+    /// The quantity of points (m×…), each a variation of the explained instance at the position of the same row.
+    let along (target: Target) (explained: Explained) (positions: Tensor) : Tensor -> Tensor =
+        let explained = at positions explained
+        fun points -> target.Quantity.Of explained (checkedOutput target explained.Rows points)

@@ -1,0 +1,126 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using System.Threading;
+using Attribution.Core;
+using static TorchSharp.torch;
+
+namespace Attribution;
+
+/// <summary>A question of influence: a quantity of interest over a distribution of interest.</summary>
+/// <param name="Quantity">What is asked of the logits.</param>
+/// <param name="Distribution">Which instances, by position, belong to the distribution; null: all.</param>
+public sealed record Interest(Quantity Quantity, Predicate<int>? Distribution = null);
+
+/// <summary>
+/// Influence-directed explanations: the neuron of a layer with most influence on a quantity of interest over a
+/// distribution of inputs (the expert), and what it sees in an image.
+/// </summary>
+/// <remarks>Leino, Sen, Datta, Fredrikson and Li, arXiv 1802.03788.</remarks>
+public sealed class InflDirected
+{
+    private readonly Model model;
+    private readonly string layer;
+    private readonly Quantity quantity;
+
+    /// <summary>Explanations of a quantity through a layer.</summary>
+    /// <param name="model">The classifier.</param>
+    /// <param name="layer">Where it is cut; see <see cref="Model.Layers"/>. Cut before an activation to avoid dead experts.</param>
+    /// <param name="quantity">The quantity of interest.</param>
+    /// <exception cref="AttributionException">The model has no such layer; the message offers the closest names.</exception>
+    public InflDirected(Model model, string layer, Quantity quantity) =>
+        (this.model, this.layer, this.quantity) = (model, model.RequireLayer(layer), quantity);
+
+    /// <summary>The expert: the unit with the largest influence over x, the first on ties. Signed.</summary>
+    /// <param name="x">The distribution of interest.</param>
+    /// <param name="batchSize">Instances a pass; null: as many as memory allows. The result does not depend on it.</param>
+    /// <param name="progress">Told of every pass.</param>
+    /// <param name="cancellation">Stops the work.</param>
+    /// <returns>The unit's row-major position in the layer.</returns>
+    public int DisInfluence(
+        Instances x,
+        int? batchSize = null,
+        IProgress<Progress>? progress = null,
+        CancellationToken cancellation = default
+    )
+    {
+        using var influence = Influence(x, batchSize, progress, cancellation);
+        return Expert(influence);
+    }
+
+    /// <summary>I = (1/|X|) Σ ∂q(f(x))/∂h(x): one number a unit, of the layer's shape.</summary>
+    /// <inheritdoc cref="DisInfluence" path="/param"/>
+    /// <exception cref="AttributionException">There are no instances, or the model's output is not finite.</exception>
+    public Tensor Influence(
+        Instances x,
+        int? batchSize = null,
+        IProgress<Progress>? progress = null,
+        CancellationToken cancellation = default
+    ) => Influences(model, layer, [new(quantity)], x, batchSize, progress, cancellation)[0];
+
+    /// <summary>The influence for several interests at once, for one run of the model up to the layer.</summary>
+    /// <inheritdoc cref="Influence" path="/exception"/>
+    public static IReadOnlyList<Tensor> Influences(
+        Model model,
+        string layer,
+        IReadOnlyList<Interest> interests,
+        Instances x,
+        int? batchSize = null,
+        IProgress<Progress>? progress = null,
+        CancellationToken cancellation = default
+    ) =>
+        Attribution.Core.Influence.distributions(
+            [
+                .. interests.Select(i =>
+                    Interop.Interest(i.Quantity.Core, row => i.Distribution?.Invoke((int)row) ?? true)
+                ),
+            ],
+            model.RequireLayer(layer),
+            model.Working(batchSize, x.Count, progress, cancellation),
+            x.Core
+        );
+
+    /// <summary>The expert of an influence: the position of its largest number, the first on ties.</summary>
+    public static int Expert(Tensor influence) => Attribution.Core.Influence.expert(influence);
+
+    /// <summary>What a unit sees: A(x) = x ⊙ ∇ₓ h_i(x). All zero where the unit's ReLU holds it at 0.</summary>
+    /// <param name="expertId">The unit's row-major position in the layer.</param>
+    /// <param name="x">Instances: n×c×h×w, 0-255.</param>
+    /// <param name="batchSize">Instances a pass; null: as many as memory allows. The result does not depend on it.</param>
+    /// <param name="multiplyWithInput">Whether the gradient is multiplied with the input.</param>
+    /// <param name="progress">Told of every pass.</param>
+    /// <param name="cancellation">Stops the work.</param>
+    /// <exception cref="AttributionException">The layer has no such unit.</exception>
+    public Tensor ExpertAttribution(
+        int expertId,
+        Instances x,
+        int? batchSize = null,
+        bool multiplyWithInput = true,
+        IProgress<Progress>? progress = null,
+        CancellationToken cancellation = default
+    )
+    {
+        var target = TargetModule.ofUnit(layer, expertId, model.Working(batchSize, x.Count, progress, cancellation));
+        return x.Core.Map(target, batch => Saliency.attribute(multiplyWithInput, target, batch));
+    }
+
+    /// <summary>How a unit behaves over instances: its values, when it is active, what it tells apart.</summary>
+    /// <param name="unit">The unit's row-major position in the layer.</param>
+    /// <param name="x">Instances: n×c×h×w, 0-255.</param>
+    /// <param name="batchSize">Instances a pass; null: as many as memory allows.</param>
+    /// <param name="progress">Told of every pass.</param>
+    /// <param name="cancellation">Stops the work.</param>
+    public UnitActivity Activity(
+        int unit,
+        Instances x,
+        int? batchSize = null,
+        IProgress<Progress>? progress = null,
+        CancellationToken cancellation = default
+    )
+    {
+        var target = TargetModule.ofUnit(layer, unit, model.Working(batchSize, x.Count, progress, cancellation));
+        using var _ = no_grad();
+        using var values = x.Core.Map(target, batch => target.Output.Invoke(batch.X));
+        return new(TensorModule.toArray<float>(values.to(ScalarType.Float32)));
+    }
+}

@@ -1,0 +1,107 @@
+using System;
+using System.Threading;
+using Attribution.Core;
+using static TorchSharp.torch;
+
+namespace Attribution;
+
+/// <summary>A rule that approximates the integral of the gradient along the path.</summary>
+public enum IntegrationRule
+{
+    /// <summary>Nodes i/N, i = 1…N: the course's definition.</summary>
+    RightHand,
+
+    /// <summary>Nodes (i - ½)/N.</summary>
+    Midpoint,
+
+    /// <summary>Nodes i/(N-1), i = 0…N-1; the ends weigh half.</summary>
+    Trapezoid,
+
+    /// <summary>Exact for polynomials of degree 2N-1.</summary>
+    GaussLegendre,
+}
+
+/// <summary>
+/// Integrated gradients, IG(x, b) = (x - b) ⊙ Σᵢ wᵢ ∇ₓ q(f(b + αᵢ(x - b))): the gradient averaged along the straight path
+/// from a baseline. Complete: the attributions of an instance sum to q(f(x)) - q(f(b)) as the steps grow.
+/// </summary>
+/// <remarks>Sundararajan, Taly and Yan, arXiv 1703.01365.</remarks>
+public sealed class IntegratedGrad
+{
+    private readonly Model model;
+    private readonly Func<Core.Model, Target> targetOf;
+
+    /// <summary>Integrated gradients of a class's score.</summary>
+    /// <param name="model">The classifier.</param>
+    /// <param name="targetClass">The class; null: the one predicted for each instance, and fixed along its path.</param>
+    public IntegratedGrad(Model model, int? targetClass = null)
+        : this(model, Quantity.OfTarget(targetClass)) { }
+
+    /// <summary>Integrated gradients of a quantity of interest.</summary>
+    public IntegratedGrad(Model model, Quantity quantity)
+        : this(model, core => TargetModule.ofQuantity(quantity.Core, core)) { }
+
+    /// <summary>Integrated gradients of a unit of a layer, by its row-major position in the layer.</summary>
+    /// <exception cref="AttributionException">The model has no such layer.</exception>
+    public IntegratedGrad(Model model, string layer, int unit)
+        : this(model, core => TargetModule.ofUnit(model.RequireLayer(layer), unit, core)) { }
+
+    private IntegratedGrad(Model model, Func<Core.Model, Target> targetOf) =>
+        (this.model, this.targetOf) = (model, targetOf);
+
+    /// <summary>The attributions of instances, of their shape.</summary>
+    /// <param name="x">Instances: n×c×h×w, 0-255.</param>
+    /// <param name="baseline">Where the path begins; null: <see cref="Baseline.Black"/>.</param>
+    /// <param name="batchSize">Points of paths a pass; null: as many as memory allows. The result does not depend on it.</param>
+    /// <param name="numSteps">N, the points on each path.</param>
+    /// <param name="multiplyWithInput">Whether the mean gradient is multiplied with x - b.</param>
+    /// <param name="rule">Where the points lie and what they weigh.</param>
+    /// <param name="progress">Told of every pass.</param>
+    /// <param name="cancellation">Stops the work.</param>
+    /// <exception cref="ArgumentException">The shape does not fit the model, or there are too few steps.</exception>
+    /// <exception cref="AttributionException">The model's output is not finite, or lacks the class.</exception>
+    public Tensor Attribute(
+        Instances x,
+        Baseline? baseline = null,
+        int? batchSize = null,
+        int numSteps = 50,
+        bool multiplyWithInput = true,
+        IntegrationRule rule = IntegrationRule.RightHand,
+        IProgress<Progress>? progress = null,
+        CancellationToken cancellation = default
+    )
+    {
+        var nodes = QuadratureModule.nodes(CoreRule(rule), numSteps);
+        var start = (baseline ?? Baseline.Black).For(x);
+        var passes = (long)x.Count * (numSteps + 1);
+        var target = targetOf(model.Working(batchSize, passes, progress, cancellation));
+        return x.Core.Map(
+            target,
+            batch => IntegratedGradients.attribute(nodes, start, multiplyWithInput, target, batch)
+        );
+    }
+
+    /// <summary>The completeness gap |Σ IG - (q(f(x)) - q(f(b)))| of each instance (n).</summary>
+    /// <param name="attributions">Integrated gradients of x from the baseline, multiplied with x - b.</param>
+    /// <param name="x">Instances: n×c×h×w, 0-255.</param>
+    /// <param name="baseline">Where the paths began; null: <see cref="Baseline.Black"/>.</param>
+    public Tensor CompletenessGap(Tensor attributions, Instances x, Baseline? baseline = null)
+    {
+        var start = (baseline ?? Baseline.Black).For(x);
+        var target = targetOf(model.Working(null, 2L * x.Count, null, CancellationToken.None));
+        return x.Core.Map(
+            target,
+            batch => IntegratedGradients.completenessGap(start, target, batch, batch.RowsOf(attributions))
+        );
+    }
+
+    private static Quadrature CoreRule(IntegrationRule rule) =>
+        rule switch
+        {
+            IntegrationRule.RightHand => Quadrature.RightHand,
+            IntegrationRule.Midpoint => Quadrature.Midpoint,
+            IntegrationRule.Trapezoid => Quadrature.Trapezoid,
+            IntegrationRule.GaussLegendre => Quadrature.GaussLegendre,
+            _ => throw new ArgumentOutOfRangeException(nameof(rule), rule, "No such rule."),
+        };
+}

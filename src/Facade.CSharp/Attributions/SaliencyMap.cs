@@ -1,0 +1,43 @@
+using System;
+using System.Threading;
+using Attribution.Core;
+using static TorchSharp.torch;
+
+namespace Attribution;
+
+/// <summary>Saliency maps, S(x) = x ⊙ ∇ₓ q(f(x)): how fast a class's score changes with each input.</summary>
+/// <remarks>Simonyan, Vedaldi and Zisserman, arXiv 1312.6034.</remarks>
+public sealed class SaliencyMap
+{
+    private readonly Model model;
+    private readonly Quantity quantity;
+
+    /// <summary>Saliency of a class's score.</summary>
+    /// <param name="model">The classifier.</param>
+    /// <param name="targetClass">The class; null: the one predicted for each instance.</param>
+    public SaliencyMap(Model model, int? targetClass = null)
+        : this(model, Quantity.OfTarget(targetClass)) { }
+
+    /// <summary>Saliency of a quantity of interest.</summary>
+    public SaliencyMap(Model model, Quantity quantity) => (this.model, this.quantity) = (model, quantity);
+
+    /// <summary>The attributions of instances, of their shape.</summary>
+    /// <param name="x">Instances: n×c×h×w, 0-255.</param>
+    /// <param name="batchSize">Instances a pass; null: as many as memory allows. The result does not depend on it.</param>
+    /// <param name="multiplyWithInput">Whether the gradient is multiplied with the input.</param>
+    /// <param name="progress">Told of every pass.</param>
+    /// <param name="cancellation">Stops the work.</param>
+    /// <exception cref="ArgumentException">The instances have a shape that the model does not take.</exception>
+    /// <exception cref="AttributionException">The model's output is not finite, or lacks the class.</exception>
+    public Tensor Attribute(
+        Instances x,
+        int? batchSize = null,
+        bool multiplyWithInput = true,
+        IProgress<Progress>? progress = null,
+        CancellationToken cancellation = default
+    )
+    {
+        var target = TargetModule.ofQuantity(quantity.Core, model.Working(batchSize, x.Count, progress, cancellation));
+        return x.Core.Map(target, batch => Saliency.attribute(multiplyWithInput, target, batch));
+    }
+}

@@ -1,0 +1,29 @@
+using System;
+using Attribution.Core;
+using static TorchSharp.torch;
+
+namespace Attribution;
+
+/// <summary>Where the path of <see cref="IntegratedGrad"/> begins.</summary>
+public sealed class Baseline
+{
+    private readonly Func<double, Core.Baseline> ofPeak;
+
+    private Baseline(Func<double, Core.Baseline> ofPeak) => this.ofPeak = ofPeak;
+
+    /// <summary>Black: 0.</summary>
+    public static Baseline Black { get; } = new(_ => BaselineModule.black);
+
+    /// <summary>White: 255, or 1 for an <see cref="ImageSet"/> stored in 0-1.</summary>
+    public static Baseline White { get; } = new(BaselineModule.white);
+
+    /// <summary>Gaussian noise of mean 0, one draw an image; it depends on the seed and the image's position alone.</summary>
+    public static Baseline Random(long seed = 1111, double standardDeviation = 0.1) =>
+        new(_ => BaselineModule.random(standardDeviation, seed));
+
+    /// <summary>Any function of the instances (n×…) that keeps their shape.</summary>
+    public static Baseline Of(Func<Tensor, Tensor> function, string name = "function") =>
+        new(_ => Interop.Baseline(name, function));
+
+    internal Core.Baseline For(Instances x) => ofPeak(x.Peak);
+}

@@ -1,0 +1,92 @@
+using System;
+using SkiaSharp;
+
+namespace Attribution;
+
+/// <summary>Draws filled shapes and strokes in an object's own coordinates (the unit disc, y downwards).</summary>
+internal sealed class SceneBrush : IDisposable
+{
+    private readonly SKPaint paint = new()
+    {
+        IsAntialias = true,
+        StrokeCap = SKStrokeCap.Round,
+        StrokeJoin = SKStrokeJoin.Round,
+    };
+    private readonly SKCanvas canvas;
+
+    internal SceneBrush(SKCanvas canvas) => this.canvas = canvas;
+
+    public void Dispose() => paint.Dispose();
+
+    internal void Disc(SKColor color, float x, float y, float radius) => Ellipse(color, x, y, radius, radius);
+
+    internal void Ellipse(SKColor color, float x, float y, float radiusX, float radiusY) =>
+        canvas.DrawOval(x, y, radiusX, radiusY, Fill(color));
+
+    internal void Box(SKColor color, float left, float top, float right, float bottom, float corner = 0) =>
+        canvas.DrawRoundRect(new SKRect(left, top, right, bottom), corner, corner, Fill(color));
+
+    internal void Polygon(SKColor color, params ReadOnlySpan<(float X, float Y)> corners)
+    {
+        using SKPath path = Path(corners, close: true);
+        canvas.DrawPath(path, Fill(color));
+    }
+
+    internal void Line(SKColor color, float width, params ReadOnlySpan<(float X, float Y)> points)
+    {
+        using SKPath path = Path(points, close: false);
+        canvas.DrawPath(path, Stroke(color, width));
+    }
+
+    internal void Arc(
+        SKColor color,
+        float width,
+        float x,
+        float y,
+        float radiusX,
+        float radiusY,
+        float start,
+        float sweep
+    ) =>
+        canvas.DrawArc(
+            new SKRect(x - radiusX, y - radiusY, x + radiusX, y + radiusY),
+            start,
+            sweep,
+            false,
+            Stroke(color, width)
+        );
+
+    /// <summary>The upper half of an ellipse whose flat side lies at y.</summary>
+    internal void Dome(SKColor color, float x, float y, float radiusX, float height) =>
+        canvas.DrawArc(new SKRect(x - radiusX, y - height, x + radiusX, y + height), 180, 180, true, Fill(color));
+
+    private static SKPath Path(ReadOnlySpan<(float X, float Y)> points, bool close)
+    {
+        using var builder = new SKPathBuilder();
+        builder.MoveTo(points[0].X, points[0].Y);
+        foreach ((float x, float y) in points[1..])
+        {
+            builder.LineTo(x, y);
+        }
+        if (close)
+        {
+            builder.Close();
+        }
+        return builder.Detach();
+    }
+
+    private SKPaint Fill(SKColor color)
+    {
+        paint.Style = SKPaintStyle.Fill;
+        paint.Color = color;
+        return paint;
+    }
+
+    private SKPaint Stroke(SKColor color, float width)
+    {
+        paint.Style = SKPaintStyle.Stroke;
+        paint.StrokeWidth = width;
+        paint.Color = color;
+        return paint;
+    }
+}

@@ -1,0 +1,84 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using System.Threading;
+using Attribution.Core;
+using static TorchSharp.torch;
+
+namespace Attribution;
+
+/// <summary>What <see cref="AverageDrop"/> does where a score is not positive, so that a drop in percent is undefined.</summary>
+public enum NonPositive
+{
+    /// <summary>An error lists the instances.</summary>
+    Throw,
+
+    /// <summary>They are left out, and the result lists them.</summary>
+    Skip,
+}
+
+/// <summary>The result of <see cref="AverageDrop.Evaluate"/>.</summary>
+/// <param name="Score">The mean drop in percent over the instances that were not skipped.</param>
+/// <param name="Drops">Each instance's drop in percent; NaN where it was skipped.</param>
+/// <param name="Skipped">Positions of the instances whose score is not positive.</param>
+public sealed record AverageDropResult(double Score, IReadOnlyList<double> Drops, IReadOnlyList<int> Skipped);
+
+/// <summary>
+/// Average drop %, 100/n · Σ max(f_c(x) - f_c(M(x)), 0) / f_c(x), M(x) keeping the pixels of positive attribution. Lower
+/// means that what the map keeps suffices.
+/// </summary>
+/// <remarks>Chattopadhay et al., Grad-CAM++, arXiv 1710.11063, with a hard mask.</remarks>
+public sealed class AverageDrop
+{
+    private readonly Model model;
+    private readonly Quantity quantity;
+    private readonly NonPositive onNonPositive;
+
+    /// <summary>The drop of a class's score.</summary>
+    /// <param name="model">The classifier.</param>
+    /// <param name="targetClass">The class; null: the one predicted for each unmasked instance.</param>
+    /// <param name="onNonPositive">What to do where the score is not positive.</param>
+    public AverageDrop(Model model, int? targetClass = null, NonPositive onNonPositive = NonPositive.Throw) =>
+        (this.model, quantity, this.onNonPositive) = (model, Quantity.OfTarget(targetClass), onNonPositive);
+
+    /// <summary>The drop for the given attributions of instances.</summary>
+    /// <param name="attributions">n×c×h×w, or pixel attributions n×h×w.</param>
+    /// <param name="x">Instances: n×c×h×w, 0-255.</param>
+    /// <param name="batchSize">Instances a pass; null: as many as memory allows. The result does not depend on it.</param>
+    /// <param name="progress">Told of every pass.</param>
+    /// <param name="cancellation">Stops the work.</param>
+    /// <exception cref="ArgumentException">The shapes do not fit.</exception>
+    /// <exception cref="AttributionException">A score is not positive and such are not skipped, or all are.</exception>
+    public AverageDropResult Evaluate(
+        Tensor attributions,
+        Instances x,
+        int? batchSize = null,
+        IProgress<Progress>? progress = null,
+        CancellationToken cancellation = default
+    )
+    {
+        Maps.RequireOneEach(attributions, x);
+        var target = TargetModule.ofQuantity(
+            quantity.Core,
+            model.Working(batchSize, 2L * x.Count, progress, cancellation)
+        );
+        var drops = x.Core.Collect(
+            target,
+            batch =>
+                TensorModule.toArray<double>(
+                    Core.AverageDrop.drops(target, batch.RowsOf(attributions), batch).to(ScalarType.Float64)
+                )
+        );
+        int[] skipped = [.. Enumerable.Range(0, drops.Length).Where(i => double.IsNaN(drops[i]))];
+
+        if (skipped.Length > 0 && onNonPositive == NonPositive.Throw)
+            throw new AttributionException(
+                $"Average drop is undefined where the score is not positive, as for the instances {Maps.List(skipped)}: leave them out, or ask to skip them."
+            );
+
+        if (skipped.Length == drops.Length)
+            throw new AttributionException("Average drop is undefined: no instance has a positive score.");
+
+        return new(drops.Where(drop => !double.IsNaN(drop)).Average(), drops, skipped);
+    }
+}

@@ -1,0 +1,179 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using System.Threading;
+using Attribution.Core;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Attribution;
+
+/// <summary>The numbers that a network computes in.</summary>
+public enum Precision
+{
+    /// <summary>32-bit floats.</summary>
+    Float32,
+
+    /// <summary>16-bit floats with the range of 32: faster, and coarser.</summary>
+    BFloat16,
+
+    /// <summary>64-bit floats.</summary>
+    Float64,
+}
+
+/// <summary>A place where a model can be cut.</summary>
+/// <param name="Name">The name to ask for it by.</param>
+/// <param name="Operation">What computes it, for people.</param>
+/// <param name="Shape">The shape of one instance's values; empty where the model's input shape is unknown.</param>
+public sealed record Layer(string Name, string Operation, IReadOnlyList<long> Shape)
+{
+    /// <summary>The number of units.</summary>
+    public long Units => Shape.Aggregate(1L, (product, size) => product * size);
+}
+
+/// <summary>
+/// A classifier: images (n×c×h×w, 0-255) to logits (n×k), with the layers at which it can be cut. Preprocessing is part
+/// of it. It owns its weights; a model may be used from several threads at once.
+/// </summary>
+public sealed class Model : IDisposable
+{
+    private Model(Core.Model core, IReadOnlyList<string> notes)
+    {
+        Core = core;
+        Notes = notes;
+        Layers = [.. ModelModule.layers(core)];
+    }
+
+    internal Core.Model Core { get; }
+
+    /// <summary>The names of the places where the model can be cut, from the images to the logits.</summary>
+    public IReadOnlyList<string> Layers { get; }
+
+    /// <summary>What loading it did that a person should know: a softmax that was cut off, for example.</summary>
+    public IReadOnlyList<string> Notes { get; }
+
+    /// <summary>Channels, height and width of the images that it takes; null where any will do.</summary>
+    public IReadOnlyList<long>? InputShape => Core.InputShape?.Value;
+
+    /// <summary>A chain of named functions, each of which gives the layer of its name; the last gives the logits.</summary>
+    /// <param name="layers">Differentiable functions that treat the instances of a batch one by one.</param>
+    /// <exception cref="ArgumentException">There is no layer, or two have the same name.</exception>
+    public static Model FromLayers(params (string Name, Func<Tensor, Tensor> Apply)[] layers) =>
+        layers.Length == 0
+            ? throw new ArgumentException("A model has at least one layer.", nameof(layers))
+            : new(Interop.OfFunctions(layers), []);
+
+    /// <summary>
+    /// A TorchSharp module. A <see cref="nn.Module{Tensor,Tensor}"/> that is a Sequential gives a layer for each of its
+    /// children, by name; any other gives its logits alone. The module is used as it is and stays the caller's: put it
+    /// into evaluation mode first.
+    /// </summary>
+    public static Model FromModule(nn.Module<Tensor, Tensor> module)
+    {
+        if (module.training)
+            throw new AttributionException(
+                $"The module '{module.GetName()}' is in training mode, in which a result depends on its batch: call eval() first."
+            );
+
+        return module is TorchSharp.Modules.Sequential sequence && sequence.Count > 0
+            ? FromLayers([
+                .. sequence
+                    .named_children()
+                    .Select(child =>
+                        (child.name, (Func<Tensor, Tensor>)((nn.Module<Tensor, Tensor>)child.module).call)
+                    ),
+            ])
+            : FromLayers(("logits", module.call));
+    }
+
+    /// <summary>VGG16 from the course's <c>vgg16_weights.npz</c>; widths, input size and classes are read off the arrays.</summary>
+    /// <exception cref="AttributionException">The file is missing or broken, or its shapes do not chain.</exception>
+    public static Model LoadVgg16(string weightsPath) => Loaded(Vgg16.Read(weightsPath));
+
+    /// <summary>A classifier from an ONNX file; every intermediate tensor is a layer under its ONNX name.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="preprocessing">What is done to images (0-255) before the file's own first step; nothing by default.</param>
+    /// <exception cref="AttributionException">The file is missing, broken, or has an operator that is not supported.</exception>
+    public static Model LoadOnnx(string path, Preprocessing? preprocessing = null) =>
+        Loaded(OnnxReader.Read(path, preprocessing));
+
+    private static Model Loaded(LoadedModel loaded) =>
+        new(ModelModule.toDevice(CPU, ScalarType.Float32, loaded.Core), loaded.Notes);
+
+    /// <summary>The logits (n×k) of images.</summary>
+    /// <param name="x">Instances: n×c×h×w, 0-255.</param>
+    /// <param name="batchSize">Instances a pass; null: as many as memory allows. The result does not depend on it.</param>
+    /// <param name="progress">Told of every pass.</param>
+    /// <param name="cancellation">Stops the work.</param>
+    public Tensor Logits(
+        Instances x,
+        int? batchSize = null,
+        IProgress<Progress>? progress = null,
+        CancellationToken cancellation = default
+    )
+    {
+        using var _ = no_grad();
+        var target = TargetModule.ofQuantity(
+            QuantityModule.predicted,
+            Working(batchSize, x.Count, progress, cancellation)
+        );
+        return x.Core.Map(target, batch => TargetModule.explained(target, batch).Outputs.Value);
+    }
+
+    /// <summary>The model with a copy of its weights on another device or in another precision.</summary>
+    /// <param name="device">Such as <c>torch.CPU</c> or <c>torch.CUDA</c>.</param>
+    /// <param name="precision">The numbers that it computes in; images and results stay as they are.</param>
+    /// <exception cref="AttributionException">The device is not there.</exception>
+    public Model To(Device device, Precision precision = Precision.Float32)
+    {
+        if (device.type == DeviceType.CUDA && !cuda.is_available())
+            throw new AttributionException(
+                "This build has no CUDA device: reference TorchSharp's libtorch-cuda package in place of libtorch-cpu, or use the device cpu."
+            );
+
+        var type = precision switch
+        {
+            Precision.BFloat16 => ScalarType.BFloat16,
+            Precision.Float64 => ScalarType.Float64,
+            _ => ScalarType.Float32,
+        };
+        return new(ModelModule.toDevice(device, type, Core), Notes);
+    }
+
+    /// <summary>Name, operation and shape of every layer.</summary>
+    public IReadOnlyList<Layer> Describe() =>
+        [.. ModelModule.describe(Core).Select(layer => new Layer(layer.Item1, layer.Item2, layer.Item3))];
+
+    /// <summary>Requires a layer.</summary>
+    /// <exception cref="AttributionException">There is none of the name; the message offers the closest ones.</exception>
+    internal string RequireLayer(string layer) =>
+        Layers.Contains(layer)
+            ? layer
+            : throw new AttributionException(
+                $"The model has no layer '{layer}': did you mean {string.Join(", ", Closest.Names(layer, Layers, 3).Select(name => $"'{name}'"))}?"
+            );
+
+    /// <summary>The core's model, set to work: batches of a size, reports of progress, and an ear for cancellation.</summary>
+    internal Core.Model Working(
+        int? batchSize,
+        long passes,
+        IProgress<Progress>? progress,
+        CancellationToken cancellation
+    )
+    {
+        if (batchSize < 1)
+            throw new ArgumentOutOfRangeException(nameof(batchSize), batchSize, "A batch holds at least 1 instance.");
+
+        var done = 0L;
+        return Core.Batched(batchSize)
+            .Observed(instances =>
+            {
+                cancellation.ThrowIfCancellationRequested();
+                progress?.Report(new(Math.Min(done, passes), passes));
+                done += instances;
+            });
+    }
+
+    /// <summary>Frees the weights.</summary>
+    public void Dispose() => ModelModule.dispose(Core);
+}

@@ -1,0 +1,53 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using Attribution.Core;
+using static TorchSharp.torch;
+
+namespace Attribution;
+
+/// <summary>
+/// A quantity of interest: one number for each instance, made of its logits. What it takes from the explained instance
+/// (its predicted class, its label) stays fixed wherever the logits are evaluated.
+/// </summary>
+public sealed class Quantity
+{
+    private Quantity(Core.Quantity core) => Core = core;
+
+    internal Core.Quantity Core { get; }
+
+    /// <summary>The quantity as the command line spells it: "predicted", "class:3", "margin:3,5".</summary>
+    public string Name => Core.Name;
+
+    /// <summary>s_c, c the class predicted for the explained instance.</summary>
+    public static Quantity Predicted { get; } = new(QuantityModule.predicted);
+
+    /// <summary>s_y, y the instance's true class.</summary>
+    /// <param name="labels">One label for each instance, in their order.</param>
+    public static Quantity TrueClass(IEnumerable<long> labels) => new(QuantityModule.trueClassOf([.. labels]));
+
+    /// <inheritdoc cref="TrueClass(IEnumerable{long})"/>
+    public static Quantity TrueClass(IEnumerable<int> labels) => TrueClass(labels.Select(y => (long)y));
+
+    /// <summary>s_c - s_y: the predicted class's score minus the true class's.</summary>
+    /// <param name="labels">One label for each instance, in their order.</param>
+    public static Quantity PredictedMinusTrue(IEnumerable<long> labels) =>
+        new(QuantityModule.predictedMinusTrue([.. labels]));
+
+    /// <summary>s_k, a given class's score.</summary>
+    public static Quantity Class(int k) => new(QuantityModule.ofClass(k));
+
+    /// <summary>s_a - s_b, the margin of class a over class b.</summary>
+    public static Quantity Margin(int a, int b) => new(QuantityModule.margin(a, b));
+
+    /// <summary>Any differentiable function of the logits that treats instances one by one.</summary>
+    /// <param name="function">n×k logits to n numbers.</param>
+    /// <param name="name">What reports call it.</param>
+    public static Quantity Of(Func<Tensor, Tensor> function, string name = "function") =>
+        new(Interop.Quantity(name, function));
+
+    internal static Quantity OfTarget(int? targetClass) => targetClass is { } k ? Class(k) : Predicted;
+
+    /// <inheritdoc/>
+    public override string ToString() => Name;
+}
