@@ -149,11 +149,19 @@ module Target =
                 }
                 outputs
 
-    /// What the batch's own outputs are, without a gradient, computed at most once.
-    let explained (target: Target) (batch: Batch) : Explained = {
-        Rows = batch.Rows
-        Outputs = lazy (Scope.forwardOnly (fun () -> checkedOutput target batch.Rows batch.X))
-    }
+    /// What the batch's own outputs are, without a gradient, computed at most once; they live as long as the scope that
+    /// this is called in.
+    let explained (target: Target) (batch: Batch) : Explained =
+        // Whoever asks first may do so in a scope that ends before the next one asks.
+        let keep = Scope.keepHere ()
+
+        {
+            Rows = batch.Rows
+            Outputs =
+                lazy
+                    (Scope.run (fun () -> Scope.forwardOnly (fun () -> checkedOutput target batch.Rows batch.X))
+                     |> keep)
+        }
 
     /// What is explained, narrowed to some positions in the batch (int64, m; repeats allowed).
     let at (positions: Tensor) (explained: Explained) : Explained = {
