@@ -153,22 +153,18 @@ module Target =
                 }
                 outputs
 
-    /// What the batch's own outputs are, without a gradient, computed at most once.
+    /// What the batch's own outputs are, without a gradient, computed at most once; they live as long as the scope that
+    /// this is called in.
     let explained (target: Target) (batch: Batch) : Explained =
-        // Whoever asks first may be in a scope of its own; the outputs live as long as the batch.
-        let owner = torch.CurrentDisposeScope
-
-        let outputs () =
-            let outputs = Scope.forwardOnly (fun () -> checkedOutput target batch.Rows batch.X)
-
-            if not (isNull owner) then
-                owner.Attach(outputs.DetachFromDisposeScope())
-
-            outputs
+        // Whoever asks first may do so in a scope that ends before the next one asks.
+        let keep = Scope.keepHere ()
 
         {
             Rows = batch.Rows
-            Outputs = Lazy<Tensor> outputs
+            Outputs =
+                lazy
+                    (Scope.run (fun () -> Scope.forwardOnly (fun () -> checkedOutput target batch.Rows batch.X))
+                     |> keep)
         }
 
     /// What is explained, narrowed to some positions in the batch (int64, m; repeats allowed).

@@ -50,6 +50,20 @@ module Scope =
         use scope = torch.NewDisposeScope()
         f () |> List.map (keep scope)
 
+    /// Gives tensors that are made later, in whatever scope, to the scope that is open now.
+    let keepHere () : Tensor -> Tensor =
+        let scope = torch.CurrentDisposeScope
+
+        fun result ->
+            // Not MoveToOtherDisposeScope: a move to the scope that it is in leaves a tensor half in it, and its finaliser
+            // ends the process.
+            let result = result.DetachFromDisposeScope()
+
+            if not (isNull scope) then
+                scope.Attach result
+
+            result
+
     /// Runs f where no derivative will be asked of what it computes.
     let forwardOnly (f: unit -> 'a) =
         use _ = torch.no_grad ()
