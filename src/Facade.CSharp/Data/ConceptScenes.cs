@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Linq;
 using System.Threading.Tasks;
 using static TorchSharp.torch;
 
@@ -42,8 +43,8 @@ public sealed class ConceptScenes : IDisposable
         "daisy",
         "mug with handle",
         "mug without handle",
-        "snowman with hat",
-        "snowman without hat",
+        "snowman with top hat",
+        "snowman with woolly hat",
     ];
 
     /// <summary>The seven pairs of related classes.</summary>
@@ -65,15 +66,21 @@ public sealed class ConceptScenes : IDisposable
         Classes = classes;
         ObjectMasks = objectMasks;
         PartMasks = partMasks;
+        long[] ids = [.. Enumerable.Range(0, classes.Length).Select(i => (long)i)];
+        using Tensor channelsFirst = x.permute(0, 3, 1, 2);
+        Images = ImageSet.FromTensor(channelsFirst, classes, ids: ids);
     }
 
     /// <summary>The seed from which the set was drawn.</summary>
     public int Seed { get; }
 
+    /// <summary>The scenes with their classes; an image's id is the scene's number, by which to find its masks in a subset.</summary>
+    public ImageSet Images { get; }
+
     /// <summary>The scenes: N×64×64×3 bytes, RGB.</summary>
     public Tensor X { get; }
 
-    /// <summary>The class of every scene: scene i shows class i mod 14.</summary>
+    /// <summary>The class of every scene: scene i shows class i mod 14, its twin the other class of that pair.</summary>
     public IReadOnlyList<long> Classes { get; }
 
     /// <summary>N×64×64 booleans: every pixel that the object covers, its part included.</summary>
@@ -91,12 +98,27 @@ public sealed class ConceptScenes : IDisposable
     /// <param name="count">How many scenes, from 1 to <see cref="MaxCount"/>.</param>
     /// <param name="seed">The same seed gives the same bytes.</param>
     /// <exception cref="AttributionException">The count is out of range.</exception>
-    public static ConceptScenes Draw(int count, int seed = 1)
+    public static ConceptScenes Draw(int count, int seed = 1) => Draw(count, seed, twins: false);
+
+    /// <summary>
+    /// Draws every scene of <see cref="Draw(int, int)"/> as the other class of its pair: the two sets differ inside the part masks alone.
+    /// </summary>
+    /// <param name="count">How many scenes, from 1 to <see cref="MaxCount"/>.</param>
+    /// <param name="seed">The same seed gives the same bytes.</param>
+    /// <exception cref="AttributionException">The count is out of range.</exception>
+    public static ConceptScenes DrawTwins(int count, int seed = 1) => Draw(count, seed, twins: true);
+
+    /// <summary>Writes a labelled PNG of every class: one scene of each pair, drawn as both classes, and the part that tells them apart.</summary>
+    /// <param name="path">The file to write.</param>
+    /// <param name="seed">Decides on the scenes.</param>
+    /// <exception cref="AttributionException">The file cannot be written.</exception>
+    public static void WriteOverview(string path, int seed = 1) =>
+        AtomicFile.Write(path, file => file.Write(SceneOverview.Png(seed)));
+
+    private static ConceptScenes Draw(int count, int seed, bool twins)
     {
         if (count is < 1 or > MaxCount)
-        {
             throw new AttributionException($"Cannot draw {count} scenes: ask for 1 to {MaxCount}.");
-        }
         const int pixels = Size * Size;
         var rgb = new byte[count * pixels * 3];
         var objects = new bool[count * pixels];
@@ -108,7 +130,7 @@ public sealed class ConceptScenes : IDisposable
             () => new SceneStudio(),
             (i, _, studio) =>
             {
-                int label = i % ClassNames.Count;
+                int label = (i % ClassNames.Count) ^ (twins ? 1 : 0);
                 classes[i] = label;
                 studio.Paint(
                     seed,
@@ -135,6 +157,7 @@ public sealed class ConceptScenes : IDisposable
     /// <summary>Frees the tensors.</summary>
     public void Dispose()
     {
+        Images.Dispose();
         X.Dispose();
         ObjectMasks.Dispose();
         PartMasks.Dispose();

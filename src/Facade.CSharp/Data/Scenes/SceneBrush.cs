@@ -18,28 +18,28 @@ internal sealed class SceneBrush : IDisposable
 
     public void Dispose() => paint.Dispose();
 
-    internal void Disc(SKColor color, float x, float y, float radius) => Ellipse(color, x, y, radius, radius);
+    internal void Disc(SKColor colour, float x, float y, float radius) => Ellipse(colour, x, y, radius, radius);
 
-    internal void Ellipse(SKColor color, float x, float y, float radiusX, float radiusY) =>
-        canvas.DrawOval(x, y, radiusX, radiusY, Fill(color));
+    internal void Ellipse(SKColor colour, float x, float y, float radiusX, float radiusY) =>
+        canvas.DrawOval(x, y, radiusX, radiusY, Fill(colour));
 
-    internal void Box(SKColor color, float left, float top, float right, float bottom, float corner = 0) =>
-        canvas.DrawRoundRect(new SKRect(left, top, right, bottom), corner, corner, Fill(color));
+    internal void Box(SKColor colour, float left, float top, float right, float bottom, float corner = 0) =>
+        canvas.DrawRoundRect(new SKRect(left, top, right, bottom), corner, corner, Fill(colour));
 
-    internal void Polygon(SKColor color, params ReadOnlySpan<(float X, float Y)> corners)
+    internal void Polygon(SKColor colour, params ReadOnlySpan<(float X, float Y)> corners)
     {
         using SKPath path = Path(corners, close: true);
-        canvas.DrawPath(path, Fill(color));
+        canvas.DrawPath(path, Fill(colour));
     }
 
-    internal void Line(SKColor color, float width, params ReadOnlySpan<(float X, float Y)> points)
+    internal void Line(SKColor colour, float width, params ReadOnlySpan<(float X, float Y)> points)
     {
         using SKPath path = Path(points, close: false);
-        canvas.DrawPath(path, Stroke(color, width));
+        canvas.DrawPath(path, Stroke(colour, width));
     }
 
     internal void Arc(
-        SKColor color,
+        SKColor colour,
         float width,
         float x,
         float y,
@@ -53,12 +53,12 @@ internal sealed class SceneBrush : IDisposable
             start,
             sweep,
             false,
-            Stroke(color, width)
+            Stroke(colour, width)
         );
 
     /// <summary>The upper half of an ellipse whose flat side lies at y.</summary>
-    internal void Dome(SKColor color, float x, float y, float radiusX, float height) =>
-        canvas.DrawArc(new SKRect(x - radiusX, y - height, x + radiusX, y + height), 180, 180, true, Fill(color));
+    internal void Dome(SKColor colour, float x, float y, float radiusX, float height) =>
+        canvas.DrawArc(new SKRect(x - radiusX, y - height, x + radiusX, y + height), 180, 180, true, Fill(colour));
 
     private static SKPath Path(ReadOnlySpan<(float X, float Y)> points, bool close)
     {
@@ -75,18 +75,18 @@ internal sealed class SceneBrush : IDisposable
         return builder.Detach();
     }
 
-    private SKPaint Fill(SKColor color)
+    private SKPaint Fill(SKColor colour)
     {
         paint.Style = SKPaintStyle.Fill;
-        paint.Color = color;
+        paint.Color = colour;
         return paint;
     }
 
-    private SKPaint Stroke(SKColor color, float width)
+    private SKPaint Stroke(SKColor colour, float width)
     {
         paint.Style = SKPaintStyle.Stroke;
         paint.StrokeWidth = width;
-        paint.Color = color;
+        paint.Color = colour;
         return paint;
     }
 }

@@ -11,26 +11,6 @@ internal enum Member
     Neither,
 }
 
-/// <summary>What varies between two objects of one class, settled before the member of the pair is known.</summary>
-/// <param name="Body">Colour of the shared body.</param>
-/// <param name="Accent">Colour of the details, and of a part that has a colour of its own.</param>
-/// <param name="Slim">From 0 to 1: the object's proportions.</param>
-/// <param name="Tall">From 0 to 1: the part's proportions.</param>
-internal sealed record SceneStyle(SKColor Body, SKColor Accent, float Slim, float Tall)
-{
-    internal static readonly SKColor Dark = new(34, 30, 38);
-    internal static readonly SKColor Glass = new(205, 232, 245);
-
-    internal SKColor PaleBody { get; } = Mix(Body, SKColors.White, 0.75f);
-    internal SKColor DeepBody { get; } = Mix(Body, Dark, 0.35f);
-    internal SKColor PaleAccent { get; } = Mix(Accent, SKColors.White, 0.6f);
-
-    internal static SKColor Mix(SKColor a, SKColor b, float share) =>
-        new(Blend(a.Red, b.Red, share), Blend(a.Green, b.Green, share), Blend(a.Blue, b.Blue, share));
-
-    private static byte Blend(byte a, byte b, float share) => (byte)(a + ((b - a) * share));
-}
-
 /// <summary>The seven objects; each method draws the body alike for both members and differs in the part alone.</summary>
 internal static class SceneObjects
 {
@@ -164,11 +144,10 @@ internal static class SceneObjects
     internal static void Flower(SceneBrush brush, SceneStyle style, Member member)
     {
         const float bloom = -0.46f;
-        var green = new SKColor(76, 168, 70);
-        brush.Line(green, 0.09f, (0, bloom + 0.14f), (0, 0.40f));
+        brush.Line(SceneStyle.Leaf, 0.09f, (0, bloom + 0.14f), (0, 0.40f));
         float leaf = 0.34f + (0.10f * style.Slim);
-        brush.Polygon(green, (0, 0.28f), (-leaf, 0.16f), (-leaf - 0.08f, -0.08f), (-0.10f, 0.06f));
-        brush.Polygon(green, (0, 0.28f), (leaf, 0.16f), (leaf + 0.08f, -0.08f), (0.10f, 0.06f));
+        brush.Polygon(SceneStyle.Leaf, (0, 0.28f), (-leaf, 0.16f), (-leaf - 0.08f, -0.08f), (-0.10f, 0.06f));
+        brush.Polygon(SceneStyle.Leaf, (0, 0.28f), (leaf, 0.16f), (leaf + 0.08f, -0.08f), (0.10f, 0.06f));
         brush.Polygon(style.Body, (-0.38f, 0.40f), (0.38f, 0.40f), (0.28f, 0.92f), (-0.28f, 0.92f));
         brush.Box(style.DeepBody, -0.44f, 0.34f, 0.44f, 0.50f, 0.03f);
         if (member == Member.First)
@@ -226,7 +205,7 @@ internal static class SceneObjects
         brush.Box(style.Accent, 0.08f, 0.16f, 0.19f, 0.44f, 0.03f);
         brush.Disc(SceneStyle.Dark, -0.11f, -0.16f, 0.05f);
         brush.Disc(SceneStyle.Dark, 0.11f, -0.16f, 0.05f);
-        brush.Polygon(new SKColor(240, 130, 30), (-0.03f, -0.08f), (0.03f, 0.02f), (0.26f, 0.02f));
+        brush.Polygon(SceneStyle.Carrot, (-0.03f, -0.08f), (0.03f, 0.02f), (0.26f, 0.02f));
         brush.Disc(SceneStyle.Dark, -0.04f, 0.42f, 0.05f);
         brush.Disc(SceneStyle.Dark, -0.04f, 0.62f, 0.05f);
         if (member == Member.First)
@@ -234,6 +213,13 @@ internal static class SceneObjects
             brush.Box(style.Body, -0.26f, -0.86f - (0.06f * style.Tall), 0.26f, -0.32f, 0.03f);
             brush.Box(style.Accent, -0.26f, -0.52f, 0.26f, -0.42f);
             brush.Box(style.Body, -0.44f, -0.42f, 0.44f, -0.30f, 0.03f);
+        }
+        else if (member == Member.Second)
+        {
+            float tip = -0.66f - (0.06f * style.Tall);
+            brush.Polygon(style.Body, (-0.31f, -0.30f), (-0.24f, -0.48f), (0, tip), (0.24f, -0.48f), (0.31f, -0.30f));
+            brush.Disc(style.Accent, 0, tip - 0.05f, 0.14f);
+            brush.Box(style.PaleAccent, -0.35f, -0.38f, 0.35f, -0.25f, 0.06f);
         }
     }
 }

@@ -1,4 +1,4 @@
-using System;
+using SkiaSharp;
 
 namespace Attribution;
 
@@ -15,6 +15,10 @@ internal sealed class SceneRandom(int seed, int index)
 
     /// <summary>Low or high, equally often.</summary>
     internal float Either(float low, float high) => Unit() < 0.5f ? low : high;
+
+    /// <summary>Any hue, with saturation and brightness between two bounds each, in percent.</summary>
+    internal SKColor Colour(float dull, float vivid, float dim, float bright) =>
+        SKColor.FromHsv(Between(0, 360), Between(dull, vivid), Between(dim, bright));
 
     private float Unit() => (Next() >> 40) * (1f / (1 << 24));
 
