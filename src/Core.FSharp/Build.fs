@@ -49,6 +49,9 @@ type Build private () =
     static member Pure(name: string, f: Func<IReadOnlyList<Tensor>, Tensor>) =
         Op.Pure(name, (fun inputs -> f.Invoke inputs))
 
+    /// What an op makes of its inputs' values.
+    static member Apply(op, inputs: IReadOnlyList<Tensor>) = Semantics.plain op (List.ofSeq inputs)
+
     /// One step of a network, named as its value is.
     static member Node(name: string, op: Op, [<ParamArray>] inputs: string[]) = {
         Name = name

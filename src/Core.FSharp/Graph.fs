@@ -23,7 +23,7 @@ type PoolKind =
     /// The mean; `true` counts padded zeros.
     | AveragePool of countPadding: bool
 
-/// A pooling over windows of n×c×h×w.
+/// A pooling over windows of n×c×h×w (or n×c×l, n×c×d×h×w: as many spatial dimensions as Kernel has entries).
 type Pooling = {
     Kind: PoolKind
     Kernel: int64[]
@@ -62,7 +62,7 @@ type Op =
     | Linear of weight: Tensor * bias: Tensor option
     | Activation of Activation
     | Pool of Pooling
-    /// The mean or the maximum over all positions of n×c×h×w, which become 1×1.
+    /// The mean or the maximum over all positions of n×c×h×w (or n×c×l, n×c×d×h×w), which become one.
     | GlobalPool of PoolKind
     | BatchNorm of BatchNorm
     | Add
@@ -161,10 +161,17 @@ module Semantics =
         | _ -> torch.nn.functional.conv3d (x, c.Weight, bias, c.Stride, c.Padding, c.Dilation, c.Groups)
 
     let private pool (p: Pooling) (x: Tensor) =
-        match p.Kind with
-        | MaxPool -> torch.nn.functional.max_pool2d (x, p.Kernel, p.Stride, p.Padding, p.Dilation, p.CeilMode)
-        | AveragePool countPadding ->
-            torch.nn.functional.avg_pool2d (x, p.Kernel, p.Stride, p.Padding, p.CeilMode, countPadding)
+        match p.Kind, p.Kernel.Length with
+        | MaxPool, 1 ->
+            torch.nn.functional.max_pool1d (x, p.Kernel[0], p.Stride[0], p.Padding[0], p.Dilation[0], p.CeilMode)
+        | MaxPool, 2 -> torch.nn.functional.max_pool2d (x, p.Kernel, p.Stride, p.Padding, p.Dilation, p.CeilMode)
+        | MaxPool, _ -> torch.nn.functional.max_pool3d (x, p.Kernel, p.Stride, p.Padding, p.Dilation, p.CeilMode)
+        | AveragePool counted, 1 ->
+            torch.nn.functional.avg_pool1d (x, p.Kernel[0], p.Stride[0], p.Padding[0], p.CeilMode, counted)
+        | AveragePool counted, 2 ->
+            torch.nn.functional.avg_pool2d (x, p.Kernel, p.Stride, p.Padding, p.CeilMode, counted)
+        | AveragePool counted, _ ->
+            torch.nn.functional.avg_pool3d (x, p.Kernel, p.Stride, p.Padding, p.CeilMode, counted)
 
     let private activate kind (x: Tensor) =
         match kind with
@@ -172,6 +179,20 @@ module Semantics =
         | LeakyRelu slope -> torch.nn.functional.leaky_relu (x, slope)
         | Sigmoid -> x.sigmoid ()
         | Tanh -> x.tanh ()
+
+    // TorchSharp's own matmul lets libtorch's errors end the process.
+    let private matrixProduct (a: Tensor) (b: Tensor) =
+        let shared (t: Tensor) fromEnd = t.shape[max 0 (int t.ndim - fromEnd)]
+
+        if a.ndim = 0L || b.ndim = 0L || shared a 1 <> shared b 2 then
+            let text = Tensor.shapeText
+            invalidArg "b" $"Tensors of the shapes {text a.shape} and {text b.shape} cannot be multiplied."
+
+        match a.ndim, b.ndim with
+        | 1L, 1L -> torch.einsum ("j,j->", a, b)
+        | 1L, _ -> torch.einsum ("j,...jk->...k", a, b)
+        | _, 1L -> torch.einsum ("...j,j->...", a, b)
+        | _ -> torch.einsum ("...ij,...jk->...ik", a, b)
 
     /// What the ops mean: the network's own function.
     let plain: Semantics =
@@ -182,15 +203,15 @@ module Semantics =
             | Linear(weight, bias), [ x ] -> torch.nn.functional.linear (x, weight, Option.toObj bias)
             | Activation kind, [ x ] -> activate kind x
             | Pool p, [ x ] -> pool p x
-            | GlobalPool MaxPool, [ x ] -> x.flatten(2L).amax([| 2L |]).reshape [| x.shape[0]; x.shape[1]; 1L; 1L |]
-            | GlobalPool _, [ x ] -> x.mean ([| 2L; 3L |], true)
+            | GlobalPool MaxPool, [ x ] -> x.amax ([| 2L .. x.ndim - 1L |], true)
+            | GlobalPool _, [ x ] -> x.mean ([| 2L .. x.ndim - 1L |], true)
             | BatchNorm b, [ x ] ->
                 torch.nn.functional.batch_norm (x, b.Mean, b.Variance, b.Scale, b.Shift, eps = b.Epsilon)
             | Add, [ a; b ] -> a + b
             | Subtract, [ a; b ] -> a - b
             | Multiply, [ a; b ] -> a * b
             | Divide, [ a; b ] -> a / b
-            | MatMul, [ a; b ] -> a.matmul b
+            | MatMul, [ a; b ] -> matrixProduct a b
             | Concat axis, parts -> torch.cat (List.toArray parts, axis)
             | Reshape shape, [ x ] -> x.reshape (Array.append [| x.shape[0] |] shape)
             | Flatten, [ x ] -> x.reshape (x.shape[0], -1L)

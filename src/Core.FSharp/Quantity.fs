@@ -24,6 +24,8 @@ type Target = {
     Output: Tensor -> Tensor
     Quantity: Quantity
     BatchSize: Instances -> int
+    /// Instances in the numbers that it computes in.
+    Prepare: Instances -> Instances
 }
 
 [<RequireQualifiedAccess>]
@@ -100,6 +102,7 @@ module Target =
         Output = Model.logits model
         Quantity = quantity
         BatchSize = Model.batchSize model
+        Prepare = Model.instances model
     }
 
     /// <summary>The value of a unit of a layer, by its row-major position in the layer. No op above the layer runs.</summary>
@@ -117,6 +120,7 @@ module Target =
                 values.narrow (1L, int64 unit, 1L)
         Quantity = Quantity.ofClass 0
         BatchSize = Model.batchSize model
+        Prepare = Model.instances model
     }
 
     /// <summary>Requires outputs without NaN or infinity.</summary>

@@ -26,6 +26,8 @@ type Batch = { Rows: Tensor; X: Tensor }
 [<NoComparison; NoEquality>]
 type Instances = {
     Count: int
+    /// The numbers that they are read in, and that results about them are given in.
+    Type: torch.ScalarType
     Read: int -> int -> Tensor
 }
 
@@ -128,6 +130,7 @@ module Tensor =
 module Instances =
     let ofTensor (x: Tensor) = {
         Count = int x.shape[0]
+        Type = x.dtype
         Read = fun start length -> x.narrow (0L, start, length)
     }
 

@@ -21,6 +21,7 @@ internal static class FileErrors
                 FileNotFoundException or DirectoryNotFoundException => "it does not exist; check the path",
                 EndOfStreamException => "it is cut short; copy it again from its source",
                 FormatException => e.Message,
+                ArgumentException when name is "''" => "the path is empty; give a file's name",
                 _ when IsContents(e) => "it is damaged, or of another format; copy it again from its source",
                 _ => $"{Clause(e)}; check that it is a file that you may read",
             };

@@ -2,7 +2,6 @@ using System;
 using System.Buffers.Binary;
 using System.IO;
 using System.Linq;
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -25,7 +24,7 @@ public static class NpyArray
         );
 
     /// <summary>Reads header and data, straight into the tensor's memory.</summary>
-    internal static unsafe Tensor Read(ByteSource source)
+    internal static Tensor Read(ByteSource source)
     {
         var header = NpyHeader.Read(source);
         if (source.Remaining != header.Length)

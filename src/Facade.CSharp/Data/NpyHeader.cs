@@ -34,7 +34,7 @@ public sealed class NpyHeader
 
     private NpyHeader(string descr, bool fortranOrder, long[] shape)
     {
-        Code = descr.Length == 3 && descr[0] is '<' or '>' or '|' or '=' ? descr[1..] : descr;
+        Code = descr is ['<' or '>' or '|' or '=', .. var code] ? code : descr;
         if (Code.StartsWith('O'))
             throw new FormatException("it holds pickled Python objects, which are never loaded; save it as numbers");
         (_, Type, Stored) = Array.Find(types, t => t.Code == Code) is { Code: not null } known

@@ -56,10 +56,11 @@ public sealed class NpzWriter : IDisposable
     /// <param name="name">The array's name.</param>
     /// <param name="type">The element type.</param>
     /// <param name="shape">The whole array's shape, the number of rows first.</param>
-    /// <exception cref="ArgumentException">An array of that name was added before.</exception>
+    /// <exception cref="ArgumentException">The shape is empty, or an array of that name was added before.</exception>
     /// <exception cref="AttributionException">NumPy lacks the element type, or the folder cannot be written.</exception>
     public NpzRows AddStreamed(string name, ScalarType type, params long[] shape)
     {
+        ArgumentOutOfRangeException.ThrowIfZero(shape.Length);
         Claim(name);
         var rows = new NpzRows(path, name, type, shape);
         streamed.Add(rows);

@@ -1,0 +1,73 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using Attribution.Core;
+
+namespace Attribution.Onnx;
+
+/// <summary>How an image becomes the input that a file asks for.</summary>
+/// <param name="Image">The image's shape: channels, height, width.</param>
+/// <param name="Batch">The batch size that the file was written for; 1 where it leaves that open.</param>
+/// <param name="Step">What turns images into the input; null where they are the input.</param>
+/// <param name="Note">What was decided for the file; null where the file says it.</param>
+internal sealed record ImageLayout(long[] Image, long Batch, Op? Step, string? Note)
+{
+    // Tried in turn where the file leaves the size or the channels open: the network's dense layers decide what fits.
+    private static readonly long[] Sizes = [224, 299, 32, 28, 64, 96, 128, 160, 192, 240, 256, 288, 384, 512];
+    private static readonly long[] Channels = [3, 1];
+
+    /// <summary>The layouts that the file's input may have; the first that the network can be run on is meant.</summary>
+    /// <exception cref="AttributionException">The input is not an image.</exception>
+    public static IEnumerable<ImageLayout> Candidates(OnnxFile file)
+    {
+        var sizes =
+            file.Input.Type?.TensorType?.Shape?.Dim.Select(d => d.DimValue > 0 ? d.DimValue : (long?)null).ToArray()
+            ?? new long?[4];
+        var batch = sizes.FirstOrDefault() ?? 1;
+        return sizes switch
+        {
+            [_, var c, var h, var w] when IsChannels(w) && !IsChannels(c) => from side in Known(c ?? h, Sizes)
+            select Layout(
+                file,
+                [w!.Value, c ?? side, h ?? side],
+                batch,
+                Op.NewPermute([0, 2, 3, 1]),
+                c is null || h is null
+            ),
+            [_, var c, var h, var w] => from channels in Known(c, Channels)
+            from side in Known(h ?? w, Sizes)
+            select Layout(file, [channels, h ?? side, w ?? side], batch, null, c is null || h is null || w is null),
+            [_, { } c, { } d, { } h, { } w] => [new ImageLayout([c, d, h, w], batch, null, null)],
+            [_, { } h, { } w] => [new ImageLayout([1, h, w], batch, Op.NewReshape([h, w]), null)],
+            [_, { } length] => [Flat(file, length, batch)],
+            _ => throw file.Fault(
+                $"takes '{file.Input.Name}' of the shape [{string.Join(", ", sizes.Select(s => s?.ToString() ?? "?"))}], which is not a batch of images"
+            ),
+        };
+    }
+
+    private static bool IsChannels(long? size) => size is 1 or 3 or 4;
+
+    private static long[] Known(long? size, long[] usual) => size is { } known ? [known] : usual;
+
+    private static ImageLayout Layout(OnnxFile file, long[] image, long batch, Op? step, bool isOpen) =>
+        new(
+            image,
+            batch,
+            step,
+            isOpen
+                ? $"'{file.Path}' leaves the size of its images open: {string.Join("×", image)} (channels, height, width) is taken."
+                : null
+        );
+
+    private static ImageLayout Flat(OnnxFile file, long length, long batch)
+    {
+        foreach (var channels in new long[] { 1, 3 })
+        {
+            var side = (long)Math.Round(Math.Sqrt(length / (double)channels));
+            if (length < int.MaxValue && channels * side * side == length && side > 1)
+                return Layout(file, [channels, side, side], batch, Op.Flatten, true);
+        }
+        return new ImageLayout([length], batch, null, null);
+    }
+}

@@ -1,0 +1,121 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using static TorchSharp.torch;
+
+namespace Attribution.Onnx;
+
+/// <summary>An ONNX file's graph with its names looked up: which node or initializer gives which tensor.</summary>
+internal sealed class OnnxFile
+{
+    private const long OldestOpset = 7;
+    private static readonly string[] ShapeOps = ["Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Dropout"];
+
+    private readonly Dictionary<string, NodeProto> producers = [];
+    private readonly Dictionary<string, TensorProto> initializers = [];
+
+    public OnnxFile(string path, ModelProto model)
+    {
+        Path = path;
+        Graph = model.Graph;
+        Tensors = new TensorReader(path);
+        Opset = model.OpsetImport.Where(o => IsStandard(o.Domain)).Select(o => o.Version).DefaultIfEmpty(1).Max();
+        if (Opset < OldestOpset)
+            throw Fault($"is written for operator set {Opset}; export it with {OldestOpset} or later");
+
+        foreach (var initializer in Graph.Initializer)
+            if (!initializers.TryAdd(initializer.Name, initializer))
+                throw Fault($"has two tensors named '{initializer.Name}'");
+        foreach (var node in Graph.Node)
+        {
+            if (node.Output.Count == 0 || node.Output[0].Length == 0)
+                throw Fault($"has a node '{node.Name}' ({node.OpType}) without an output");
+            foreach (var output in node.Output.Where(o => o.Length > 0))
+                if (initializers.ContainsKey(output) || !producers.TryAdd(output, node))
+                    throw Fault($"has two tensors named '{output}'");
+        }
+        // Until version 4 of the format every initializer was an input too.
+        var inputs = Graph.Input.Where(i => !initializers.ContainsKey(i.Name)).ToArray();
+        Input = inputs is [var one]
+            ? one
+            : throw Fault($"takes {inputs.Length} inputs, but a classifier of images takes one");
+        if (producers.ContainsKey(Input.Name))
+            throw Fault($"has two tensors named '{Input.Name}'");
+        Outputs = [.. Graph.Output.Select(o => o.Name).Distinct()];
+    }
+
+    public string Path { get; }
+    public GraphProto Graph { get; }
+    public long Opset { get; }
+    public ValueInfoProto Input { get; }
+    public IReadOnlyList<string> Outputs { get; }
+    public TensorReader Tensors { get; }
+
+    public bool Names(string tensor) =>
+        tensor == Input.Name || producers.ContainsKey(tensor) || initializers.ContainsKey(tensor);
+
+    /// <summary>The weights of that name; null where no initializer is named so.</summary>
+    public Value? Constant(string name) =>
+        initializers.TryGetValue(name, out var stored)
+            ? Value.Constant(name, Tensors.Read(stored, $"tensor {OnnxFault.Quoted(name)}"))
+            : null;
+
+    /// <summary>The softmax, if any, that the output is the result of, but for reshaping.</summary>
+    public NodeProto? FinalSoftmax(string output)
+    {
+        for (
+            var steps = 0;
+            steps < Graph.Node.Count && producers.GetValueOrDefault(output) is { Input.Count: > 0 } node;
+            steps++
+        )
+            if (node.OpType is "Softmax" or "LogSoftmax")
+                return node;
+            else if (ShapeOps.Contains(node.OpType))
+                output = node.Input[0];
+            else
+                return null;
+        return null;
+    }
+
+    /// <summary>The nodes that a tensor is computed by, each after those that give its inputs.</summary>
+    /// <exception cref="AttributionException">A node needs its own result, or a tensor that nothing gives.</exception>
+    public IReadOnlyList<NodeProto> Needed(string output)
+    {
+        var order = new List<NodeProto>();
+        var finished = new Dictionary<NodeProto, bool>(ReferenceEqualityComparer.Instance);
+        var stack = new Stack<(NodeProto Node, bool Leaves)>();
+
+        void Enter(string name, string reader)
+        {
+            if (producers.TryGetValue(name, out var node))
+                stack.Push((node, false));
+            else if (name.Length > 0 && name != Input.Name && !initializers.ContainsKey(name))
+                throw Fault($"has {reader} '{name}', which nothing in it computes");
+        }
+
+        Enter(output, "the output");
+        while (stack.TryPop(out var top))
+        {
+            if (top.Leaves)
+            {
+                finished[top.Node] = true;
+                order.Add(top.Node);
+            }
+            else if (!finished.TryGetValue(top.Node, out var done))
+            {
+                finished[top.Node] = false;
+                stack.Push((top.Node, true));
+                foreach (var input in top.Node.Input.Reverse())
+                    Enter(input, $"node '{top.Node.Name}' ({top.Node.OpType}) that takes");
+            }
+            else if (!done)
+                throw Fault($"has a node '{top.Node.Name}' ({top.Node.OpType}) that needs its own result");
+        }
+        return order;
+    }
+
+    public static bool IsStandard(string domain) => domain is "" or "ai.onnx";
+
+    public AttributionException Fault(string problem, Exception? cause = null) =>
+        OnnxFault.Of($"'{Path}' {problem}.", cause);
+}

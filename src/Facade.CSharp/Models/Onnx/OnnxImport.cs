@@ -1,0 +1,130 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using Attribution.Core;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Attribution.Onnx;
+
+/// <summary>Builds the network that leads from images of a layout to one of a file's outputs.</summary>
+internal sealed class OnnxImport(OnnxFile file, ImageLayout layout, Preprocessing preprocessing)
+{
+    private readonly GraphBuilder graph = new(file.Names);
+    private readonly Dictionary<string, Value> values = [];
+
+    private readonly List<string> notes = [.. new[] { layout.Note }.OfType<string>()];
+
+    /// <summary>The network whose logits are the output, before a final softmax.</summary>
+    /// <exception cref="AttributionException">The network cannot be run, or the output is not n×k.</exception>
+    public LoadedModel To(string output)
+    {
+        var nodes = file.Needed(output);
+        var softmax = file.FinalSoftmax(output);
+        var images = Images();
+        var ops = new OnnxOps(graph, layout.Batch);
+        foreach (var proto in nodes)
+            Convert(ops, proto, isFinalSoftmax: ReferenceEquals(proto, softmax));
+
+        var result = Find(output) ?? throw file.Fault($"has the output '{output}', which is not supported");
+        var logits = Logits(output, result);
+        var model = Build.Model(layout.Image, images, logits.Name, graph.Nodes);
+        return new LoadedModel(model, notes, (int)logits.Shape!.Sizes[1]);
+    }
+
+    private Value? Find(string name) => name.Length == 0 ? null : values.GetValueOrDefault(name) ?? file.Constant(name);
+
+    private void Convert(OnnxOps ops, NodeProto proto, bool isFinalSoftmax)
+    {
+        Value? Given(string name) =>
+            name.Length == 0
+                ? null
+                : Find(name)
+                    ?? throw file.Fault(
+                        $"has a node '{proto.Name}' ({proto.OpType}) that takes '{name}', which is not supported"
+                    );
+        var node = new OnnxNode(file.Path, proto, [.. proto.Input.Select(Given)], file.Opset, file.Tensors);
+        if (!OnnxFile.IsStandard(proto.Domain))
+            throw node.Fault($"is of the domain '{proto.Domain}', which is not supported");
+        if (isFinalSoftmax && OnnxOps.IsOverClasses(node))
+        {
+            notes.Add($"The final {proto.OpType} ('{node.Output}') is left out, since scores are logits.");
+            values[node.Output] = node.Input(0);
+            return;
+        }
+        try
+        {
+            foreach (var (name, value) in proto.Output.Zip(ops.Convert(node)))
+                values[name] = value;
+        }
+        // Whatever a damaged file makes an op refuse is the file's fault.
+        catch (Exception e) when (e is not AttributionException)
+        {
+            var shapes = node.Given.Select(input =>
+                $"[{string.Join(", ", input.Shape?.At(layout.Batch) ?? input.First.shape)}]"
+            );
+            throw node.Fault(
+                $"does not take inputs of the shapes {string.Join(", ", shapes)}: {e.Message.Split('\n')[0].TrimEnd('.')}",
+                e
+            );
+        }
+    }
+
+    private Value Logits(string output, Value result)
+    {
+        if (result.Shape is { RowsAreInstances: true, Sizes: [_, .. var each] } && each.Count(size => size > 1) <= 1)
+            return each.Length == 1 ? result : graph.Emit(graph.Unique("logits"), Op.Flatten, null, result);
+        var shape = result.Shape?.At(layout.Batch) ?? result.First.shape;
+        throw file.Fault(
+            $"has the output '{output}' of the shape [{string.Join(", ", shape)}], which is not one score for each class of each image"
+        );
+    }
+
+    // The file's input by its own name; whatever comes before it, from the image on, by names of ours. Gives the image's.
+    private string Images()
+    {
+        List<(string Name, Op Op, Tensor? Constant)> steps = [];
+        void Add(string name, Op op, IReadOnlyList<double> numbers, double neutral)
+        {
+            if (numbers.Any(n => n * preprocessing.Scale != neutral))
+                steps.Add((name, op, PerChannel(numbers)));
+        }
+
+        // (x / scale - mean) / std, with a pass over the images less.
+        Add("centred", Op.Subtract, preprocessing.Mean ?? [0], 0);
+        Add("scaled", Op.Divide, preprocessing.Std ?? [1], 1);
+        if (layout.Step is { } step)
+            steps.Add(("input", step, null));
+
+        var images = steps.Count == 0 ? file.Input.Name : graph.Unique("image");
+        try
+        {
+            var value = graph.Images(images, layout.Image);
+            for (var i = 0; i < steps.Count; i++)
+            {
+                var name = i == steps.Count - 1 ? file.Input.Name : graph.Unique(steps[i].Name);
+                value = steps[i].Constant is { } constant
+                    ? graph.Emit(name, steps[i].Op, null, value, Value.Constant(graph.Unique(name + "/by"), constant))
+                    : graph.Emit(name, steps[i].Op, null, value);
+            }
+            values[file.Input.Name] = value;
+            return images;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw file.Fault($"takes images of {string.Join("×", layout.Image)}: {e.Message}", e);
+        }
+    }
+
+    // In units of the image's own pixels.
+    private Tensor PerChannel(IReadOnlyList<double> numbers)
+    {
+        var channels = layout.Image.Length > 1 ? layout.Image[0] : 1;
+        if (numbers.Count != 1 && numbers.Count != channels)
+            throw new AttributionException(
+                $"Preprocessing has {numbers.Count} numbers for each pixel, but the images of '{file.Path}' have {channels} channels: give one number, or one for each channel."
+            );
+        var column = tensor(numbers.Select(n => (float)(n * preprocessing.Scale)).ToArray());
+        return column.reshape([-1, .. Enumerable.Repeat(1L, layout.Image.Length - 1)]);
+    }
+}

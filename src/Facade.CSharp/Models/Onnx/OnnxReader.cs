@@ -1,0 +1,57 @@
+using System;
+using System.IO;
+using Google.Protobuf;
+using static TorchSharp.torch;
+
+namespace Attribution.Onnx;
+
+/// <summary>Reads classifiers from ONNX files.</summary>
+internal static class OnnxReader
+{
+    private const int DeepestNesting = 64;
+
+    /// <summary>The network of a file: images n×c×h×w in 0-255 → logits n×k.</summary>
+    /// <exception cref="AttributionException">The file cannot be read, or is not a classifier that this library supports.</exception>
+    public static LoadedModel Read(string path, Preprocessing? preprocessing = null)
+    {
+        using var scope = NewDisposeScope();
+        var file = new OnnxFile(path, Parse(path));
+        AttributionException? first = null;
+        foreach (var output in file.Outputs)
+        foreach (var layout in ImageLayout.Candidates(file))
+            try
+            {
+                return new OnnxImport(file, layout, preprocessing ?? new Preprocessing()).To(output);
+            }
+            catch (AttributionException e)
+            {
+                first ??= e;
+            }
+        throw first ?? file.Fault("has no output");
+    }
+
+    private static ModelProto Parse(string path) =>
+        FileErrors.Reading(
+            $"'{path}'",
+            () =>
+            {
+                using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read);
+                if (stream.Length is 0 or > int.MaxValue)
+                    throw new FormatException(
+                        stream.Length == 0
+                            ? "it is empty; copy it again from its source"
+                            : "it is larger than 2 GB; export the weights as external data"
+                    );
+                try
+                {
+                    using var input = CodedInputStream.CreateWithLimits(stream, int.MaxValue, DeepestNesting);
+                    var model = ModelProto.Parser.ParseFrom(input);
+                    return model.Graph is { Node.Count: > 0 } ? model : throw new InvalidDataException();
+                }
+                catch (InvalidProtocolBufferException e)
+                {
+                    throw new InvalidDataException(e.Message, e);
+                }
+            }
+        );
+}

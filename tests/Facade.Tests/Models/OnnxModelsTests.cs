@@ -1,0 +1,47 @@
+using System;
+using System.Linq;
+using Attribution;
+using Attribution.Onnx;
+using Expecto;
+using Expecto.CSharp;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Facade.Tests;
+
+internal static class OnnxModelsTests
+{
+    public static Test Tests =>
+        Runner.TestList(
+            "ONNX networks",
+            [
+                Agrees("mnist.onnx", 255, x => x, 1, 28),
+                Agrees("cifar10_large.onnx", 1, x => x.permute(0, 2, 3, 1), 3, 32),
+                Agrees("resnet_2b.onnx", 1, x => x, 3, 32),
+                Agrees("resnet_4b.onnx", 1, x => x, 3, 32),
+            ]
+        );
+
+    /// <summary>The largest difference, relative to the largest number.</summary>
+    public static double Error(Tensor actual, Tensor expected) =>
+        ((actual - expected).abs().max() / expected.abs().max()).item<float>();
+
+    private static Test Agrees(string file, double range, Func<Tensor, Tensor> layout, long channels, long side) =>
+        Check.Shared(
+            $"{file} has ONNX Runtime's logits for batches of 1 and of 5",
+            $"models/{file}",
+            path =>
+            {
+                using var scope = NewDisposeScope();
+                var loaded = OnnxReader.Read(path);
+                using var generator = new Generator(3);
+                var x = rand([5, channels, side, side], generator: generator) * range;
+                var expected = OnnxGraph.Expected(path, layout(x));
+                var five = Attribution.Core.ModelModule.logits(loaded.Core, x);
+                var one = cat([.. x.split(1).Select(row => Attribution.Core.ModelModule.logits(loaded.Core, row))]);
+                Check.Same(five.shape, 5, loaded.Classes);
+                Expect.isLessThan(Error(five, expected), 1e-4, "the batch of 5 agrees");
+                Expect.isLessThan(Error(one, expected), 1e-4, "the batches of 1 agree");
+            }
+        );
+}
