@@ -1,5 +1,6 @@
 using System;
 using Attribution.Core;
+using Microsoft.FSharp.Core;
 using static TorchSharp.torch;
 
 namespace Attribution;
@@ -18,8 +19,15 @@ public sealed class Baseline
     public static Baseline White { get; } = new(BaselineModule.white);
 
     /// <summary>Gaussian noise of mean 0, one draw an image; it depends on the seed and the image's position alone.</summary>
-    public static Baseline Random(long seed = 1111, double standardDeviation = 0.1) =>
-        new(_ => BaselineModule.random(standardDeviation, seed));
+    /// <param name="seed">The seed.</param>
+    /// <param name="standardDeviation">Its standard deviation.</param>
+    /// <param name="first">The position of the first instance, where instances are explained a part at a time.</param>
+    public static Baseline Random(long seed = 1111, double standardDeviation = 0.1, long first = 0)
+    {
+        var noise = BaselineModule.random(standardDeviation, seed);
+        var shifted = FuncConvert.FromFunc<Batch, Tensor>(part => noise.Of.Invoke(new(part.Rows + first, part.X)));
+        return new(_ => new(noise.Name, shifted));
+    }
 
     /// <summary>Any function of the instances (n×…) that keeps their shape.</summary>
     public static Baseline Of(Func<Tensor, Tensor> function, string name = "function") =>

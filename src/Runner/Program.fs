@@ -1,4 +1,80 @@
-module Program
+module Attribution.Runner.Program
+
+open System
+open System.Runtime.InteropServices
+open System.Threading
+open Attribution
+
+let private commands = [ Explain.command; Experts.command; Evaluate.command; Layers.command ]
+
+let private overview =
+    String.concat "\n" [
+        "USAGE: attribution COMMAND [OPTIONS]"
+        ""
+        "Explains what an image classifier looked at, and measures whether the explanation is true."
+        ""
+        "COMMANDS:"
+        for command in commands do
+            $"    {command.Name, -30} {command.Summary}"
+        ""
+        "'attribution COMMAND --help' lists a command's options."
+    ]
+
+/// What went wrong, in one sentence.
+let private sentence (e: exn) =
+    match e with
+    | :? AttributionException -> e.Message
+    | :? ArgumentException ->
+        // .NET appends the names of parameters, which are ours and not the user's.
+        e.Message.Split([| " (Parameter '"; "\n" |], StringSplitOptions.None)[0]
+    | :? OutOfMemoryException -> "There is not enough memory: try a smaller --batch-size."
+    | :? ExternalException when e.Message.Contains "alloc" ->
+        "There is not enough memory for a batch: try a smaller --batch-size."
+    | :? ExternalException -> $"""The tensor library failed: {e.Message.Split('\n')[0]}"""
+    | :? IO.IOException
+    | :? UnauthorizedAccessException -> $"A file cannot be used: {e.Message}"
+    | _ -> $"""An error of attribution itself, please report it: {e.GetType().Name}: {e.Message.Split('\n')[0]}"""
+
+let private complain (code: int) (text: string) =
+    eprintfn "%s" text
+    code
+
+/// Cancels on Ctrl-C and its kin. Work that does not stop at once, within a pass of the model, ends with the process:
+/// its drafts are gone by then.
+let private listen (stop: CancellationTokenSource) =
+    let onSignal (context: PosixSignalContext) =
+        context.Cancel <- true
+        stop.Cancel()
+        Thread.Sleep 1000
+        context.Cancel <- false
+
+    [ PosixSignal.SIGINT; PosixSignal.SIGTERM; PosixSignal.SIGHUP ]
+    |> List.map (fun signal -> PosixSignalRegistration.Create(signal, onSignal))
+    |> Output.all
+
+let private execute (command: Command) argv =
+    use stop = new CancellationTokenSource()
+    use _ = listen stop
+
+    try
+        match Arguments.parse command argv with
+        | None -> Terminal.say (Arguments.usage command)
+        | Some given -> command.Run { Given = given; Stop = stop.Token }
+
+        0
+    with
+    | _ when stop.IsCancellationRequested -> 130
+    | UsageError message -> complain 2 $"ERROR: {message}\n\n{Arguments.usage command}"
+    | e -> complain 1 (sentence e)
 
 [<EntryPoint>]
-let main _ = 0
+let main argv =
+    match List.ofArray argv with
+    | [] -> complain 2 overview
+    | ("--help" | "-h" | "help") :: _ ->
+        Terminal.say overview
+        0
+    | name :: rest ->
+        match commands |> List.tryFind (fun command -> command.Name = name) with
+        | Some command -> execute command (Array.ofList rest)
+        | None -> complain 2 $"ERROR: There is no command '{name}'.\n\n{overview}"

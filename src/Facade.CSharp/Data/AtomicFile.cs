@@ -73,6 +73,8 @@ internal sealed class AtomicFile : IDisposable
         {
             // Its last bytes did not fit on the disk; it is deleted all the same.
         }
-        File.Delete(draft.Name);
+        // Its folder may be gone already, where a whole run was called off.
+        if (File.Exists(draft.Name))
+            File.Delete(draft.Name);
     }
 }

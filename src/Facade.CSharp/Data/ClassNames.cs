@@ -40,6 +40,9 @@ public sealed class ClassNames
             }
         );
 
+    /// <summary>No names at all.</summary>
+    public static ClassNames None { get; } = new(new Dictionary<int, string>());
+
     /// <summary>The names used where none are given: <see cref="Course"/>.</summary>
     public static ClassNames Default => Course;
 

@@ -1,0 +1,51 @@
+using System.Linq;
+using Attribution.Core;
+
+namespace Attribution;
+
+/// <summary>Where to cut a model.</summary>
+public static class Cuts
+{
+    private const string CoursesLayer = "fc1l";
+
+    /// <summary>The layer to cut at where nobody names one: what feeds the activation of the last hidden dense layer (for
+    /// VGG16 <c>fc1l</c>, the course's layer before its activation), or else the last activation. Before an activation,
+    /// since a cut after it can name a unit that never fires.</summary>
+    public static string Default(Model model)
+    {
+        var graph = model.Core.Graph;
+        if (model.Layers.Contains(CoursesLayer))
+            return CoursesLayer;
+
+        var hidden = graph.Nodes.Where(node => node.Op.IsActivation && node.Name != graph.Output).ToArray();
+        var last = hidden.LastOrDefault(node => IsDense(graph, node.Inputs[0])) ?? hidden.LastOrDefault();
+        return (last ?? Node(graph, graph.Output)).Inputs[0];
+    }
+
+    /// <summary>The layer whose values the activation of the given one is applied to, or null where it has none. Values that
+    /// were only rearranged or pooled since count as the activation's.</summary>
+    /// <exception cref="AttributionException">The model has no such layer; the message offers the closest names.</exception>
+    public static string? BeforeActivation(Model model, string layer)
+    {
+        var graph = model.Core.Graph;
+        var node = Node(graph, model.RequireLayer(layer));
+        while (Rearranges(node.Op))
+            node = Node(graph, node.Inputs[0]);
+        return node.Op.IsActivation ? node.Inputs[0] : null;
+    }
+
+    private static bool IsDense(Graph graph, string name)
+    {
+        // A dense layer may be written as a product, and a bias or a normalisation that follow it.
+        var node = Node(graph, name);
+        return node.Op.IsLinear
+            || node.Op.IsMatMul
+            || (node.Op.IsAdd || node.Op.IsBatchNorm || Rearranges(node.Op))
+                && node.Inputs.Any(input => IsDense(graph, input));
+    }
+
+    private static bool Rearranges(Op op) =>
+        op.IsFlatten || op.IsReshape || op.IsPermute || op.IsIdentity || op.IsPool || op.IsGlobalPool;
+
+    private static Node Node(Graph graph, string name) => graph.Nodes.First(node => node.Name == name);
+}

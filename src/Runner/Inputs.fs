@@ -1,0 +1,228 @@
+namespace Attribution.Runner
+
+open System
+open System.IO
+open Attribution
+
+/// The model and the images that the arguments name.
+type Inputs = {
+    Model: Model
+    ModelFile: string
+    /// What the images came from, for people.
+    Source: string
+    /// All images, and those that --indices and --ids select.
+    All: ImageSet
+    Selected: ImageSet
+    /// The position among all of each selected image.
+    Positions: int[]
+    Names: ClassNames
+    /// The number of the model's classes.
+    Classes: int
+} with
+
+    interface IDisposable with
+        member this.Dispose() =
+            this.All.Dispose()
+            this.Model.Dispose()
+
+[<RequireQualifiedAccess>]
+module Inputs =
+    // ImageNet's classes, of which the course names some.
+    [<Literal>]
+    let private CoursesClasses = 1000
+
+    let private fail message = raise (AttributionException message)
+
+    let modelOptions = [ "--model"; "--scale"; "--mean"; "--std" ]
+
+    let options =
+        modelOptions @ [ "--dataset"; "--images"; "--indices"; "--ids"; "--labels" ]
+
+    let syntax = "--model FILE (--dataset FILE | --images PATH…)"
+
+    let private preprocessing arguments =
+        let scale =
+            arguments
+            |> Arguments.tryPick (function
+                | Arg.Scale s -> Some s
+                | _ -> None)
+
+        let triple name pick =
+            arguments |> Arguments.tryPick pick |> Option.map (Arguments.floats name)
+
+        let mean =
+            triple "--mean" (function
+                | Arg.Mean m -> Some m
+                | _ -> None)
+
+        let std =
+            triple "--std" (function
+                | Arg.Std s -> Some s
+                | _ -> None)
+
+        let list numbers : float[] =
+            numbers |> Option.map Array.ofList |> Option.toObj
+
+        match scale, mean, std with
+        | None, None, None -> None
+        | _ -> Some(Preprocessing(defaultArg scale 1., list mean, list std))
+
+    /// The model, with what loading it has to say printed.
+    let model arguments =
+        let file =
+            arguments
+            |> Arguments.require "--model" (function
+                | Arg.Model file -> Some file
+                | _ -> None)
+
+        let load =
+            match Path.GetExtension(file).ToLowerInvariant(), preprocessing arguments with
+            | ".onnx", steps -> fun () -> Model.LoadOnnx(file, Option.toObj steps)
+            | ".npz", None -> fun () -> Model.LoadVgg16 file
+            | ".npz", Some _ -> Arguments.wrong "--scale, --mean and --std are for .onnx models: VGG16 has its own."
+            | _ -> fail $"'{file}' is no model: give an .onnx file, or the .npz file of VGG16's weights."
+
+        let model = Terminal.watch $"Reading {Path.GetFileName file}" (fun _ -> load ())
+        Seq.iter Terminal.say model.Notes
+        file, model
+
+    let private requireFit (model: Model) (images: ImageSet) source =
+        match Option.ofObj model.InputShape |> Option.map List.ofSeq with
+        | Some shape when shape <> [ int64 images.Channels; images.Height; images.Width ] ->
+            let text (sizes: seq<int64>) = String.Join("×", sizes)
+
+            fail
+                $"The model takes images of {text shape} (channels × height × width), but those in '{source}' are {images.Channels}×{images.Height}×{images.Width}: give a data set of that size, or image files with --images, which are resized."
+        | _ -> ()
+
+    let private images arguments (model: Model) =
+        let dataset =
+            arguments
+            |> Arguments.tryPick (function
+                | Arg.Dataset file -> Some file
+                | _ -> None)
+
+        let paths =
+            arguments.Given
+            |> List.collect (function
+                | Arg.Images paths -> paths
+                | _ -> [])
+
+        match dataset, paths with
+        | None, [] -> Arguments.wrong "Images are missing: give --dataset or --images."
+        | Some _, _ :: _ -> Arguments.wrong "Give --dataset or --images, not both."
+        | Some file, [] ->
+            let images =
+                Terminal.watch $"Reading {Path.GetFileName file}" (fun _ -> ImageSet.LoadNpz file)
+
+            try
+                requireFit model images file
+                images, file
+            with _ ->
+                images.Dispose()
+                reraise ()
+        | None, paths ->
+            match Option.ofObj model.InputShape |> Option.map List.ofSeq with
+            | Some [ channels; height; width ] ->
+                ImageSet.LoadImages(paths, int height, int width, int channels), String.Join(", ", paths)
+            | Some shape ->
+                fail
+                    $"""The model takes no images, but values of the shape {String.Join("×", shape)}: give --dataset."""
+            | None ->
+                fail
+                    "The model does not say what size of images it takes: give --dataset, with images of the right size."
+
+    /// The positions that --indices and --ids select, each once, in the order given; all where neither is given.
+    let private positions arguments (images: ImageSet) =
+        let numbers name pick =
+            arguments.Given |> List.choose pick |> List.collect (Arguments.integers name)
+
+        let indices =
+            numbers "--indices" (function
+                | Arg.Indices text -> Some text
+                | _ -> None)
+
+        let ids =
+            numbers "--ids" (function
+                | Arg.Ids text -> Some text
+                | _ -> None)
+
+        for index in indices do
+            if index < 0L || index >= int64 images.Count then
+                fail $"There is no image {index}: the indices are 0 to {images.Count - 1}."
+
+        // Refuses an id that no image has.
+        if ids <> [] then
+            images.TakeIds ids |> ignore
+
+        let withId id = [
+            for i in 0 .. images.Count - 1 do
+                if images.Ids[i] = id then
+                    i
+        ]
+
+        match List.map int indices @ List.collect withId ids with
+        | [] -> [| 0 .. images.Count - 1 |]
+        | some -> some |> List.distinct |> Array.ofList
+
+    let load arguments : Inputs =
+        let names =
+            arguments
+            |> Arguments.tryPick (function
+                | Arg.Labels file -> Some file
+                | _ -> None)
+            |> Option.map ClassNames.Load
+
+        let file, model = model arguments
+
+        try
+            let all, source = images arguments model
+
+            try
+                let positions = positions arguments all
+                use logits = model.Logits(all.Take [ positions[0] ], cancellation = arguments.Stop)
+                let classes = int logits.shape[1]
+
+                let unnamed =
+                    if classes = CoursesClasses then
+                        ClassNames.Course
+                    else
+                        ClassNames.None
+
+                {
+                    Model = model
+                    ModelFile = file
+                    Source = source
+                    All = all
+                    Selected = all.Take positions
+                    Positions = positions
+                    Names = Option.defaultValue unnamed names
+                    Classes = classes
+                }
+            with _ ->
+                all.Dispose()
+                reraise ()
+        with _ ->
+            model.Dispose()
+            reraise ()
+
+    /// The number of a class that was given by its number or its name.
+    let classOf (inputs: Inputs) (spec: ClassSpec) =
+        if inputs.Names.Count = 0 && not (Seq.forall Char.IsAsciiDigit spec) then
+            fail $"The class '{spec}' has no number: name the classes with --labels FILE, or give its number."
+
+        match inputs.Names.Find spec with
+        | k when k < inputs.Classes -> k
+        | k -> fail $"There is no class {k}: the model has {inputs.Classes} classes, 0 to {inputs.Classes - 1}."
+
+    /// The quantity of interest for a set of images, since it may take their labels.
+    let quantity (inputs: Inputs) spec : ImageSet -> Quantity =
+        match spec with
+        | QuantitySpec.Predicted -> fun _ -> Quantity.Predicted
+        | QuantitySpec.True -> fun images -> Quantity.TrueClass images.TrueClasses
+        | QuantitySpec.Class k ->
+            let quantity = Quantity.Class(classOf inputs k)
+            fun _ -> quantity
+        | QuantitySpec.Margin(a, b) ->
+            let quantity = Quantity.Margin(classOf inputs a, classOf inputs b)
+            fun _ -> quantity
