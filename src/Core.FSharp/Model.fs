@@ -182,21 +182,11 @@ module Model =
 
             run Semantics.plain model [ model.Graph.Input, placed ] wanted)
 
-    // Whatever a network computes in and on, what comes out is on the processor and in float32 at least.
-    let private readable (values: Tensor) =
-        values.``to`` (
-            (if values.dtype = torch.float64 then
-                 torch.float64
-             else
-                 torch.float32),
-            torch.CPU
-        )
-
     /// <summary>f: instances (n×…) → logits (n×k).</summary>
     /// <exception cref="T:System.ArgumentException">The instances have a shape that the model does not take.</exception>
     let logits (model: Model) (x: Tensor) : Tensor =
         Scope.run (fun () ->
-            let logits = (valuesOf model [ model.Graph.Output ] x).Head |> readable
+            let logits = (valuesOf model [ model.Graph.Output ] x).Head |> Tensor.readable
             Tensor.requireDims "logits" [ 2 ] logits
             logits)
 
@@ -220,7 +210,7 @@ module Model =
                 fun past z ->
                     Scope.run (fun () ->
                         let given = (layer, z) :: List.zip around past
-                        (run Semantics.plain model given [ model.Graph.Output ]).Head |> readable)
+                        (run Semantics.plain model given [ model.Graph.Output ]).Head |> Tensor.readable)
         }
 
     /// <summary>The values of a layer: instances (n×…) → n×units, flattened in row-major order.</summary>
@@ -229,7 +219,7 @@ module Model =
         requireLayer layer model
 
         Scope.run (fun () ->
-            let z = (valuesOf model [ layer ] x).Head |> readable
+            let z = (valuesOf model [ layer ] x).Head |> Tensor.readable
             z.reshape (x.shape[0], -1L))
 
     let private blank (model: Model) =

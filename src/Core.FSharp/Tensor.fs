@@ -105,6 +105,10 @@ module Tensor =
         else
             x
 
+    /// Whatever a network computes in and on, what comes out is on the processor and in float32 at least.
+    let readable (x: Tensor) =
+        x.``to`` ((if x.dtype = torch.float64 then torch.float64 else torch.float32), torch.CPU)
+
     /// Where x > 0.
     let isPositive (x: Tensor) = x.gt (0.0.ToScalar())
 

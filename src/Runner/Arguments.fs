@@ -247,7 +247,7 @@ module Arguments =
         | Some "gauss-legendre" -> IntegrationRule.GaussLegendre
         | Some other -> wrong $"--rule takes right, midpoint, trapezoid or gauss-legendre, and not '{other}'."
 
-    let private parser = lazy ArgumentParser.Create<Arg>()
+    let private parser = lazy ArgumentParser.Create<Arg>(checkStructure = false)
 
     let private nameOf (case: ArgumentCaseInfo) = case.CommandLineNames.Value.Head
 
@@ -286,7 +286,7 @@ module Arguments =
 
         try
             let results =
-                parser.Value.Parse(Array.collect spaced argv, raiseOnUsage = false, ignoreMissing = true)
+                parser.Value.ParseCommandLine(Array.collect spaced argv, raiseOnUsage = false)
 
             if results.IsUsageRequested then
                 None

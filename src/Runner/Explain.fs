@@ -107,13 +107,13 @@ let private run arguments =
             $"The model's prediction is not the file's Pred for {disagreements.Value} of {images.Count} images; labels and files have the model's."
         for method, zeros in List.zip methods zeros do
             if zeros.Count > 0 then
-                let of' =
-                    if method.Name = "influence-directed" then
-                        " (its unit is held at 0 there)"
-                    else
-                        ""
+                let why =
+                    match expert with
+                    | Some expert when method.Name = "influence-directed" && not (isNull expert.Remedy) ->
+                        $", where unit {expert.Expert} is held at 0 (for a map of them, {Methods.remedy expert})"
+                    | _ -> ""
 
-                $"The map of {method.Name} is zero everywhere for {zeros.Count} of {images.Count} images{of'}; summary.json lists them."
+                $"The map of {method.Name} is zero everywhere for {zeros.Count} of {images.Count} images{why}; summary.json lists them."
     ]
 
     List.iter Terminal.say notes

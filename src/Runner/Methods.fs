@@ -71,16 +71,17 @@ module Methods =
                 arguments.Stop
             ))
 
+    /// Where to cut instead of after an activation.
+    let remedy (expert: ExpertSummary) =
+        match expert.Remedy with
+        | null -> "choose a layer before an activation"
+        | layer -> $"cut before the activation, --layer {layer}"
+
     /// What to say of a dead expert.
     let warning (expert: ExpertSummary) =
         if expert.IsDead then
-            let remedy =
-                match expert.Remedy with
-                | null -> "choose a layer before an activation."
-                | layer -> $"cut before the activation instead: --layer {layer}."
-
             Some
-                $"Unit {expert.Expert} of layer '{expert.Layer}' is a dead expert: it has the most influence, but is active on no image of its distribution ({expert.Instances} images); {remedy}"
+                $"Unit {expert.Expert} of layer '{expert.Layer}' is a dead expert: it has the most influence, but is active on no image of its distribution ({expert.Instances} images); {remedy expert}."
         else
             None
 

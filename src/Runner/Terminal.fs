@@ -41,7 +41,7 @@ module Terminal =
         let table = Table(Border = TableBorder.Rounded)
 
         if title <> "" then
-            table.Title <- TableTitle(Markup.Escape title)
+            say title
 
         headers
         |> List.iteri (fun i header ->

@@ -14,11 +14,17 @@ let main arguments =
             DiffTests.tests
             GraphTests.tests
             ModelTests.tests
+            BuildTests.tests
             QuantityTests.tests
             BaselineTests.tests
             SaliencyTests.tests
             QuadratureTests.tests
             IntegratedGradientsTests.tests
+            InfluenceTests.tests
+            RankingTests.tests
+            AverageDropTests.tests
+            NecessityOrderingTests.tests
+            PictureTests.tests
         ]
         |> runTestsWithCLIArgs [] arguments
 

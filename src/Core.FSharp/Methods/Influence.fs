@@ -32,6 +32,7 @@ module Influence =
             raise (AttributionException "The distribution of interest is empty: no instance belongs to it.")
 
         let sums: Tensor[] = Array.create interests.Length null
+        let keep = Scope.keepHere ()
 
         Model.instances model instances
         |> Instances.iter (Model.batchSize model instances) (fun batch ->
@@ -56,13 +57,12 @@ module Influence =
                     let ask (outputs: Tensor) =
                         interest.Quantity.Of explained outputs * among
 
-                    let sum = (pull (Diff.gradEach ask logits)).sum [| 0L |]
-                    let total = if isNull sums[i] then sum else sums[i] + sum
+                    let sum = (Tensor.readable (pull (Diff.gradEach ask logits))).sum [| 0L |]
 
-                    if not (isNull sums[i]) then
-                        sums[i].Dispose()
-
-                    sums[i] <- total.DetachFromDisposeScope()))
+                    if isNull sums[i] then
+                        sums[i] <- keep sum
+                    else
+                        sums[i].add_ sum |> ignore))
 
         Array.map2
             (fun (sum: Tensor) (count: int) -> (sum / count.ToScalar()).``to``(instances.Type, torch.CPU))

@@ -64,6 +64,7 @@ public sealed class AttributionsFile : IDisposable
     {
         writer.Add("Pred", predictedClasses);
         writer.Commit();
+        writer.Dispose();
     }
 
     /// <summary>Deletes the draft, unless it was committed.</summary>

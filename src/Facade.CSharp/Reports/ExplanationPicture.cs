@@ -80,11 +80,12 @@ public sealed class ExplanationPicture
         using var scope = NewDisposeScope();
         var (x, map) = (image.unsqueeze(0), attribution.unsqueeze(0));
         var cloud = Visualization.PointCloud(map, threshold: 0);
+        var isEmpty = !cloud.any().ToBoolean();
         (string Caption, Tensor Pixels)[] panels =
         [
             ("input", Bytes(x.permute(0, 2, 3, 1) / peak)),
-            (cloud.any().ToBoolean() ? "point cloud" : "point cloud: nothing positive", Bytes(cloud.unsqueeze(3))),
-            ("masked input", Visualization.BinaryMask(x, map)),
+            (isEmpty ? "point cloud: nothing positive" : "point cloud", Bytes(cloud.unsqueeze(3))),
+            (isEmpty ? "masked input: nothing kept" : "masked input", Visualization.BinaryMask(x, map)),
         ];
 
         var (height, width) = (image.shape[^2], image.shape[^1]);
