@@ -3,7 +3,7 @@ using System.Collections.Generic;
 namespace Attribution;
 
 /// <summary>A network read from a file.</summary>
-/// <param name="Core">The network.</param>
+/// <param name="Core">The network, to be put in a precision before it is used.</param>
 /// <param name="Notes">What the reader decided that a person should know, a sentence each.</param>
 /// <param name="Classes">The number of logits.</param>
 internal sealed record LoadedModel(Core.Model Core, IReadOnlyList<string> Notes, int Classes);

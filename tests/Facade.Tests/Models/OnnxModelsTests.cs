@@ -22,6 +22,10 @@ internal static class OnnxModelsTests
             ]
         );
 
+    /// <summary>The network in float32.</summary>
+    public static Attribution.Core.Model Placed(LoadedModel model) =>
+        Attribution.Core.ModelModule.toDevice(CPU, ScalarType.Float32, model.Core);
+
     /// <summary>The largest difference, relative to the largest number.</summary>
     public static double Error(Tensor actual, Tensor expected) =>
         ((actual - expected).abs().max() / expected.abs().max()).item<float>();
@@ -34,11 +38,12 @@ internal static class OnnxModelsTests
             {
                 using var scope = NewDisposeScope();
                 var loaded = OnnxReader.Read(path);
+                var core = Placed(loaded);
                 using var generator = new Generator(3);
                 var x = rand([5, channels, side, side], generator: generator) * range;
                 var expected = OnnxGraph.Expected(path, layout(x));
-                var five = Attribution.Core.ModelModule.logits(loaded.Core, x);
-                var one = cat([.. x.split(1).Select(row => Attribution.Core.ModelModule.logits(loaded.Core, row))]);
+                var five = Attribution.Core.ModelModule.logits(core, x);
+                var one = cat([.. x.split(1).Select(row => Attribution.Core.ModelModule.logits(core, row))]);
                 Check.Same(five.shape, 5, loaded.Classes);
                 Expect.isLessThan(Error(five, expected), 1e-4, "the batch of 5 agrees");
                 Expect.isLessThan(Error(one, expected), 1e-4, "the batches of 1 agree");

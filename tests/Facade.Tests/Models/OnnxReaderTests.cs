@@ -63,7 +63,7 @@ internal static class OnnxReaderTests
         return rand(shape, generator: generator) * 255;
     }
 
-    private static Tensor Logits(LoadedModel model, Tensor x) => ModelModule.logits(model.Core, x);
+    private static Tensor Logits(LoadedModel model, Tensor x) => ModelModule.logits(OnnxModelsTests.Placed(model), x);
 
     private static void Close(Tensor actual, Tensor expected)
     {
@@ -133,6 +133,14 @@ internal static class OnnxReaderTests
                 var model = OnnxReader.Read(path, new Preprocessing(255, [0.5, 0.4, 0.3], [0.1, 0.2, 0.4]));
                 Close(Logits(model, x), expected);
                 Check.Same(Layers(model), "image", "centred", "x", "y");
+                var exact = OnnxReader.Read(path, new Preprocessing(255, [1 / 3.0], [1 / 7.0])).Core;
+                var actual = ModelModule.logits(ModelModule.toDevice(CPU, ScalarType.Float64, exact), x);
+                var doubles = ((x.to(ScalarType.Float64) / 255 - 1 / 3.0) * 7).flatten(1);
+                Expect.isLessThan(
+                    (actual - doubles).abs().max().item<double>(),
+                    1e-12,
+                    "float64 is not rounded to float32"
+                );
                 Close(Logits(OnnxReader.Read(path, new Preprocessing(255)), x), x.flatten(1) / 255);
                 Close(Logits(OnnxReader.Read(path, new Preprocessing(std: [2.0])), x), x.flatten(1) / 2);
                 Close(Logits(OnnxReader.Read(path, new Preprocessing(mean: [9.0])), x), x.flatten(1) - 9);

@@ -74,7 +74,7 @@ internal static class Vgg16Tests
                     "the mean colour is subtracted within the network",
                     folder =>
                     {
-                        var model = Vgg16.Read(Save(folder)).Core;
+                        var model = OnnxModelsTests.Placed(Vgg16.Read(Save(folder)));
                         var mean = tensor(new[] { 123.68f, 116.779f, 103.939f })
                             .reshape(1, 3, 1, 1)
                             .expand(2, 3, 64, 64);
@@ -107,21 +107,22 @@ internal static class Vgg16Tests
                         using var scope = NewDisposeScope();
                         var shared = Path.GetDirectoryName(Path.GetDirectoryName(path))!;
                         var loaded = Vgg16.Read(path);
+                        var core = OnnxModelsTests.Placed(loaded);
                         using var data = NpzFile.Open(Path.Combine(shared, "data", "course-tiny.npz"));
                         using var golden = NpzFile.Open(Path.Combine(shared, "golden", "vgg16-tiny.npz"));
                         var x = data.Read("X").to(ScalarType.Float32).permute(0, 3, 1, 2);
                         var logits = golden.Read("logits").to(ScalarType.Float32);
-                        Check.Same(loaded.Core.InputShape.Value, 3, 64, 64);
+                        Check.Same(core.InputShape.Value, 3, 64, 64);
                         Expect.equal(loaded.Classes, (int)logits.shape[1], "the classes are the golden ones");
                         Expect.isLessThan(
-                            OnnxModelsTests.Error(ModelModule.logits(loaded.Core, x), logits),
+                            OnnxModelsTests.Error(ModelModule.logits(core, x), logits),
                             1e-4,
                             "the logits agree"
                         );
                         foreach (var layer in new[] { "fc1", "fc1l", "pool5" })
                             Expect.isLessThan(
                                 OnnxModelsTests.Error(
-                                    ModelModule.units(layer, loaded.Core, x),
+                                    ModelModule.units(layer, core, x),
                                     golden.Read(layer).to(ScalarType.Float32).flatten(1)
                                 ),
                                 1e-4,

@@ -13,6 +13,7 @@ internal sealed class GraphBuilder(Func<string, bool> isTaken)
 {
     // A gigabyte of one instance's float32: what asks for more is a mistake, or means harm.
     private const long MostNumbers = 1L << 28;
+    private const int MostDimensions = 12;
 
     private readonly List<Node> nodes = [];
     private readonly HashSet<string> names = [];
@@ -45,8 +46,10 @@ internal sealed class GraphBuilder(Func<string, bool> isTaken)
         shape ??= tensors => Build.Apply(op, tensors);
         var first = Probe(shape, inputs, i => i.First);
         var second = inputs.All(i => i.IsConstant) ? first : Probe(shape, inputs, i => i.Second);
+        if (first.ndim > MostDimensions)
+            throw new InvalidOperationException($"it makes {first.ndim} dimensions");
         if (inputs.All(i => i.IsKnown))
-            return Fold(name, op, inputs, first.numel() + second.numel());
+            return Fold(name, op, inputs, second.numel());
 
         var batched =
             BatchedShape.Of(first.shape, second.shape)

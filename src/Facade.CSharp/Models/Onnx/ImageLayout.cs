@@ -16,6 +16,9 @@ internal sealed record ImageLayout(long[] Image, long Batch, Op? Step, string? N
     private static readonly long[] Sizes = [224, 299, 32, 28, 64, 96, 128, 160, 192, 240, 256, 288, 384, 512];
     private static readonly long[] Channels = [3, 1];
 
+    // Arithmetic with such batches cannot overflow; a file that means more is not right about it.
+    private const long MostInstances = 1 << 20;
+
     /// <summary>The layouts that the file's input may have; the first that the network can be run on is meant.</summary>
     /// <exception cref="AttributionException">The input is not an image.</exception>
     public static IEnumerable<ImageLayout> Candidates(OnnxFile file)
@@ -23,7 +26,7 @@ internal sealed record ImageLayout(long[] Image, long Batch, Op? Step, string? N
         var sizes =
             file.Input.Type?.TensorType?.Shape?.Dim.Select(d => d.DimValue > 0 ? d.DimValue : (long?)null).ToArray()
             ?? new long?[4];
-        var batch = sizes.FirstOrDefault() ?? 1;
+        var batch = Math.Min(sizes.FirstOrDefault() ?? 1, MostInstances);
         return sizes switch
         {
             [_, var c, var h, var w] when IsChannels(w) && !IsChannels(c) => from side in Known(c ?? h, Sizes)
@@ -66,7 +69,12 @@ internal sealed record ImageLayout(long[] Image, long Batch, Op? Step, string? N
         {
             var side = (long)Math.Round(Math.Sqrt(length / (double)channels));
             if (length < int.MaxValue && channels * side * side == length && side > 1)
-                return Layout(file, [channels, side, side], batch, Op.Flatten, true);
+                return new ImageLayout(
+                    [channels, side, side],
+                    batch,
+                    Op.Flatten,
+                    $"'{file.Path}' takes rows of {length} numbers: images of {channels}×{side}×{side} are taken."
+                );
         }
         return new ImageLayout([length], batch, null, null);
     }

@@ -1,7 +1,6 @@
 using System;
 using System.Collections.Generic;
 using System.Linq;
-using static TorchSharp.torch;
 
 namespace Attribution.Onnx;
 
@@ -9,6 +8,9 @@ namespace Attribution.Onnx;
 internal sealed class OnnxFile
 {
     private const long OldestOpset = 7;
+
+    // A classifier has one, and a few beside it at most.
+    private const int MostOutputs = 8;
     private static readonly string[] ShapeOps = ["Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Dropout"];
 
     private readonly Dictionary<string, NodeProto> producers = [];
@@ -41,7 +43,7 @@ internal sealed class OnnxFile
             : throw Fault($"takes {inputs.Length} inputs, but a classifier of images takes one");
         if (producers.ContainsKey(Input.Name))
             throw Fault($"has two tensors named '{Input.Name}'");
-        Outputs = [.. Graph.Output.Select(o => o.Name).Distinct()];
+        Outputs = [.. Graph.Output.Select(o => o.Name).Distinct().Take(MostOutputs)];
     }
 
     public string Path { get; }

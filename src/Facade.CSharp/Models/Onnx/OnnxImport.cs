@@ -12,7 +12,6 @@ internal sealed class OnnxImport(OnnxFile file, ImageLayout layout, Preprocessin
 {
     private readonly GraphBuilder graph = new(file.Names);
     private readonly Dictionary<string, Value> values = [];
-
     private readonly List<string> notes = [.. new[] { layout.Note }.OfType<string>()];
 
     /// <summary>The network whose logits are the output, before a final softmax.</summary>
@@ -48,7 +47,9 @@ internal sealed class OnnxImport(OnnxFile file, ImageLayout layout, Preprocessin
             throw node.Fault($"is of the domain '{proto.Domain}', which is not supported");
         if (isFinalSoftmax && OnnxOps.IsOverClasses(node))
         {
-            notes.Add($"The final {proto.OpType} ('{node.Output}') is left out, since scores are logits.");
+            notes.Add(
+                $"The final {proto.OpType} ({OnnxFault.Quoted(node.Output)}) is left out, since scores are logits."
+            );
             values[node.Output] = node.Input(0);
             return;
         }
@@ -104,7 +105,13 @@ internal sealed class OnnxImport(OnnxFile file, ImageLayout layout, Preprocessin
             {
                 var name = i == steps.Count - 1 ? file.Input.Name : graph.Unique(steps[i].Name);
                 value = steps[i].Constant is { } constant
-                    ? graph.Emit(name, steps[i].Op, null, value, Value.Constant(graph.Unique(name + "/by"), constant))
+                    ? graph.Emit(
+                        name,
+                        steps[i].Op,
+                        t => Value.Meta(t[0]),
+                        value,
+                        Value.Constant(graph.Unique(name + "/by"), constant)
+                    )
                     : graph.Emit(name, steps[i].Op, null, value);
             }
             values[file.Input.Name] = value;
@@ -116,7 +123,7 @@ internal sealed class OnnxImport(OnnxFile file, ImageLayout layout, Preprocessin
         }
     }
 
-    // In units of the image's own pixels.
+    // In units of the image's own pixels, and exact until the model is put in a precision.
     private Tensor PerChannel(IReadOnlyList<double> numbers)
     {
         var channels = layout.Image.Length > 1 ? layout.Image[0] : 1;
@@ -124,7 +131,7 @@ internal sealed class OnnxImport(OnnxFile file, ImageLayout layout, Preprocessin
             throw new AttributionException(
                 $"Preprocessing has {numbers.Count} numbers for each pixel, but the images of '{file.Path}' have {channels} channels: give one number, or one for each channel."
             );
-        var column = tensor(numbers.Select(n => (float)(n * preprocessing.Scale)).ToArray());
+        var column = tensor(numbers.Select(n => n * preprocessing.Scale).ToArray());
         return column.reshape([-1, .. Enumerable.Repeat(1L, layout.Image.Length - 1)]);
     }
 }

@@ -78,6 +78,7 @@ internal sealed class TensorReader(string path)
         tensor.RawData = ByteString.Empty;
         if (bytes.IsEmpty)
             bytes = Typed(tensor);
+        tensor.FloatData.Clear();
         if (bytes.Length != length)
             throw Fault(what, $"should hold {length} bytes by its shape, but holds {bytes.Length}");
         return MemoryMarshal.TryGetArray(bytes, out var array)

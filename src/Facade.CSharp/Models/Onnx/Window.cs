@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.Linq;
 
 namespace Attribution.Onnx;
@@ -16,6 +17,12 @@ internal sealed record Window(long[] Kernel, long[] Stride, long[] Dilation, lon
 
     /// <summary>How far the kernel reaches along a dimension.</summary>
     public long Extent(int axis) => (Kernel[axis] - 1) * Dilation[axis] + 1;
+
+    public IEnumerable<long> Extents => Enumerable.Range(0, Rank).Select(Extent);
+
+    /// <summary>What must be added after the end of a dimension of the given size for the last place to be whole.</summary>
+    public long Overhang(int axis, long size) =>
+        Math.Max(0, (Places(axis, size) - 1) * Stride[axis] + Extent(axis) - size - Begin[axis]);
 
     /// <summary>How many places the window stands at along a dimension of the given size.</summary>
     public long Places(int axis, long size)
