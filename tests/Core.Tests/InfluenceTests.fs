@@ -105,11 +105,25 @@ let private laws =
                 Expect.equal whole.shape (Model.cut layer model).H(x).Head.shape[1..] layer
                 same whole (one (all Quantity.predicted) layer (batching (Fixed 2) model) x) layer)
 
+        example "come back in the instances' own numbers, whatever the model computes in" (fun () ->
+            let _, model, _, x = case (Random 4) 0.
+            let single = x.``to`` torch.float32
+            let influence = one (all Quantity.predicted) "h" model single
+            Expect.equal influence.dtype torch.float32 "influence"
+            close 1e-6 (one (all Quantity.predicted) "h" model x) influence "influence"
+            let activations = Influence.activations [| 1 |] "h" model (Instances.ofTensor single)
+            Expect.equal activations.dtype torch.float32 "activations")
+
         example "an empty distribution, or no instances, is the caller's mistake" (fun () ->
             let _, model, _, x = case (Random 1) 0.
             let nobody = over (fun _ -> false) Quantity.predicted
             rejects<AttributionException> (fun () -> one nobody "h" model x) "nobody"
-            let none = { Count = 0; Read = fun _ _ -> failtest "read" }
+            let none = {
+                Count = 0
+                Type = torch.float64
+                Read = fun _ _ -> failtest "read"
+            }
+
             rejects<AttributionException> (fun () -> Influence.ofQuantity Quantity.predicted "h" model none) "no instances")
 
         example "a model whose output is NaN names the instance" (fun () ->

@@ -107,10 +107,15 @@ let private batches =
 
         testCase "map can hand back the instances themselves, which stay the caller's" (fun () ->
             use x = torch.ones (4, 2)
-            let same = { Count = 4; Read = fun start length -> x.narrow (0L, int64 start, int64 length) }
-            use all = Instances.map 3 _.X same
-            let one = { Count = 1; Read = fun _ _ -> x }
-            let whole = Instances.map 1 _.X one
+            use all = Instances.map 3 _.X (Instances.ofTensor x)
+
+            let itself = {
+                Count = 4
+                Type = x.dtype
+                Read = fun _ _ -> x
+            }
+
+            let whole = Instances.map 4 _.X itself
             Expect.equal (values all, values whole, values x) (values x, values x, values x) "alive")
 
         example "iter covers each instance once" (fun () ->
@@ -120,7 +125,12 @@ let private batches =
             Expect.equal (List.ofSeq seen) [ 0L .. 6L ] "rows")
 
         testCase "an empty selection is the caller's mistake" (fun () ->
-            let none = { Count = 0; Read = fun _ _ -> failwith "read" }
+            let none = {
+                Count = 0
+                Type = torch.float32
+                Read = fun _ _ -> failwith "read"
+            }
+
             rejects<AttributionException> (fun () -> Instances.map 3 _.X none) "map"
             Expect.throwsT<AttributionException> (fun () -> Instances.iter 3 ignore none) "iter")
 
