@@ -37,7 +37,7 @@ module Picture =
             torch.tensor(weights).``to`` maps.device
 
         let height, width = int maps.shape[1], int maps.shape[2]
-        (weights height).matmul(maps).matmul ((weights width).t ())
+        (weights height).matmul(maps).matmul((weights width).t())
 
     /// <summary>Images (n×c×h×w) seen through their attributions, as bytes n×h×w×c: the mean over channels; divided by its
     /// maximum + 1e-9 where `normalise`; blurred by a Gaussian of `blur` pixels, and divided again, where blur > 0; pixels

@@ -107,7 +107,13 @@ module Tensor =
 
     /// Whatever a network computes in and on, what comes out is on the processor and in float32 at least.
     let readable (x: Tensor) =
-        x.``to`` ((if x.dtype = torch.float64 then torch.float64 else torch.float32), torch.CPU)
+        x.``to`` (
+            (if x.dtype = torch.float64 then
+                 torch.float64
+             else
+                 torch.float32),
+            torch.CPU
+        )
 
     /// Where x > 0.
     let isPositive (x: Tensor) = x.gt (0.0.ToScalar())

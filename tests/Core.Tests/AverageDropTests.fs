@@ -29,7 +29,8 @@ let tests =
                 let target = Target.ofQuantity Quantity.predicted model
 
                 let actual =
-                    x |> inBatches size (fun b -> AverageDrop.drops target (maps.index_select (0L, b.Rows)) b)
+                    x
+                    |> inBatches size (fun b -> AverageDrop.drops target (maps.index_select (0L, b.Rows)) b)
 
                 same (vector expected) actual $"{size} at a time")
 
@@ -50,7 +51,11 @@ let tests =
 
         example "an all-negative map keeps the blank image" (fun () ->
             let net, model, images, x = case (Random 7) 20.
-            let expected = images |> Array.map (fun i -> twin net (Plain.predicted net i) i (Array.create 12 -1.))
+
+            let expected =
+                images
+                |> Array.map (fun i -> twin net (Plain.predicted net i) i (Array.create 12 -1.))
+
             same (vector expected) (drops model (-(torch.ones (int64 images.Length, 3, 4))) x) "blank")
 
         example "is NaN where the score is not positive, and only there" (fun () ->
@@ -73,6 +78,9 @@ let tests =
             rejects<ArgumentException> (fun () -> drops model (torch.ones (int64 images.Length, 4, 3)) x) "4×3"
             let maps = torch.ones (int64 images.Length, 3, 4)
             let target = Target.ofQuantity Quantity.predicted model
-            let work () = (inBatches 2 (fun b -> AverageDrop.drops target (maps.index_select (0L, b.Rows)) b) x).Dispose()
+
+            let work () =
+                (inBatches 2 (fun b -> AverageDrop.drops target (maps.index_select (0L, b.Rows)) b) x).Dispose()
+
             Expect.equal (liveAfter work) 0L "live tensors")
     ]

@@ -25,7 +25,12 @@ let tests =
                         Build.Node("c", Build.Convolution(kernel, null, one, none, one, 1L), "x")
                         Build.Node("n", Build.BatchNorm(vector [ 1. ], scale, scale, scale, 0.), "c")
                         Build.Node("p", Build.Pool(MaxPool, one, one, none, one, false), "n")
-                        Build.Node("sum", Build.Pure("sum", Func<IReadOnlyList<Tensor>, Tensor>(fun v -> v[0] + v[1])), "p", "x")
+                        Build.Node(
+                            "sum",
+                            Build.Pure("sum", Func<IReadOnlyList<Tensor>, Tensor>(fun v -> v[0] + v[1])),
+                            "p",
+                            "x"
+                        )
                         Build.Node("flat", Flatten, "sum")
                         Build.Node("y", Build.Linear(weight, null), "flat")
                     ]
@@ -34,7 +39,7 @@ let tests =
 
             let x = tensor [ 1; 1; 2; 2 ] [ 1; 2; 3; 4 ]
             let normal = (3. * x - 1.) / sqrt 2. * 2. + 2.
-            same ((normal + x).reshape(1, 4).matmul (weight.t ())) (Model.logits model x) "logits"
+            same ((normal + x).reshape(1, 4).matmul(weight.t ())) (Model.logits model x) "logits"
             Expect.equal model.InputShape (Some [| 1L; 2L; 2L |]) "shape"
             let any = Build.Model(null, "x", "x", [ Build.Node("x", Input) ])
             Expect.isNone any.InputShape "any shape")

@@ -9,7 +9,7 @@ open Support
 /// (1 - x)² + 100 (y - x²)².
 let private rosenbrock (p: Tensor) =
     let x, y = p[0L], p[1L]
-    (1. - x).square () + 100. * (y - x.square ()).square ()
+    (1. - x).square() + 100. * (y - x.square ()).square()
 
 /// [xy + 2yz; 2xy²z].
 let private field (p: Tensor) =
@@ -126,13 +126,13 @@ let private valuesOfTheVocabulary =
 
             // Jv and the gradient of a gradient, inside a gradient: d/dx |∇(x₀²x₁)|²/2.
             let energy (x: Tensor) =
-                0.5 * (Diff.grad (fun y -> y[0L] * y[0L] * y[1L]) x).square().sum ()
+                0.5 * (Diff.grad (fun y -> y[0L] * y[0L] * y[1L]) x).square().sum()
 
             // ∇ = (2ab, a²): energy = 2a²b² + a⁴/2.
             same (vector [ 4. * 2. * 9. + 16.; 4. * 4. * 3. ]) (Diff.grad energy (vector [ 2.; 3. ])) "energy"
 
             let forward (x: Tensor) =
-                (Diff.jacobianv (fun y -> y * y * x) x x).sum ()
+                (Diff.jacobianv (fun y -> y * y * x) x x).sum()
 
             same (vector [ 24.; 54. ]) (Diff.grad forward (vector [ 2.; 3. ])) "Jv inside a gradient")
 
@@ -146,9 +146,9 @@ let private valuesOfTheVocabulary =
             let x = tensor [ 2; 1; 3 ] [ 1; 2; 3; 4; 5; 6 ]
             let jacobian = Diff.jacobian (fun x -> x.square().sum 1L) x
             Expect.equal jacobian.shape [| 2L; 3L; 2L; 1L; 3L |] "y.shape ++ x.shape"
-            let diagonal = (2. * x).reshape(6).diag().reshape (2, 3, 2, 1, 3)
+            let diagonal = (2. * x).reshape(6).diag().reshape(2, 3, 2, 1, 3)
             same diagonal jacobian "jacobian"
-            Expect.equal (Diff.hessian (fun x -> x.square().sum ()) x).shape [| 2L; 1L; 3L; 2L; 1L; 3L |] "hessian"
+            Expect.equal (Diff.hessian (fun x -> x.square().sum()) x).shape [| 2L; 1L; 3L; 2L; 1L; 3L |] "hessian"
             let none = Diff.jacobian (fun x -> x.narrow (0L, 0L, 0L)) (vector [ 1.; 2. ])
             Expect.equal none.shape [| 0L; 2L |] "no functions at all")
 
@@ -185,12 +185,11 @@ let private results =
 
             let inside =
                 use _ = enter ()
-                all (vector [ 1.5; 2.5 ]) |> List.map (fun (name, ts) -> name, ts |> List.map values)
 
-            List.iter2
-                (fun (name, ts) (_, vs) -> Expect.equal vs (ts |> List.map values) name)
-                outside
-                inside)
+                all (vector [ 1.5; 2.5 ])
+                |> List.map (fun (name, ts) -> name, ts |> List.map values)
+
+            List.iter2 (fun (name, ts) (_, vs) -> Expect.equal vs (ts |> List.map values) name) outside inside)
 
     testList "results" [
         example "no result at the top level is a variable" (fun () ->
@@ -240,27 +239,31 @@ let private results =
 /// A smooth function of x: B sin(A x + c), R³ → R².
 let private smooth (rng: Random) =
     let a, b, c = gaussian rng [ 3; 3 ], gaussian rng [ 2; 3 ], gaussian rng [ 3 ]
-    fun (x: Tensor) -> b.matmul((a.matmul x + c).sin ())
+    fun (x: Tensor) -> b.matmul ((a.matmul x + c).sin())
 
-let private inner (a: Tensor) (b: Tensor) = (a * b).sum ()
+let private inner (a: Tensor) (b: Tensor) = (a * b).sum()
 
 let private laws =
     testList "laws" [
         law "⟨Jv, w⟩ = ⟨v, Jᵀw⟩" (fun rng ->
-            let f, x, v, w = smooth rng, gaussian rng [ 3 ], gaussian rng [ 3 ], gaussian rng [ 2 ]
+            let f, x, v, w =
+                smooth rng, gaussian rng [ 3 ], gaussian rng [ 3 ], gaussian rng [ 2 ]
+
             same (inner (Diff.jacobianv f x v) w) (inner v (Diff.jacobianTv f x w)) "adjoint")
 
         law "the products are those of the Jacobian itself" (fun rng ->
-            let f, x, v, w = smooth rng, gaussian rng [ 3 ], gaussian rng [ 3 ], gaussian rng [ 2 ]
+            let f, x, v, w =
+                smooth rng, gaussian rng [ 3 ], gaussian rng [ 3 ], gaussian rng [ 2 ]
+
             let j = Diff.jacobian f x
             same (j.matmul v) (Diff.jacobianv f x v) "Jv"
             same (j.t().matmul w) (Diff.jacobianTv f x w) "Jᵀw")
 
         law "the Jacobian of a composition is the product of the Jacobians" (fun rng ->
             let f, a = smooth rng, gaussian rng [ 3; 2 ]
-            let g (y: Tensor) = (a.matmul y).tanh ()
+            let g (y: Tensor) = (a.matmul y).tanh()
             let x = gaussian rng [ 3 ]
-            same ((Diff.jacobian g (f x)).matmul (Diff.jacobian f x)) (Diff.jacobian (f >> g) x) "chain rule")
+            same ((Diff.jacobian g (f x)).matmul(Diff.jacobian f x)) (Diff.jacobian (f >> g) x) "chain rule")
 
         law "differentiation is linear in the function" (fun rng ->
             let f, g, x = smooth rng, smooth rng, gaussian rng [ 3 ]
@@ -269,7 +272,7 @@ let private laws =
             same expected (Diff.jacobian (fun x -> a * f x + b * g x) x) "linearity")
 
         law "the Hessian is symmetric, is the gradient's Jacobian, and its trace is the Laplacian" (fun rng ->
-            let f = smooth rng >> fun y -> y.square().sum ()
+            let f = smooth rng >> fun y -> y.square().sum()
             let x, v = gaussian rng [ 3 ], gaussian rng [ 3 ]
             let gradient, h = Diff.gradhessian f x
             same (h.t ()) h "symmetry"
@@ -285,13 +288,13 @@ let private laws =
 
         law "derivatives agree with central differences" (fun rng ->
             let f, x = smooth rng, gaussian rng [ 3 ]
-            let energy (x: Tensor) = (f x).square().sum ()
+            let energy (x: Tensor) = (f x).square().sum()
             close 1e-6 (centralDifferences f x) (Diff.jacobian f x) "jacobian"
             close 1e-6 (centralDifferences (Diff.grad energy) x) (Diff.hessian energy x) "hessian")
 
         law "divergence and curl are those of the Jacobian" (fun rng ->
             let a, x = gaussian rng [ 3; 3 ], gaussian rng [ 3 ]
-            let f (x: Tensor) = (a.matmul x).sin ()
+            let f (x: Tensor) = (a.matmul x).sin()
             let j = Diff.jacobian f x
             same (j.trace ()) (Diff.divergence f x) "divergence"
             let at r c = j[r, c]

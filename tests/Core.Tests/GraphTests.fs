@@ -22,7 +22,9 @@ let private structure =
             for text, output, nodes in
                 [
                     "Two layers are named 'a'", "a", [ input; node "a" relu [ "x" ]; node "a" relu [ "x" ] ]
-                    "takes 'b', which no node before it computes", "a", [ input; node "a" relu [ "b" ]; node "b" relu [ "x" ] ]
+                    "takes 'b', which no node before it computes",
+                    "a",
+                    [ input; node "a" relu [ "b" ]; node "b" relu [ "x" ] ]
                     "takes 'a', which no node before it computes", "a", [ input; node "a" relu [ "a" ] ]
                     "No node is named 'out'", "out", [ input ]
                     "No node is named 'x'", "a", [ node "a" (Constant(torch.ones 1)) [] ]
@@ -84,7 +86,9 @@ let private everywhere shape f =
 let private ops =
     testList "each op equals its definition in plain loops" [
         law "convolution, with stride, padding, dilation and groups" (fun rng ->
-            let x, weight, bias = gaussian rng [ 2; 4; 7; 6 ], gaussian rng [ 6; 2; 3; 2 ], gaussian rng [ 6 ]
+            let x, weight, bias =
+                gaussian rng [ 2; 4; 7; 6 ], gaussian rng [ 6; 2; 3; 2 ], gaussian rng [ 6 ]
+
             let stride, padding, dilation = rng.Next(1, 3), rng.Next(0, 3), rng.Next(1, 3)
             let both n = [| int64 n; int64 n |]
 
@@ -142,11 +146,15 @@ let private ops =
                 for p in 0..1 do
                     for q in 0..2 do
                         let v = read n c (i * stride + p - padding) (j * stride + q - padding)
-                        if not (Double.IsNaN v) then v
+
+                        if not (Double.IsNaN v) then
+                            v
             ]
 
             let pooled f =
-                let out size kernel = (size + 2 * padding - kernel) / stride + 1
+                let out size kernel =
+                    (size + 2 * padding - kernel) / stride + 1
+
                 everywhere [ 2; 2; out 5 2; out 6 3 ] (fun n c i j -> f (window n c i j))
 
             same (pooled List.max) (apply (pool MaxPool) [ x ]) "maximum"
@@ -175,7 +183,7 @@ let private ops =
             let norm =
                 BatchNorm {
                     Mean = vectors[0]
-                    Variance = vectors[1].square ()
+                    Variance = vectors[1].square()
                     Scale = vectors[2]
                     Shift = vectors[3]
                     Epsilon = 0.01
@@ -200,13 +208,23 @@ let private ops =
 
             same soft (apply (Softmax 1L) [ x ]) "softmax"
             let other = reader y 0.
-            let pairwise f = each (fun n c i j -> f (read n c i j) (other n c i j))
+
+            let pairwise f =
+                each (fun n c i j -> f (read n c i j) (other n c i j))
+
             same (pairwise (+)) (apply Add [ x; y ]) "add"
             same (pairwise (-)) (apply Subtract [ x; y ]) "subtract"
             same (pairwise (*)) (apply Multiply [ x; y ]) "multiply"
             same (pairwise (/)) (apply Divide [ x; y ]) "divide"
-            let around n c = [ for i in 0..1 do for j in 0..1 -> read n c i j ]
-            let pooled f = everywhere [ 2; 3; 1; 1 ] (fun n c _ _ -> f (around n c))
+
+            let around n c = [
+                for i in 0..1 do
+                    for j in 0..1 -> read n c i j
+            ]
+
+            let pooled f =
+                everywhere [ 2; 3; 1; 1 ] (fun n c _ _ -> f (around n c))
+
             same (pooled List.max) (apply (GlobalPool MaxPool) [ x ]) "global maximum"
             same (pooled List.average) (apply (GlobalPool(AveragePool true)) [ x ]) "global mean")
 
@@ -224,7 +242,10 @@ let private ops =
 
         law "linear and matrix product" (fun rng ->
             let x, w, b = gaussian rng [ 2; 3 ], gaussian rng [ 4; 3 ], gaussian rng [ 4 ]
-            let rows (t: Tensor) = values t |> Array.chunkBySize (int t.shape[1])
+
+            let rows (t: Tensor) =
+                values t |> Array.chunkBySize (int t.shape[1])
+
             let expected = rows x |> Array.collect (Plain.affine (rows w) (values b))
             same (tensor [ 2; 4 ] expected) (apply (Linear(w, Some b)) [ x ]) "linear"
             same (tensor [ 2; 4 ] expected - b) (apply (Linear(w, None)) [ x ]) "linear without bias"
@@ -254,7 +275,10 @@ let private interpreter =
                 seen.Add n.Name
 
             let x = vector [ 3. ]
-            let results = Graph.runObserved observe Semantics.plain graph [ "x", x ] [ "c"; "b"; "x" ]
+
+            let results =
+                Graph.runObserved observe Semantics.plain graph [ "x", x ] [ "c"; "b"; "x" ]
+
             Expect.equal (results |> List.map (values >> Array.head)) [ 27.; 18.; 3. ] "values"
             Expect.equal (List.ofSeq seen) [ "square"; "b"; "c" ] "computed"
             let inner = run graph [ "square", vector [ 5. ] ] [ "c" ]
@@ -298,7 +322,10 @@ let private interpreter =
                 ]
 
             let x = torch.ones (2, 3)
-            let work () = Expect.throws (fun () -> run graph [ "x", x ] [ "bad" ] |> ignore) "7 is not 3"
+
+            let work () =
+                Expect.throws (fun () -> run graph [ "x", x ] [ "bad" ] |> ignore) "7 is not 3"
+
             Expect.equal (liveAfter work) 0L "live tensors"
             same (torch.ones (2, 3)) x "x")
 
@@ -343,7 +370,12 @@ let private interpreter =
             Expect.equal (Graph.around "c" graph) [ "x" ] "c"
             Expect.equal (Graph.around "out" graph) [] "out"
             Expect.equal (Graph.around "x" graph) [] "x"
-            let dead = graph.Nodes |> Seq.filter (fun n -> not (Graph.leads n.Name graph)) |> Seq.map _.Name
+
+            let dead =
+                graph.Nodes
+                |> Seq.filter (fun n -> not (Graph.leads n.Name graph))
+                |> Seq.map _.Name
+
             Expect.equal (List.ofSeq dead) [ "aside" ] "what leads nowhere")
     ]
 

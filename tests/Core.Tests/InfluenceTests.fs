@@ -19,7 +19,9 @@ let private one interest layer model x =
 
 /// The definition on arrays: the mean over the members of ∂q/∂h, for the quantity that weighs logits by `weights image`.
 let private twin net (weights: float[] -> float[]) (members: float[][]) =
-    let each = members |> Array.map (fun image -> Plain.hiddenGradient net (weights image))
+    let each =
+        members |> Array.map (fun image -> Plain.hiddenGradient net (weights image))
+
     Array.init net.B1.Length (fun j -> each |> Array.averageBy (fun g -> g[j]))
 
 let private laws =
@@ -32,7 +34,11 @@ let private laws =
             let members = Array.zip3 images labels kept |> Array.filter (fun (_, _, k) -> k)
             let oneHot = Plain.oneHot net
             let predicted image = oneHot (Plain.predicted net image)
-            let truth image = members |> Array.find (fun (i, _, _) -> i = image) |> fun (_, y, _) -> oneHot (int y)
+
+            let truth image =
+                members
+                |> Array.find (fun (i, _, _) -> i = image)
+                |> fun (_, y, _) -> oneHot (int y)
 
             let quantities = [
                 Quantity.predicted, predicted
@@ -47,7 +53,8 @@ let private laws =
 
             let expected =
                 quantities
-                |> List.map (fun (_, weights) -> twin net weights (members |> Array.map (fun (i, _, _) -> i)) |> vector)
+                |> List.map (fun (_, weights) ->
+                    twin net weights (members |> Array.map (fun (i, _, _) -> i)) |> vector)
 
             for size in [ 1; 2; 3; 7 ] do
                 let model = batching (Fixed size) model
@@ -58,17 +65,33 @@ let private laws =
         law "are linear in the quantity" (fun rng ->
             let _, model, _, x = case rng 0.
             let a, b = rng.NextDouble(), rng.NextDouble()
-            let mixed = Quantity.ofFunction "mixed" (fun s -> a * s.select (1L, 0L) + b * s.select (1L, 1L))
+
+            let mixed =
+                Quantity.ofFunction "mixed" (fun s -> a * s.select (1L, 0L) + b * s.select (1L, 1L))
+
             let influence quantity = one (all quantity) "h" model x
-            same (a * influence (Quantity.ofClass 0) + b * influence (Quantity.ofClass 1)) (influence mixed) "linearity"
-            same (influence (Quantity.ofClass 0) - influence (Quantity.ofClass 1)) (influence (Quantity.margin 0 1)) "margin")
+
+            same
+                (a * influence (Quantity.ofClass 0) + b * influence (Quantity.ofClass 1))
+                (influence mixed)
+                "linearity"
+
+            same
+                (influence (Quantity.ofClass 0) - influence (Quantity.ofClass 1))
+                (influence (Quantity.margin 0 1))
+                "margin")
 
         law "over a union are the mean weighted by size, and over one instance its own gradient" (fun rng ->
             let _, model, _, _ = case rng 0.
             let n, m = rng.Next(1, 4), rng.Next(1, 4)
             let x = gaussian rng [ n + m; 2; 3; 4 ]
-            let influence members = one (over members Quantity.predicted) "z" model x
-            let first, second, whole = influence (fun i -> i < n), influence (fun i -> i >= n), influence (fun _ -> true)
+
+            let influence members =
+                one (over members Quantity.predicted) "z" model x
+
+            let first, second, whole =
+                influence (fun i -> i < n), influence (fun i -> i >= n), influence (fun _ -> true)
+
             let weighted = (float n * first + float m * second) / float (n + m)
             same weighted whole "union"
             let alone = one (all Quantity.predicted) "z" model (x.narrow (0L, int64 n, 1L))
@@ -76,8 +99,13 @@ let private laws =
 
         law "do not depend on the order of the instances" (fun rng ->
             let _, model, images, x = case rng 0.
-            let order = torch.tensor (Array.init images.Length int64 |> Array.sortBy (fun _ -> rng.Next()))
-            let influence x = one (all Quantity.predicted) "h" (batching (Fixed 2) model) x
+
+            let order =
+                torch.tensor (Array.init images.Length int64 |> Array.sortBy (fun _ -> rng.Next()))
+
+            let influence x =
+                one (all Quantity.predicted) "h" (batching (Fixed 2) model) x
+
             same (influence x) (influence (x.index_select (0L, order))) "permuted")
 
         law "at the input are the mean gradient" (fun rng ->
@@ -105,18 +133,40 @@ let private laws =
                 Expect.equal whole.shape (Model.cut layer model).H(x).Head.shape[1..] layer
                 same whole (one (all Quantity.predicted) layer (batching (Fixed 2) model) x) layer)
 
+        example "come back in the instances' own numbers, whatever the model computes in" (fun () ->
+            let _, model, _, x = case (Random 4) 0.
+            let single = x.``to`` torch.float32
+            let influence = one (all Quantity.predicted) "h" model single
+            Expect.equal influence.dtype torch.float32 "influence"
+            close 1e-6 (one (all Quantity.predicted) "h" model x) influence "influence"
+
+            let activations =
+                Influence.activations [| 1 |] "h" model (Instances.ofTensor single)
+
+            Expect.equal activations.dtype torch.float32 "activations")
+
         example "an empty distribution, or no instances, is the caller's mistake" (fun () ->
             let _, model, _, x = case (Random 1) 0.
             let nobody = over (fun _ -> false) Quantity.predicted
             rejects<AttributionException> (fun () -> one nobody "h" model x) "nobody"
-            let none = { Count = 0; Read = fun _ _ -> failtest "read" }
-            rejects<AttributionException> (fun () -> Influence.ofQuantity Quantity.predicted "h" model none) "no instances")
+
+            let none = {
+                Count = 0
+                Type = torch.float64
+                Read = fun _ _ -> failtest "read"
+            }
+
+            rejects<AttributionException>
+                (fun () -> Influence.ofQuantity Quantity.predicted "h" model none)
+                "no instances")
 
         example "a model whose output is NaN names the instance" (fun () ->
             let model = ofFunctions [ "log", (fun x -> x.log ()) ] |> batching (Fixed 2)
 
             try
-                one (all Quantity.predicted) "input" model (tensor [ 4; 1 ] [ 1; 2; 3; -1 ]) |> ignore
+                one (all Quantity.predicted) "input" model (tensor [ 4; 1 ] [ 1; 2; 3; -1 ])
+                |> ignore
+
                 failtest "accepted"
             with :? AttributionException as e ->
                 Expect.stringContains e.Message "instance 3" "the instance")
@@ -157,10 +207,13 @@ let private experts =
             let units = [| 4; 0; 4 |]
 
             let expected =
-                images |> Array.collect (fun i -> let h = Plain.hidden net i in [| for u in units -> max 0. h[u] |])
+                images
+                |> Array.collect (fun i -> let h = Plain.hidden net i in [| for u in units -> max 0. h[u] |])
 
             for size in [ 1; 3 ] do
-                let found = Influence.activations units "h" (batching (Fixed size) model) (Instances.ofTensor x)
+                let found =
+                    Influence.activations units "h" (batching (Fixed size) model) (Instances.ofTensor x)
+
                 same (tensor [ images.Length; 3 ] expected) found $"{size} at a time")
 
         law "selectivity is the share of pairs that are in order, ties by half" (fun rng ->
@@ -171,7 +224,10 @@ let private experts =
 
             let wins =
                 Array.allPairs values others
-                |> Array.averageBy (fun (a, b) -> if a > b then 1. elif a = b then 0.5 else 0.)
+                |> Array.averageBy (fun (a, b) ->
+                    if a > b then 1.
+                    elif a = b then 0.5
+                    else 0.)
 
             let found = Influence.selectivity values others
             Expect.floatClose Accuracy.veryHigh found wins "pairs"

@@ -54,15 +54,15 @@ let private cuts =
         law "influence holds the paths around the layer fixed" (fun rng ->
             let model, step, last = residual rng
             let x = gaussian rng [ 1; 2; 3; 4 ]
-            let finish (t: Tensor) (r: Tensor) = (t * r).flatten(1L).matmul (last.t ())
-            let r = (step x).relu ()
+            let finish (t: Tensor) (r: Tensor) = (t * r).flatten(1L).matmul(last.t ())
+            let r = (step x).relu()
 
             let byHand = [
                 // At r both of its readers are part of g; at b and t the product's other factor is not.
-                "r", r, (fun (z: Tensor) -> finish ((step z + x).tanh ()) z)
-                "b", step r, (fun z -> finish ((z + x).tanh ()) r)
-                "t", (step r + x).tanh (), (fun z -> finish z r)
-                "x", x, (fun z -> let r = (step z).relu () in finish ((step r + z).tanh ()) r)
+                "r", r, (fun (z: Tensor) -> finish ((step z + x).tanh()) z)
+                "b", step r, (fun z -> finish ((z + x).tanh()) r)
+                "t", (step r + x).tanh(), (fun z -> finish z r)
+                "x", x, (fun z -> let r = (step z).relu() in finish ((step r + z).tanh()) r)
             ]
 
             for layer, value, g in byHand do
@@ -77,10 +77,10 @@ let private cuts =
             let model, _, _ = residual rng
             let x = gaussian rng [ 1; 2; 3; 4 ]
             let slice = Model.cut "join" model
-            let jh = Diff.jacobian (fun x -> (slice.H x).Head.flatten ()) x
+            let jh = Diff.jacobian (fun x -> (slice.H x).Head.flatten()) x
             let jg = Diff.jacobian (slice.G []) (slice.H x).Head
-            let composed = jg.reshape(3, 24).matmul (jh.reshape (24, 24))
-            same composed ((Diff.jacobian (Model.logits model) x).reshape (3, 24)) "chain rule")
+            let composed = jg.reshape(3, 24).matmul(jh.reshape (24, 24))
+            same composed ((Diff.jacobian (Model.logits model) x).reshape(3, 24)) "chain rule")
 
         example "an unknown layer is an ArgumentException wherever it is named" (fun () ->
             let model = Plain.model (Plain.random (Random 1) 24 6 4 0.)
@@ -107,7 +107,10 @@ let private functions =
 
         example "a function may hand back its argument, or a tensor of its own" (fun () ->
             let own = tensor [ 1; 2 ] [ 7; 8 ]
-            let model = ofFunctions [ "same", id; "same too", id; "own", (fun _ -> own); "last", id ]
+
+            let model =
+                ofFunctions [ "same", id; "same too", id; "own", (fun _ -> own); "last", id ]
+
             let x = tensor [ 1; 2 ] [ 1; 2 ]
 
             for _ in 1..3 do
@@ -172,11 +175,25 @@ let private passes =
         example "OnPass is told of each pass, and may stop the work" (fun () ->
             let seen = ResizeArray<int>()
             let model = Plain.model (Plain.random (Random 1) 24 6 4 0.)
-            let watched = { model with OnPass = seen.Add; Batching = Fixed 3 }
+
+            let watched = {
+                model with
+                    OnPass = seen.Add
+                    Batching = Fixed 3
+            }
+
             let x = gaussian (Random 2) [ 7; 2; 3; 4 ]
-            Influence.ofQuantity Quantity.predicted "h" watched (Instances.ofTensor x) |> ignore
+
+            Influence.ofQuantity Quantity.predicted "h" watched (Instances.ofTensor x)
+            |> ignore
+
             Expect.equal (List.ofSeq seen) [ 3; 3; 1 ] "passes"
-            let stopping = { model with OnPass = fun _ -> raise (OperationCanceledException()) }
+
+            let stopping = {
+                model with
+                    OnPass = fun _ -> raise (OperationCanceledException())
+            }
+
             rejects<OperationCanceledException> (fun () -> Model.logits stopping x) "stopped")
 
         example "the batch grows with the memory, between one instance and 256, and counting runs no pass" (fun () ->
@@ -186,7 +203,10 @@ let private passes =
             }
 
             let x = Instances.ofTensor (gaussian (Random 2) [ 7; 2; 3; 4 ])
-            let size bytes = Model.batchSize (batching (Memory bytes) model) x
+
+            let size bytes =
+                Model.batchSize (batching (Memory bytes) model) x
+
             Expect.equal (size 0L) 1 "no memory"
             Expect.equal (size Int64.MaxValue) 256 "all memory"
             Expect.isGreaterThan (size 20_000L) (size 5_000L) "more memory"
@@ -237,7 +257,10 @@ let private published =
             let x = tensor [ 1; 3 ] [ 0; 100; 0 ]
             let slice = Model.cut "linear1" model
             let held = slice.H x
-            let gradient = Diff.gradEach (fun z -> (slice.G held.Tail z).select (1L, 0L)) held.Head
+
+            let gradient =
+                Diff.gradEach (fun z -> (slice.G held.Tail z).select(1L, 0L)) held.Head
+
             same (tensor [ 1; 4 ] [ 90; 101; 101; 101 ]) (held.Head * gradient) "gradient x activation of linear1"
             let neuron = Saliency.attribute false (Target.ofUnit "linear2" 0 model) (batch x)
             same (tensor [ 1; 3 ] [ 4; 4; 4 ]) neuron "neuron gradient of linear2[0]")

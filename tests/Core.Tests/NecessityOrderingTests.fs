@@ -8,7 +8,11 @@ open Support
 
 /// The definition on arrays: 1/(N+1) Σ max(f_k(R(i)) - f_k(0), 0), at i = M, 2M, …, N, weighted by the blocks.
 let private twin net k step (image: float[]) (map: float[]) =
-    let order = [ 0..11 ] |> List.filter (fun p -> map[p] > 0.) |> List.sortBy (fun p -> -map[p])
+    let order =
+        [ 0..11 ]
+        |> List.filter (fun p -> map[p] > 0.)
+        |> List.sortBy (fun p -> -map[p])
+
     let n = order.Length
     let score x = (Plain.logits net x)[k]
     let blank = score (Array.zeroCreate 24)
@@ -47,7 +51,11 @@ let tests =
 
             let target = Target.ofQuantity (Quantity.ofClass 1) model
             let expected = Array.map2 (twin net 1 1) images rows
-            let found = NecessityOrdering.curves 1 target maps (batch x) |> Array.map NecessityOrdering.score
+
+            let found =
+                NecessityOrdering.curves 1 target maps (batch x)
+                |> Array.map NecessityOrdering.score
+
             same (vector expected) (vector found) "a given class")
 
         law "is unchanged under any strictly increasing map of the positive attributions" (fun rng ->
@@ -64,7 +72,10 @@ let tests =
             let _, model, images, x = case rng 3.
             let maps = gaussian rng [ images.Length; 3; 4 ]
             let order = Array.init images.Length id |> Array.sortBy (fun _ -> rng.Next())
-            let pick (t: Tensor) = t.index_select (0L, torch.tensor (Array.map int64 order))
+
+            let pick (t: Tensor) =
+                t.index_select (0L, torch.tensor (Array.map int64 order))
+
             let found = scores 2 (batching (Fixed 3) model) maps x
             let permuted = scores 2 (batching (Fixed 3) model) (pick maps) (pick x)
             same (vector [ for i in order -> found[i] ]) (vector permuted) "permuted")
@@ -74,9 +85,9 @@ let tests =
             let x = gaussian rng [ 3; 2; 3; 4 ]
             let maps = gaussian rng [ 3; 3; 4 ]
             let alone = scores 1 model maps x
-            maps[1L] <- -maps[1L].abs ()
+            maps[1L] <- -maps[1L].abs()
             Expect.equal (scores 1 model maps x) [| alone[0]; 0.; alone[2] |] "one of three"
-            Expect.equal (scores 1 model (-maps.abs ()) x) [| 0.; 0.; 0. |] "all"
+            Expect.equal (scores 1 model (-maps.abs()) x) [| 0.; 0.; 0. |] "all"
             Expect.equal (scores 1 model (torch.zeros_like maps) x) [| 0.; 0.; 0. |] "zero is not positive")
 
         example "the curve says after how many pixels which score" (fun () ->
@@ -95,7 +106,10 @@ let tests =
 
         example "one pixel is enough" (fun () ->
             let model = ofFunctions [ "sum", (fun x -> x.sum([| 1L; 2L; 3L |]).unsqueeze 1L) ]
-            let found = scores 1 model (tensor [ 2; 1; 1 ] [ 1; -1 ]) (tensor [ 2; 1; 1; 1 ] [ 5; 5 ])
+
+            let found =
+                scores 1 model (tensor [ 2; 1; 1 ] [ 1; -1 ]) (tensor [ 2; 1; 1; 1 ] [ 5; 5 ])
+
             Expect.equal found [| 0.; 0. |] "scores")
 
         example "steps counts the images to score" (fun () ->

@@ -36,9 +36,19 @@ let private byMaximum (map: float[]) =
 /// The definition for one image (c×h×w) and its pixel attribution, as bytes h×w×c.
 let private maskTwin normalise threshold blur background rows columns (map: float[]) (image: float[]) =
     let score = if normalise then byMaximum map else map
-    let score = if blur > 0. then byMaximum (blurred blur rows columns score) else score
+
+    let score =
+        if blur > 0. then
+            byMaximum (blurred blur rows columns score)
+        else
+            score
+
     let pixels = rows * columns
-    let seen = image |> Array.mapi (fun i v -> v * (if score[i % pixels] > threshold then 1. else background))
+
+    let seen =
+        image
+        |> Array.mapi (fun i v -> v * (if score[i % pixels] > threshold then 1. else background))
+
     let largest = Array.max seen
 
     [|
@@ -65,7 +75,7 @@ let private clouds =
             Expect.equal cloud.dtype torch.float32 "type")
 
         law "is idempotent and free of the scale, image by image" (fun rng ->
-            let positive = (gaussian rng [ 3; 1; 5 ]).abs ()
+            let positive = (gaussian rng [ 3; 1; 5 ]).abs()
             let maps = torch.cat ([| positive; gaussian rng [ 3; 3; 5 ] |], 1L)
             let cloud = Picture.pointCloud 0. maps
             close 1e-6 cloud (Picture.pointCloud 0. cloud) "twice"
@@ -86,8 +96,11 @@ let private masks =
     testList "binaryMask" [
         law "equals its definition, with and without a blur" (fun rng ->
             let n = rng.Next(1, 3)
-            let maps, x = gaussian rng [ n; 3; 4; 5 ], (gaussian rng [ n; 3; 4; 5 ]).abs () * 80.
-            let normalise, threshold, background = rng.Next 2 = 0, rng.NextDouble(), rng.NextDouble() / 2.
+            let maps, x = gaussian rng [ n; 3; 4; 5 ], (gaussian rng [ n; 3; 4; 5 ]).abs() * 80.
+
+            let normalise, threshold, background =
+                rng.Next 2 = 0, rng.NextDouble(), rng.NextDouble() / 2.
+
             let blur = [| 0.; 0.3; 1.; 2.; 7.5 |][rng.Next 5]
             let maps = if normalise then maps else maps.abs ()
 
@@ -113,9 +126,18 @@ let private masks =
             let flat = blurred 1.5 3 4 (values map)
 
             let scipy = [
-                23.1416897599724; 26.716840005836197; 31.942084483210607; 35.76642780710613
-                34.14371032599367; 38.71297259028052; 45.34222621643931; 50.16068155875789
-                45.37603787341139; 50.93941215612131; 58.97267493106447; 64.78524229180611
+                23.1416897599724
+                26.716840005836197
+                31.942084483210607
+                35.76642780710613
+                34.14371032599367
+                38.71297259028052
+                45.34222621643931
+                50.16068155875789
+                45.37603787341139
+                50.93941215612131
+                58.97267493106447
+                64.78524229180611
             ]
 
             Seq.iter2 (fun (e: float) (a: float) -> Expect.floatClose Accuracy.high a e "twin") scipy flat
@@ -123,14 +145,23 @@ let private masks =
             let x = torch.ones (1, 1, 3, 4) * 255.
 
             // Every place of the threshold between two of scipy's values shows which pixels lie above it.
-            for threshold in List.pairwise (List.sort scipy) |> List.map (fun (a, b) -> (a + b) / 2. / largest) do
+            for threshold in
+                List.pairwise (List.sort scipy)
+                |> List.map (fun (a, b) -> (a + b) / 2. / largest) do
                 let mask = Picture.binaryMask true threshold 1.5 0. map x
-                let expected = scipy |> List.map (fun v -> if v / largest > threshold then 254uy else 0uy)
+
+                let expected =
+                    scipy |> List.map (fun v -> if v / largest > threshold then 254uy else 0uy)
+
                 Expect.equal (bytes mask |> List.ofArray) expected $"threshold {threshold}")
 
         law "is free of the attributions' scale and the image's, and masking twice changes nothing" (fun rng ->
-            let maps, x = (gaussian rng [ 2; 3; 4; 5 ]).abs (), (gaussian rng [ 2; 3; 4; 5 ]).abs () * 80.
-            let mask maps x = Picture.binaryMask true 0.2 0. 0. maps x
+            let maps, x =
+                (gaussian rng [ 2; 3; 4; 5 ]).abs(), (gaussian rng [ 2; 3; 4; 5 ]).abs() * 80.
+
+            let mask maps x =
+                Picture.binaryMask true 0.2 0. 0. maps x
+
             Expect.equal (bytes (mask (maps * 7.) x)) (bytes (mask maps x)) "attributions scaled"
             Expect.equal (bytes (mask maps (x * 2.))) (bytes (mask maps x)) "image scaled"
             let again = (mask maps x).permute(0L, 3L, 1L, 2L).``to`` torch.float64
@@ -142,7 +173,7 @@ let private masks =
                 twice)
 
         law "treats each image by itself" (fun rng ->
-            let maps, x = gaussian rng [ 3; 3; 4; 5 ], (gaussian rng [ 3; 3; 4; 5 ]).abs ()
+            let maps, x = gaussian rng [ 3; 3; 4; 5 ], (gaussian rng [ 3; 3; 4; 5 ]).abs()
             let whole = bytes (Picture.binaryMask true 0.2 1. 0.1 maps x)
 
             let alone i =
@@ -156,7 +187,10 @@ let private masks =
             Expect.equal (bytes (Picture.binaryMask true 0.2 0. 0.1 maps (x * 0.))) (Array.zeroCreate 12) "black"
 
             for blur in [ 1e-200; 1e-3; 100.; 1000. ] do
-                Expect.equal (bytes (Picture.binaryMask true 0.2 blur 0.1 maps x)) (Array.create 12 254uy) $"blur {blur}")
+                Expect.equal
+                    (bytes (Picture.binaryMask true 0.2 blur 0.1 maps x))
+                    (Array.create 12 254uy)
+                    $"blur {blur}")
 
         example "wrong shapes and blurs are ArgumentExceptions, and nothing is left behind" (fun () ->
             let maps, x = torch.ones (1, 2, 2), torch.ones (1, 3, 2, 2)
@@ -166,7 +200,10 @@ let private masks =
 
             rejects<ArgumentException> (fun () -> Picture.binaryMask true 0.2 0. 0.1 (torch.ones (1, 2, 3)) x) "shape"
             rejects<AttributionException> (fun () -> Picture.binaryMask true 0.2 0. 0.1 (maps * nan) x) "NaN"
-            let work () = (Picture.binaryMask true 0.2 1. 0.1 maps x).Dispose()
+
+            let work () =
+                (Picture.binaryMask true 0.2 1. 0.1 maps x).Dispose()
+
             Expect.equal (liveAfter work) 0L "live tensors")
     ]
 

@@ -42,7 +42,10 @@ let tests =
         testCase "Gauss-Legendre with N nodes is exact up to degree 2N - 1, and no further" (fun () ->
             for n in 1..64 do
                 for degree in 0 .. 2 * n - 1 do
-                    near (1. / float (degree + 1)) (integral GaussLegendre n (fun x -> x ** float degree)) $"N {n}, degree {degree}"
+                    near
+                        (1. / float (degree + 1))
+                        (integral GaussLegendre n (fun x -> x ** float degree))
+                        $"N {n}, degree {degree}"
 
             let square = integral GaussLegendre 1 (fun x -> x * x)
             Expect.isGreaterThan (abs (square - 1. / 3.)) 0.05 "one node, degree 2")

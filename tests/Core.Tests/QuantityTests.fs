@@ -25,7 +25,14 @@ let private quantities =
             Expect.equal (of' (Quantity.ofClass 2)) [| 2.; 3.; 6. |] "a class"
             Expect.equal (of' (Quantity.margin 0 2)) [| -1.; 6.; -2. |] "margin"
             Expect.equal (of' (Quantity.predictedMinusTrue labels)) [| 3.; 9.; 2. |] "predicted minus true"
-            let names = [ Quantity.predicted; Quantity.trueClassOf labels; Quantity.ofClass 2; Quantity.margin 0 2 ]
+
+            let names = [
+                Quantity.predicted
+                Quantity.trueClassOf labels
+                Quantity.ofClass 2
+                Quantity.margin 0 2
+            ]
+
             Expect.equal (names |> List.map _.Name) [ "predicted"; "true"; "class:2"; "margin:0,2" ] "names"
             Expect.equal (of' (Quantity.ofFunction "sum" (fun s -> s.sum 1L))) [| 8.; 12.; 14. |] "a function")
 
@@ -35,7 +42,11 @@ let private quantities =
             same (vector [ -2.; 0.; -4. ]) ((Quantity.trueClassOf labels).Of explained elsewhere) "true class")
 
         example "outputs that no quantity asks for are never computed" (fun () ->
-            let unasked = { explained with Outputs = lazy (failtest "computed") }
+            let unasked = {
+                explained with
+                    Outputs = lazy (failtest "computed")
+            }
+
             same (vector [ -1.; 6.; -2. ]) ((Quantity.margin 0 2).Of unasked outputs) "margin"
             same (vector [ 2.; 0.; 4. ]) ((Quantity.trueClassOf labels).Of unasked outputs) "true class")
 
@@ -61,7 +72,10 @@ let private targets =
             let net = Plain.random (Random 1) 24 6 4 0.
             let x = gaussian (Random 2) [ 2; 2; 3; 4 ]
             let target = Target.ofUnit "z" 5 (Plain.model net)
-            let expected = values x |> Array.chunkBySize 24 |> Array.map (fun x -> (Plain.hidden net x)[5])
+
+            let expected =
+                values x |> Array.chunkBySize 24 |> Array.map (fun x -> (Plain.hidden net x)[5])
+
             same (vector expected) (Target.here target (batch x) x) "value"
 
             for unit in [ 6; -1 ] do
@@ -69,9 +83,15 @@ let private targets =
                 rejects<AttributionException> (fun () -> Target.here wrong (batch x) x) $"unit {unit}")
 
         example "no op above a unit's layer runs" (fun () ->
-            let model = ofFunctions [ "double", (fun x -> x * 2.); "never", (fun _ -> failtest "ran") ]
+            let model =
+                ofFunctions [ "double", (fun x -> x * 2.); "never", (fun _ -> failtest "ran") ]
+
             let target = Target.ofUnit "double" 1 model
-            same (vector [ 4. ]) (Target.here target (batch (tensor [ 1; 2 ] [ 1; 2 ])) (tensor [ 1; 2 ] [ 1; 2 ])) "unit")
+
+            same
+                (vector [ 4. ])
+                (Target.here target (batch (tensor [ 1; 2 ] [ 1; 2 ])) (tensor [ 1; 2 ] [ 1; 2 ]))
+                "unit")
 
         law "along takes each point's class from the instance at its position" (fun rng ->
             let net, model, images, x = case rng 0.
@@ -80,7 +100,9 @@ let private targets =
             let points = Array.init 7 (fun _ -> gaussians rng 24)
             let explained = Target.explained target (batch x)
             let at = torch.tensor (positions |> Array.map int64)
-            let actual = Target.along target explained at (tensor [ 7; 2; 3; 4 ] (Array.concat points))
+
+            let actual =
+                Target.along target explained at (tensor [ 7; 2; 3; 4 ] (Array.concat points))
 
             let expected =
                 Array.map2 (fun i p -> (Plain.logits net p)[Plain.predicted net images[i]]) positions points
@@ -111,7 +133,12 @@ let private targets =
         example "what is explained is computed once, however many scopes ask for it" (fun () ->
             let mutable passes = 0
             let model = Plain.model (Plain.random (Random 1) 24 6 4 0.)
-            let counted = { model with OnPass = fun _ -> passes <- passes + 1 }
+
+            let counted = {
+                model with
+                    OnPass = fun _ -> passes <- passes + 1
+            }
+
             let target = Target.ofQuantity Quantity.predicted counted
 
             let work () =

@@ -25,7 +25,11 @@ let tests =
 
             let expected map =
                 let places = order map
-                Array.init 12 (fun p -> match List.tryFindIndex ((=) p) places with Some i -> int64 i | None -> unranked)
+
+                Array.init 12 (fun p ->
+                    match List.tryFindIndex ((=) p) places with
+                    | Some i -> int64 i
+                    | None -> unranked)
 
             Expect.equal (Tensor.toArray<int64> ranks) (Array.collect expected maps) "ranks")
 
@@ -41,7 +45,10 @@ let tests =
 
             for count in 0 .. places.Length do
                 let gone = List.truncate count places |> Set.ofList
-                let expected = values x |> Array.mapi (fun i v -> if gone.Contains(i % 12) then 0. else v)
+
+                let expected =
+                    values x |> Array.mapi (fun i v -> if gone.Contains(i % 12) then 0. else v)
+
                 let removed = Ranking.remove ranks (torch.tensor [| int64 count |]) x
                 same (tensor [ 1; 2; 3; 4 ] expected) removed $"{count} pixels")
 

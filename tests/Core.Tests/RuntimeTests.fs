@@ -21,7 +21,10 @@ let private library =
         at
 
     let malloc, initialise = text "malloc", text Elf.Symbol
-    let file, older, newer = text "libstdc++.so.6", text "GLIBCXX_3.4", text "GLIBCXX_3.4.32"
+
+    let file, older, newer =
+        text "libstdc++.so.6", text "GLIBCXX_3.4", text "GLIBCXX_3.4.32"
+
     use stream = new MemoryStream()
     use writer = new BinaryWriter(stream)
     let u16 (n: int) = writer.Write(uint16 n)
@@ -95,7 +98,13 @@ let private elf =
             let patched = Expect.wantSome (Elf.patch library) "the library needs the symbol"
             Expect.isFalse (contains Elf.Symbol patched) "the newer symbol's name"
             Expect.isTrue (contains (replacement + "\000") patched) "the older symbol's name"
-            let changed = [ for i in 0 .. library.Length - 1 do if library[i] <> patched[i] then i ]
+
+            let changed = [
+                for i in 0 .. library.Length - 1 do
+                    if library[i] <> patched[i] then
+                        i
+            ]
+
             Expect.equal patched.Length library.Length "length"
             // The weak flag of the newer version, and the version index of the symbol.
             Expect.equal (int patched[352 + 16 + 4]) 2 "flags of GLIBCXX_3.4.32"
@@ -117,7 +126,10 @@ let private elf =
                 Expect.isNone (Elf.patch library[.. length - 1]) $"the first {length} bytes")
 
         testPropertyWithConfig
-            { FsCheckConfig.defaultConfig with maxTest = 3000 }
+            {
+                FsCheckConfig.defaultConfig with
+                    maxTest = 3000
+            }
             "never fails, whatever bytes are changed"
             (fun (seed: int) ->
                 let rng = Random seed
@@ -131,7 +143,9 @@ let private elf =
 
         testProperty "never fails, whatever follows the first bytes of an ELF file" (fun (tail: byte[]) ->
             Expect.isNone (Elf.patch (Array.append library[..6] tail)) "short"
-            Elf.patch (Array.append library[..63] (Array.replicate 40 tail |> Array.concat)) |> ignore)
+
+            Elf.patch (Array.append library[..63] (Array.replicate 40 tail |> Array.concat))
+            |> ignore)
 
         testCase "is not led around in circles" (fun () ->
             // Each entry of the needed versions points at itself, then far beyond the end, then just before the start.
@@ -141,8 +155,12 @@ let private elf =
                     BitConverter.TryWriteBytes(Span(bytes, at, 4), next) |> ignore
                     Elf.patch bytes |> ignore
 
-            let long = Array.append library (Array.init (4 <<< 20) (fun i -> if i % 4 = 0 then 4uy else 0uy))
-            BitConverter.TryWriteBytes(Span(long, 352 + 28, 4), uint32 library.Length - 368u) |> ignore
+            let long =
+                Array.append library (Array.init (4 <<< 20) (fun i -> if i % 4 = 0 then 4uy else 0uy))
+
+            BitConverter.TryWriteBytes(Span(long, 352 + 28, 4), uint32 library.Length - 368u)
+            |> ignore
+
             Elf.patch long |> ignore)
 
         testCase "patches the library of TorchSharp itself" (fun () ->
@@ -171,5 +189,5 @@ let tests =
         example "start may be called again, and tensors work" (fun () ->
             Runtime.start ()
             Runtime.start ()
-            Expect.equal (torch.ones(3).sum().item<float32> ()) 3f "sum")
+            Expect.equal (torch.ones(3).sum().item<float32>()) 3f "sum")
     ]

@@ -15,13 +15,18 @@ let tests =
             let expected multiply =
                 images
                 |> Array.collect (fun image ->
-                    let gradient = Plain.gradient net (Plain.oneHot net (Plain.predicted net image)) image
+                    let gradient =
+                        Plain.gradient net (Plain.oneHot net (Plain.predicted net image)) image
+
                     if multiply then Array.map2 (*) image gradient else gradient)
                 |> tensor [ images.Length; 2; 3; 4 ]
 
             for multiply in [ true; false ] do
                 for size in [ 1; 2; 3; 7 ] do
-                    same (expected multiply) (inBatches size (Saliency.attribute multiply target) x) $"{size} at a time")
+                    same
+                        (expected multiply)
+                        (inBatches size (Saliency.attribute multiply target) x)
+                        $"{size} at a time")
 
         law "on a linear model it is x ⊙ W_c" (fun rng ->
             let w, b = gaussian rng [ 3; 4 ], gaussian rng [ 3 ]
@@ -36,7 +41,9 @@ let tests =
             let unit = rng.Next 6
 
             let rows layer =
-                Saliency.attribute false (Target.ofUnit layer unit model) (batch x) |> values |> Array.chunkBySize 24
+                Saliency.attribute false (Target.ofUnit layer unit model) (batch x)
+                |> values
+                |> Array.chunkBySize 24
 
             Array.iteri2
                 (fun i before after ->
@@ -58,7 +65,10 @@ let tests =
             let _, model, _, x = case (Random 3) 0.
             let before = values x
             let target = Target.ofQuantity Quantity.predicted model
-            let work () = (inBatches 2 (Saliency.attribute true target) x).Dispose()
+
+            let work () =
+                (inBatches 2 (Saliency.attribute true target) x).Dispose()
+
             Expect.equal (liveAfter work) 0L "live tensors"
             Expect.equal (values x) before "instances"
             Expect.isFalse x.requires_grad "no variable")

@@ -8,7 +8,7 @@ open Attribution.Core
 
 /// A float64 tensor of that shape.
 let tensor (shape: int list) (values: float seq) : Tensor =
-    torch.tensor(Array.ofSeq values).reshape (shape |> List.map int64 |> Array.ofList)
+    torch.tensor(Array.ofSeq values).reshape(shape |> List.map int64 |> Array.ofList)
 
 let vector values = tensor [ Seq.length values ] values
 let number (value: float) = tensor [] [ value ]
@@ -16,7 +16,7 @@ let number (value: float) = tensor [] [ value ]
 /// The numbers in row-major order, as float64.
 let values (t: Tensor) : float[] =
     use _ = torch.NewDisposeScope()
-    Tensor.toArray<float> (t.detach().``to`` torch.float64)
+    Tensor.toArray<float>(t.detach().``to`` torch.float64)
 
 /// The shape of whatever is given, and each number within `tolerance` of the expected, relative to the largest.
 let close tolerance (expected: Tensor) (actual: Tensor) message =
@@ -43,9 +43,15 @@ let gaussian (rng: Random) shape =
 
 /// A law: it must hold for whatever the generator draws.
 let law name (check: Random -> unit) =
-    testPropertyWithConfig { FsCheckConfig.defaultConfig with maxTest = 20 } name (fun (seed: int) ->
-        use _ = torch.NewDisposeScope()
-        check (Random seed))
+    testPropertyWithConfig
+        {
+            FsCheckConfig.defaultConfig with
+                maxTest = 20
+        }
+        name
+        (fun (seed: int) ->
+            use _ = torch.NewDisposeScope()
+            check (Random seed))
 
 /// An example, whose tensors are freed after it.
 let example name (check: unit -> unit) =
@@ -75,7 +81,7 @@ let centralDifferences (f: Tensor -> Tensor) (x: Tensor) : Tensor =
         f (tensor shape (flat |> Array.mapi (fun j v -> if i = j then v + by else v)))
 
     let columns = [| for i in 0 .. flat.Length - 1 -> (moved i h - moved i -h) / (2. * h) |]
-    torch.stack(columns, -1L).reshape (Array.append columns[0].shape x.shape)
+    torch.stack(columns, -1L).reshape(Array.append columns[0].shape x.shape)
 
 let batch (x: Tensor) : Batch = {
     Rows = torch.arange (x.shape[0], torch.int64)
@@ -91,10 +97,15 @@ let inDouble (model: Model) =
 
 let ofFunctions layers = Model.ofFunctions layers |> inDouble
 
-let node name op inputs = { Name = name; Op = op; Inputs = inputs }
+let node name op inputs = {
+    Name = name
+    Op = op
+    Inputs = inputs
+}
 
 let graphModel output nodes =
-    Model.ofGraph None (Graph.create "x" output (node "x" Input [] :: nodes)) |> inDouble
+    Model.ofGraph None (Graph.create "x" output (node "x" Input [] :: nodes))
+    |> inDouble
 
 /// The slow, plain twin that methods and metrics are checked against: a dense network with one hidden ReLU layer, on
 /// arrays, differentiated by hand.
@@ -107,7 +118,8 @@ type Plain = {
 
 [<RequireQualifiedAccess>]
 module Plain =
-    let dot (a: float[]) (b: float[]) = Array.fold2 (fun s x y -> s + x * y) 0. a b
+    let dot (a: float[]) (b: float[]) =
+        Array.fold2 (fun s x y -> s + x * y) 0. a b
 
     let affine (w: float[][]) (b: float[]) x =
         Array.map2 (fun row bias -> dot row x + bias) w b
@@ -121,9 +133,14 @@ module Plain =
     }
 
     let hidden net x = affine net.W1 net.B1 x
-    let after net hidden = affine net.W2 net.B2 (Array.map (max 0.) hidden)
+
+    let after net hidden =
+        affine net.W2 net.B2 (Array.map (max 0.) hidden)
+
     let logits net x = after net (hidden net x)
-    let predicted net x = let s = logits net x in Array.IndexOf(s, Array.max s)
+
+    let predicted net x =
+        let s = logits net x in Array.IndexOf(s, Array.max s)
 
     /// Σ_k weights_k ∂f_k/∂(the hidden layer after its ReLU).
     let hiddenGradient net (weights: float[]) =

@@ -12,7 +12,10 @@ let private scopes =
         testCase "run frees all but the result" (fun () ->
             use x = torch.ones 3
             let mutable kept = null
-            let work () = kept <- Scope.run (fun () -> (x + 1.) * 2.)
+
+            let work () =
+                kept <- Scope.run (fun () -> (x + 1.) * 2.)
+
             Expect.equal (liveAfter work) 1L "live tensors"
             Expect.equal (values kept) [| 4.; 4.; 4. |] "result"
             kept.Dispose())
@@ -76,18 +79,22 @@ let private guards =
             rejects<ArgumentException> (fun () -> Tensor.pixels x[0L, 0L]) "two dimensions")
 
         example "toArray reads in row-major order whatever the strides" (fun () ->
-            let x = (tensor [ 2; 3 ] [ 1..6 ]).t ()
+            let x = (tensor [ 2; 3 ] [ 1..6 ]).t()
             Expect.equal (Tensor.toArray<float> x) [| 1.; 4.; 2.; 5.; 3.; 6. |] "transposed")
 
         example "sumEach and likeInstances go instance by instance" (fun () ->
             let x = tensor [ 2; 3 ] [ 1..6 ]
             same (vector [ 6.; 15. ]) (Tensor.sumEach x) "sumEach"
-            same (tensor [ 2; 3 ] [ 10; 20; 30; 400; 500; 600 ]) (Tensor.likeInstances x (vector [ 10.; 100. ]) * x) "likeInstances")
+
+            same
+                (tensor [ 2; 3 ] [ 10; 20; 30; 400; 500; 600 ])
+                (Tensor.likeInstances x (vector [ 10.; 100. ]) * x)
+                "likeInstances")
 
         example "channelsLast keeps the numbers" (fun () ->
             let x = gaussian (Random 1) [ 2; 3; 4; 5 ]
             same x (Tensor.channelsLast x) "numbers"
-            Expect.equal ((Tensor.channelsLast x).stride () |> List.ofSeq) [ 60L; 1L; 15L; 3L ] "strides")
+            Expect.equal ((Tensor.channelsLast x).stride() |> List.ofSeq) [ 60L; 1L; 15L; 3L ] "strides")
 
         example "notFinite finds NaN and both infinities" (fun () ->
             let x = tensor [ 4; 2 ] [ 0; nan; 1; 2; infinity; 1; 3; -infinity ]
@@ -107,20 +114,33 @@ let private batches =
 
         testCase "map can hand back the instances themselves, which stay the caller's" (fun () ->
             use x = torch.ones (4, 2)
-            let same = { Count = 4; Read = fun start length -> x.narrow (0L, int64 start, int64 length) }
-            use all = Instances.map 3 _.X same
-            let one = { Count = 1; Read = fun _ _ -> x }
-            let whole = Instances.map 1 _.X one
+            use all = Instances.map 3 _.X (Instances.ofTensor x)
+
+            let itself = {
+                Count = 4
+                Type = x.dtype
+                Read = fun _ _ -> x
+            }
+
+            let whole = Instances.map 4 _.X itself
             Expect.equal (values all, values whole, values x) (values x, values x, values x) "alive")
 
         example "iter covers each instance once" (fun () ->
             let seen = ResizeArray<int64>()
             let x = gaussian (Random 1) [ 7; 2 ]
-            Instances.ofTensor x |> Instances.iter 3 (fun b -> seen.AddRange(Tensor.toArray<int64> b.Rows))
+
+            Instances.ofTensor x
+            |> Instances.iter 3 (fun b -> seen.AddRange(Tensor.toArray<int64> b.Rows))
+
             Expect.equal (List.ofSeq seen) [ 0L .. 6L ] "rows")
 
         testCase "an empty selection is the caller's mistake" (fun () ->
-            let none = { Count = 0; Read = fun _ _ -> failwith "read" }
+            let none = {
+                Count = 0
+                Type = torch.float32
+                Read = fun _ _ -> failwith "read"
+            }
+
             rejects<AttributionException> (fun () -> Instances.map 3 _.X none) "map"
             Expect.throwsT<AttributionException> (fun () -> Instances.iter 3 ignore none) "iter")
 

@@ -65,7 +65,9 @@ module Influence =
                         sums[i].add_ sum |> ignore))
 
         Array.map2
-            (fun (sum: Tensor) (count: int) -> (sum / count.ToScalar()).``to``(instances.Type, torch.CPU))
+            (fun (sum: Tensor) (count: int) ->
+                use sum = sum
+                Scope.run (fun () -> (sum / count.ToScalar()).``to``(instances.Type, torch.CPU)))
             sums
             counts
 
