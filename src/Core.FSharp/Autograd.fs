@@ -30,7 +30,11 @@ module internal Autograd =
 
         // A clone, since TorchSharp's alias is the same variable under another name.
         let copy = x.clone ()
-        if copy.requires_grad then copy else copy.requires_grad_ true
+
+        if copy.requires_grad then
+            copy
+        else
+            copy.requires_grad_ true
 
     let private record (f: Tensor -> Tensor) (x: Tensor) =
         use _ = torch.inference_mode false

@@ -13,7 +13,7 @@ let private scalarValued (f: Tensor -> Tensor) x =
     y
 
 let private valueOf (f: Tensor -> Tensor) x = Autograd.plain (f x)
-let private dot (a: Tensor) (b: Tensor) = Autograd.plain ((a * b).sum ())
+let private dot (a: Tensor) (b: Tensor) = Autograd.plain ((a * b).sum())
 
 let evalReverseDiff f x = Autograd.pullback f x
 
@@ -46,12 +46,13 @@ let jacobianv f x v = fjacobianv f x v |> snd
 
 let fjacobian f (x: Tensor) =
     let y, pull = Autograd.pullback f x
+
     if y.numel () = 0L then
         y, torch.zeros (Array.append y.shape x.shape, x.dtype, x.device)
     else
         let units = torch.eye (y.numel (), dtype = y.dtype, device = y.device)
         let rows = [| for i in 0L .. y.numel () - 1L -> pull (units[i].reshape y.shape) |]
-        y, torch.stack(rows).reshape (Array.append y.shape x.shape)
+        y, torch.stack(rows).reshape(Array.append y.shape x.shape)
 
 let jacobian f x = fjacobian f x |> snd
 

@@ -180,6 +180,20 @@ module Semantics =
         | Sigmoid -> x.sigmoid ()
         | Tanh -> x.tanh ()
 
+    // TorchSharp's own matmul lets libtorch's errors end the process.
+    let private matrixProduct (a: Tensor) (b: Tensor) =
+        let shared (t: Tensor) fromEnd = t.shape[max 0 (int t.ndim - fromEnd)]
+
+        if a.ndim = 0L || b.ndim = 0L || shared a 1 <> shared b 2 then
+            let text = Tensor.shapeText
+            invalidArg "b" $"Tensors of the shapes {text a.shape} and {text b.shape} cannot be multiplied."
+
+        match a.ndim, b.ndim with
+        | 1L, 1L -> torch.einsum ("j,j->", a, b)
+        | 1L, _ -> torch.einsum ("j,...jk->...k", a, b)
+        | _, 1L -> torch.einsum ("...j,j->...", a, b)
+        | _ -> torch.einsum ("...ij,...jk->...ik", a, b)
+
     /// What the ops mean: the network's own function.
     let plain: Semantics =
         fun op inputs ->
@@ -197,7 +211,7 @@ module Semantics =
             | Subtract, [ a; b ] -> a - b
             | Multiply, [ a; b ] -> a * b
             | Divide, [ a; b ] -> a / b
-            | MatMul, [ a; b ] -> a.matmul b
+            | MatMul, [ a; b ] -> matrixProduct a b
             | Concat axis, parts -> torch.cat (List.toArray parts, axis)
             | Reshape shape, [ x ] -> x.reshape (Array.append [| x.shape[0] |] shape)
             | Flatten, [ x ] -> x.reshape (x.shape[0], -1L)

@@ -6,9 +6,10 @@ open System.Runtime.CompilerServices
 /// The core's functions of functions, for languages without F#'s functions.
 [<AbstractClass; Sealed; Extension>]
 type Interop private () =
-    /// Instances that `read start length` gives a batch at a time.
+    /// Instances that `read start length` gives a batch at a time, in float32.
     static member Instances(count: int, read: Func<int, int, Tensor>) : Instances = {
         Count = count
+        Type = TorchSharp.torch.float32
         Read = fun start length -> read.Invoke(start, length)
     }
 
@@ -46,14 +47,15 @@ type Interop private () =
     /// f of every batch, batches as large as the target's model takes: one result an instance.
     [<Extension>]
     static member Map(instances: Instances, target: Target, f: Func<Batch, Tensor>) =
-        Instances.map (target.BatchSize instances) f.Invoke instances
+        target.Prepare instances
+        |> Instances.map (target.BatchSize instances) (fun batch -> (f.Invoke batch).``to`` instances.Type)
 
     /// The same for results that are not tensors.
     [<Extension>]
     static member Collect(instances: Instances, target: Target, f: Func<Batch, 'a[]>) : 'a[] =
         let results = ResizeArray<'a>()
 
-        instances
+        target.Prepare instances
         |> Instances.iter (target.BatchSize instances) (fun batch -> results.AddRange(f.Invoke batch))
 
         results.ToArray()

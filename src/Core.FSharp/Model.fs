@@ -29,7 +29,8 @@ type Model = {
     /// c, h, w of the images that it takes, where that is fixed.
     InputShape: int64[] option
     Device: torch.Device
-    Precision: torch.ScalarType
+    /// What the weights are; None where functions compute in whatever they are given.
+    Precision: torch.ScalarType option
     Batching: Batching
     /// Called before each pass with the number of instances that it holds; it may raise an exception to stop the work.
     OnPass: int -> unit
@@ -43,18 +44,41 @@ module Model =
     let private MostInstances = 256L
 
     // Half of what is free; more than 4 GiB makes no pass faster, only its memory slower to get.
-    let private defaultMemory () = min (4L <<< 30) (Runtime.freeMemory () / 2L)
+    let private defaultMemory () =
+        min (4L <<< 30) (Runtime.freeMemory () / 2L)
 
     /// The model of a graph, on the processor in the precision of its weights.
     let ofGraph (inputShape: int64[] option) (graph: Graph) : Model = {
         Graph = graph |> Graph.mapOps (Op.mapTensors (fun t -> t.DetachFromDisposeScope()))
         InputShape = inputShape
         Device = torch.CPU
-        Precision = torch.float32
+        Precision = None
         Batching = Memory(defaultMemory ())
         OnPass = ignore
         Footprints = ConcurrentDictionary()
     }
+
+    [<Literal>]
+    let private FewWeights = 2_000_000L
+
+    [<Literal>]
+    let private SmallInstance = 12_288L
+
+    /// The precision to compute in unless told: float64 for a small network of small images (64×64), where float32's
+    /// rounding flips the few activations nearest to zero, and each weighs; float32 for any other.
+    let defaultPrecision (model: Model) : torch.ScalarType =
+        let mutable weights = 0L
+
+        let count (t: Tensor) =
+            weights <- weights + t.numel ()
+            t
+
+        model.Graph |> Graph.mapOps (Op.mapTensors count) |> ignore
+        let instance = model.InputShape |> Option.map (Array.fold (*) 1L)
+
+        match instance with
+        | Some size when size <= SmallInstance && weights <= FewWeights -> torch.float64
+        | _ -> torch.float32
 
     /// <summary>The same model with its weights on a device in a precision; convolutions keep theirs in the layout that
     /// they run fastest on. A `Pure` op keeps what it captured.</summary>
@@ -66,7 +90,11 @@ module Model =
                 t.``to`` device
 
         let layout (op: Op) =
-            let arrange = if op.IsConvolution then Tensor.channelsLast else id
+            let arrange =
+                if op.IsConvolution && precision <> torch.float64 then
+                    Tensor.channelsLast
+                else
+                    id
 
             op
             |> Op.mapTensors (fun t -> (Scope.run (fun () -> arrange (place t))).DetachFromDisposeScope())
@@ -75,7 +103,7 @@ module Model =
             model with
                 Graph = Graph.mapOps layout model.Graph
                 Device = device
-                Precision = precision
+                Precision = Some precision
                 Footprints = ConcurrentDictionary()
         }
 
@@ -118,14 +146,33 @@ module Model =
     let private run semantics (model: Model) given wanted =
         Graph.run semantics model.Graph given wanted
 
+    let private place (model: Model) (x: Tensor) =
+        match model.Precision with
+        | Some precision -> x.``to`` (precision, model.Device)
+        | None -> x.``to`` model.Device
+
+    /// Instances in the numbers that paths and gradients are to be computed in: float64 for a model in float64.
+    let instances (model: Model) (instances: Instances) : Instances =
+        if model.Precision = Some torch.float64 then
+            {
+                instances with
+                    Type = torch.float64
+                    Read = fun start length -> (instances.Read start length).``to`` torch.float64
+            }
+        else
+            instances
+
     /// The wanted layers' values of images.
     let private valuesOf (model: Model) (wanted: string list) (x: Tensor) =
         requireImages model x
         model.OnPass(int x.shape[0])
 
         Scope.runMany (fun () ->
-            let placed = x.``to`` (model.Precision, model.Device)
-            let hasConvolutions = model.Graph.Nodes |> Array.exists _.Op.IsConvolution
+            let placed = place model x
+
+            let hasConvolutions =
+                model.Precision <> Some torch.float64
+                && model.Graph.Nodes |> Array.exists _.Op.IsConvolution
 
             let placed =
                 if hasConvolutions then
@@ -135,21 +182,11 @@ module Model =
 
             run Semantics.plain model [ model.Graph.Input, placed ] wanted)
 
-    // Whatever a network computes in and on, what comes out is on the processor and in float32 at least.
-    let private readable (values: Tensor) =
-        values.``to`` (
-            (if values.dtype = torch.float64 then
-                 torch.float64
-             else
-                 torch.float32),
-            torch.CPU
-        )
-
     /// <summary>f: instances (n×…) → logits (n×k).</summary>
     /// <exception cref="T:System.ArgumentException">The instances have a shape that the model does not take.</exception>
     let logits (model: Model) (x: Tensor) : Tensor =
         Scope.run (fun () ->
-            let logits = (valuesOf model [ model.Graph.Output ] x).Head |> readable
+            let logits = (valuesOf model [ model.Graph.Output ] x).Head |> Tensor.readable
             Tensor.requireDims "logits" [ 2 ] logits
             logits)
 
@@ -173,7 +210,7 @@ module Model =
                 fun past z ->
                     Scope.run (fun () ->
                         let given = (layer, z) :: List.zip around past
-                        (run Semantics.plain model given [ model.Graph.Output ]).Head |> readable)
+                        (run Semantics.plain model given [ model.Graph.Output ]).Head |> Tensor.readable)
         }
 
     /// <summary>The values of a layer: instances (n×…) → n×units, flattened in row-major order.</summary>
@@ -182,12 +219,12 @@ module Model =
         requireLayer layer model
 
         Scope.run (fun () ->
-            let z = (valuesOf model [ layer ] x).Head |> readable
+            let z = (valuesOf model [ layer ] x).Head |> Tensor.readable
             z.reshape (x.shape[0], -1L))
 
     let private blank (model: Model) =
         model.InputShape
-        |> Option.map (fun shape -> torch.zeros (Array.append [| 1L |] shape, model.Precision, model.Device))
+        |> Option.map (fun shape -> place model (torch.zeros (Array.append [| 1L |] shape)))
 
     /// (Name, operation, shape of one instance's values) of each layer; the shape is empty where the input's is unknown.
     let describe (model: Model) : (string * string * int64[])[] =
@@ -230,7 +267,7 @@ module Model =
 
             let quiet = { model with OnPass = ignore }
             requireImages quiet one
-            let placed = one.``to`` (model.Precision, model.Device)
+            let placed = place model one
 
             Scope.forwardOnly (fun () ->
                 Graph.runObserved observe Semantics.plain model.Graph [ model.Graph.Input, placed ] [

@@ -21,27 +21,23 @@ module Picture =
     // scipy.ndimage.gaussian_filter's defaults: truncated at 4 sigma, edges reflected (d c b a | a b c d | d c b a).
     let private blurred (sigma: float) (maps: Tensor) =
         let radius = int (4. * sigma + 0.5)
-        let bell = [| for i in -radius .. radius -> exp (-0.5 * float (i * i) / (sigma * sigma)) |]
+        let bell = [| for i in -radius .. radius -> exp (-0.5 * (float i / sigma) ** 2.) |]
+        let total = Array.sum bell
 
-        let kernel =
-            torch.tensor(Array.map (fun b -> b / Array.sum bell) bell).``to`` maps.device
+        /// What each pixel along a line of that many takes from each.
+        let weights size =
+            let weights = Array2D.zeroCreate size size
 
-        let along (dimension: int64) (maps: Tensor) =
-            let size = int maps.shape[int dimension]
+            for i in 0 .. size - 1 do
+                for k in -radius .. radius do
+                    let folded = (((i + k) % (2 * size)) + 2 * size) % (2 * size)
+                    let from = min folded (2 * size - 1 - folded)
+                    weights[i, from] <- weights[i, from] + bell[k + radius] / total
 
-            let reflect i =
-                let folded = ((i % (2 * size)) + 2 * size) % (2 * size)
-                int64 (min folded (2 * size - 1 - folded))
+            torch.tensor(weights).``to`` maps.device
 
-            let extended =
-                torch.tensor([| for i in -radius .. size - 1 + radius -> reflect i |]).``to`` maps.device
-
-            let windows =
-                maps.index_select(dimension, extended).unfold(dimension, int64 kernel.shape[0], 1L)
-
-            windows.matmul kernel
-
-        maps |> along 1L |> along 2L
+        let height, width = int maps.shape[1], int maps.shape[2]
+        (weights height).matmul(maps).matmul ((weights width).t ())
 
     /// <summary>Images (n×c×h×w) seen through their attributions, as bytes n×h×w×c: the mean over channels; divided by its
     /// maximum + 1e-9 where `normalise`; blurred by a Gaussian of `blur` pixels, and divided again, where blur > 0; pixels

@@ -24,6 +24,8 @@ type Target = {
     Output: Tensor -> Tensor
     Quantity: Quantity
     BatchSize: Instances -> int
+    /// Instances in the numbers that it computes in.
+    Prepare: Instances -> Instances
 }
 
 [<RequireQualifiedAccess>]
@@ -100,6 +102,7 @@ module Target =
         Output = Model.logits model
         Quantity = quantity
         BatchSize = Model.batchSize model
+        Prepare = Model.instances model
     }
 
     /// <summary>The value of a unit of a layer, by its row-major position in the layer. No op above the layer runs.</summary>
@@ -117,6 +120,7 @@ module Target =
                 values.narrow (1L, int64 unit, 1L)
         Quantity = Quantity.ofClass 0
         BatchSize = Model.batchSize model
+        Prepare = Model.instances model
     }
 
     /// <summary>Requires outputs without NaN or infinity.</summary>
@@ -149,20 +153,19 @@ module Target =
                 }
                 outputs
 
-    /// What the batch's own outputs are, without a gradient, computed at most once.
+    /// What the batch's own outputs are, without a gradient, computed at most once; they live as long as the scope that
+    /// this is called in.
     let explained (target: Target) (batch: Batch) : Explained =
-        // Whoever asks first may be in a scope of its own; the outputs live as long as the batch.
-        let owner = torch.CurrentDisposeScope
+        // Whoever asks first may do so in a scope that ends before the next one asks.
+        let keep = Scope.keepHere ()
 
-        let outputs () =
-            let outputs = Scope.forwardOnly (fun () -> checkedOutput target batch.Rows batch.X)
-
-            if not (isNull owner) then
-                owner.Attach(outputs.DetachFromDisposeScope())
-
-            outputs
-
-        { Rows = batch.Rows; Outputs = Lazy<Tensor> outputs }
+        {
+            Rows = batch.Rows
+            Outputs =
+                lazy
+                    (Scope.run (fun () -> Scope.forwardOnly (fun () -> checkedOutput target batch.Rows batch.X))
+                     |> keep)
+        }
 
     /// What is explained, narrowed to some positions in the batch (int64, m; repeats allowed).
     let at (positions: Tensor) (explained: Explained) : Explained = {

@@ -42,8 +42,7 @@ module internal Elf =
             BinaryPrimitives.WriteUInt16LittleEndian(Span(bytes, at, 2), value)
 
         let spells (text: string) at =
-            ReadOnlySpan(bytes, at, bytes.Length - at)
-                .StartsWith(ReadOnlySpan(Encoding.ASCII.GetBytes(text + "\000")))
+            ReadOnlySpan(bytes, at, bytes.Length - at).StartsWith(ReadOnlySpan(Encoding.ASCII.GetBytes(text + "\000")))
 
         let isElf =
             bytes.Length > 64 && u32 0 = 0x464c457fu && bytes[4] = 2uy && bytes[5] = 1uy

@@ -26,6 +26,8 @@ type Batch = { Rows: Tensor; X: Tensor }
 [<NoComparison; NoEquality>]
 type Instances = {
     Count: int
+    /// The numbers that they are read in, and that results about them are given in.
+    Type: torch.ScalarType
     Read: int -> int -> Tensor
 }
 
@@ -47,6 +49,20 @@ module Scope =
     let runMany (f: unit -> Tensor list) =
         use scope = torch.NewDisposeScope()
         f () |> List.map (keep scope)
+
+    /// Gives tensors that are made later, in whatever scope, to the scope that is open now.
+    let keepHere () : Tensor -> Tensor =
+        let scope = torch.CurrentDisposeScope
+
+        fun result ->
+            // Not MoveToOtherDisposeScope: a move to the scope that it is in leaves a tensor half in it, and its finaliser
+            // ends the process.
+            let result = result.DetachFromDisposeScope()
+
+            if not (isNull scope) then
+                scope.Attach result
+
+            result
 
     /// Runs f where no derivative will be asked of what it computes.
     let forwardOnly (f: unit -> 'a) =
@@ -89,6 +105,10 @@ module Tensor =
         else
             x
 
+    /// Whatever a network computes in and on, what comes out is on the processor and in float32 at least.
+    let readable (x: Tensor) =
+        x.``to`` ((if x.dtype = torch.float64 then torch.float64 else torch.float32), torch.CPU)
+
     /// Where x > 0.
     let isPositive (x: Tensor) = x.gt (0.0.ToScalar())
 
@@ -110,6 +130,7 @@ module Tensor =
 module Instances =
     let ofTensor (x: Tensor) = {
         Count = int x.shape[0]
+        Type = x.dtype
         Read = fun start length -> x.narrow (0L, start, length)
     }
 

@@ -46,6 +46,19 @@ public sealed class Model : IDisposable
 
     internal Core.Model Core { get; }
 
+    /// <summary>
+    /// The numbers that it computes in. A model that is loaded from a file computes in 64-bit floats where it is small,
+    /// since rounding to 32 bits flips the activations that are nearest to zero, and a few of them move a small network's
+    /// map by a percent; see <see cref="To"/>.
+    /// </summary>
+    public Precision Precision =>
+        Core.Precision?.Value switch
+        {
+            ScalarType.Float64 => Precision.Float64,
+            ScalarType.BFloat16 => Precision.BFloat16,
+            _ => Precision.Float32,
+        };
+
     /// <summary>The names of the places where the model can be cut, from the images to the logits.</summary>
     public IReadOnlyList<string> Layers { get; }
 
@@ -95,10 +108,10 @@ public sealed class Model : IDisposable
     /// <param name="preprocessing">What is done to images (0-255) before the file's own first step; nothing by default.</param>
     /// <exception cref="AttributionException">The file is missing, broken, or has an operator that is not supported.</exception>
     public static Model LoadOnnx(string path, Preprocessing? preprocessing = null) =>
-        Loaded(OnnxReader.Read(path, preprocessing));
+        Loaded(Onnx.OnnxReader.Read(path, preprocessing));
 
     private static Model Loaded(LoadedModel loaded) =>
-        new(ModelModule.toDevice(CPU, ScalarType.Float32, loaded.Core), loaded.Notes);
+        new(ModelModule.toDevice(CPU, ModelModule.defaultPrecision(loaded.Core), loaded.Core), loaded.Notes);
 
     /// <summary>The logits (n×k) of images.</summary>
     /// <param name="x">Instances: n×c×h×w, 0-255.</param>

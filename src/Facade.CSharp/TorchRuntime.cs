@@ -12,6 +12,10 @@ public static class TorchRuntime
     /// where it makes a tensor before that, on Debian 12, Ubuntu 22.04 or RHEL 9. Any further call does nothing.
     /// </summary>
     [ModuleInitializer]
-    [SuppressMessage("Usage", "CA2255", Justification = "TorchSharp's library must be loaded before any tensor is made.")]
+    [SuppressMessage(
+        "Usage",
+        "CA2255",
+        Justification = "TorchSharp's library must be loaded before any tensor is made."
+    )]
     public static void Start() => Runtime.start();
 }

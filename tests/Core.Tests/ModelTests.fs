@@ -148,6 +148,7 @@ let private passes =
             for precision, tolerance in [ torch.float64, 1e-12; torch.float32, 1e-5; torch.bfloat16, 0.05 ] do
                 let other = Model.toDevice torch.CPU precision model
                 close tolerance logits (Model.logits other x) (string precision)
+                Model.dispose other
 
             let bfloat = Model.toDevice torch.CPU torch.bfloat16 model
             Expect.equal (Model.logits bfloat x).dtype torch.float32 "logits of bfloat16 are readable"

@@ -1,10 +1,34 @@
 module Program
 
+open System
 open Expecto
 
 [<EntryPoint>]
 let main arguments =
     Attribution.Core.Runtime.start ()
 
-    testList "Core" [ RuntimeTests.tests; TensorTests.tests; DiffTests.tests; GraphTests.tests; ModelTests.tests ]
-    |> runTestsWithCLIArgs [] arguments
+    let result =
+        testList "Core" [
+            RuntimeTests.tests
+            TensorTests.tests
+            DiffTests.tests
+            GraphTests.tests
+            ModelTests.tests
+            BuildTests.tests
+            QuantityTests.tests
+            BaselineTests.tests
+            SaliencyTests.tests
+            QuadratureTests.tests
+            IntegratedGradientsTests.tests
+            InfluenceTests.tests
+            RankingTests.tests
+            AverageDropTests.tests
+            NecessityOrderingTests.tests
+            PictureTests.tests
+        ]
+        |> runTestsWithCLIArgs [] arguments
+
+    // The finaliser of a tensor left in an ended scope ends the process: it must not be one of ours.
+    GC.Collect()
+    GC.WaitForPendingFinalizers()
+    result

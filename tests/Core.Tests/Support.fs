@@ -43,7 +43,7 @@ let gaussian (rng: Random) shape =
 
 /// A law: it must hold for whatever the generator draws.
 let law name (check: Random -> unit) =
-    testPropertyWithConfig { FsCheckConfig.defaultConfig with maxTest = 40 } name (fun (seed: int) ->
+    testPropertyWithConfig { FsCheckConfig.defaultConfig with maxTest = 20 } name (fun (seed: int) ->
         use _ = torch.NewDisposeScope()
         check (Random seed))
 

@@ -117,13 +117,15 @@ public static class GoldenTests
         var classes = c.Golden.ReadInts("classes");
         int a = (int)classes[0],
             b = (int)classes[1];
-        var ofA = c.Images.Where(a);
+        // The oracle's subset is the first image's class.
+        var first = (int)c.Images.TrueClasses[0];
+        var ofFirst = c.Images.Where(first);
         foreach (var (layer, infix) in IsVgg(c) ? new[] { ("fc1", "fc1_"), ("fc2", "fc2_") } : [("32", "")])
         foreach (
             var (what, quantity, images) in new[]
             {
                 ("class_all", Quantity.Class(a), c.Images),
-                ("class_subset", Quantity.Class(a), ofA),
+                ("class_subset", Quantity.Class(first), ofFirst),
                 ("margin_all", Quantity.Margin(a, b), c.Images),
                 ("predicted_all", Quantity.Predicted, c.Images),
             }
@@ -139,7 +141,7 @@ public static class GoldenTests
 
         var interests = new Interest[]
         {
-            new(Quantity.Class(a), i => c.Images.TrueClasses[i] == a),
+            new(Quantity.Class(first), i => c.Images.TrueClasses[i] == first),
             new(Quantity.Predicted),
         };
         var together = InflDirected.Influences(c.Model, DenseLayer(c), interests, c.Images, batchSize: 5);

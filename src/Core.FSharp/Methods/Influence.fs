@@ -32,8 +32,9 @@ module Influence =
             raise (AttributionException "The distribution of interest is empty: no instance belongs to it.")
 
         let sums: Tensor[] = Array.create interests.Length null
+        let keep = Scope.keepHere ()
 
-        instances
+        Model.instances model instances
         |> Instances.iter (Model.batchSize model instances) (fun batch ->
             let values = Scope.forwardOnly (fun () -> slice.H batch.X)
             let logits, pull = Diff.evalReverseDiff (slice.G values.Tail) values.Head
@@ -56,15 +57,17 @@ module Influence =
                     let ask (outputs: Tensor) =
                         interest.Quantity.Of explained outputs * among
 
-                    let sum = (pull (Diff.gradEach ask logits)).sum [| 0L |]
-                    let total = if isNull sums[i] then sum else sums[i] + sum
+                    let sum = (Tensor.readable (pull (Diff.gradEach ask logits))).sum [| 0L |]
 
-                    if not (isNull sums[i]) then
-                        sums[i].Dispose()
+                    if isNull sums[i] then
+                        sums[i] <- keep sum
+                    else
+                        sums[i].add_ sum |> ignore))
 
-                    sums[i] <- total.DetachFromDisposeScope()))
-
-        Array.map2 (fun (sum: Tensor) (count: int) -> sum.div_ (count.ToScalar())) sums counts
+        Array.map2
+            (fun (sum: Tensor) (count: int) -> (sum / count.ToScalar()).``to``(instances.Type, torch.CPU))
+            sums
+            counts
 
     /// <summary>The influence on one quantity over all instances.</summary>
     let ofQuantity quantity layer model instances =
@@ -90,11 +93,10 @@ module Influence =
     let activations (units: int[]) (layer: string) (model: Model) (instances: Instances) : Tensor =
         let columns = torch.tensor (Array.map int64 units)
 
-        instances
+        Model.instances model instances
         |> Instances.map (Model.batchSize model instances) (fun batch ->
             Scope.forwardOnly (fun () ->
-                let values = Model.units layer model batch.X
-                values.index_select (1L, columns)))
+                (Model.units layer model batch.X).index_select(1L, columns).``to`` instances.Type))
 
     /// <summary>Selectivity: the area under the ROC curve of a value as a detector of one class against another; ties count
     /// half. 1 where every value of the class exceeds every other, 0.5 where it tells nothing.</summary>

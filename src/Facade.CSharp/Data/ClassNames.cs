@@ -52,6 +52,9 @@ public sealed class ClassNames
     /// <summary>The name of class k.</summary>
     public string this[int k] => names.TryGetValue(k, out var name) ? name : $"class {k}";
 
+    /// <summary>The names of the classes 0, 1, …</summary>
+    public static ClassNames Of(IEnumerable<string> names) => new(Numbered(names));
+
     /// <summary>Reads names from a text file with one a line (an ImageNet id such as n01440764 before it is dropped),
     /// a JSON object of index -> [id, name] or index -> name, or a list of strings as JSON or Python writes it.</summary>
     /// <exception cref="AttributionException">The file cannot be read, or is none of these.</exception>

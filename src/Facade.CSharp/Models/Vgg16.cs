@@ -17,7 +17,7 @@ internal static class Vgg16
     private static readonly (string Array, string Layer)[] Dense = [("fc6", "fc1"), ("fc7", "fc2"), ("fc8", "fc3")];
 
     // The mean colour of ImageNet, which the network subtracts.
-    private static readonly float[] MeanColour = [123.68f, 116.779f, 103.939f];
+    private static readonly double[] MeanColour = [123.68, 116.779, 103.939];
 
     /// <summary>The network of a file. Layers: conv1_1…conv5_3 (conv1_1l… before the ReLU), pool1…pool5, flatten, fc1, fc2
     /// (fc1l, fc2l before the ReLU), fc3l.</summary>

@@ -13,7 +13,6 @@ internal sealed class OnnxFile
 
     private readonly Dictionary<string, NodeProto> producers = [];
     private readonly Dictionary<string, TensorProto> initializers = [];
-    private readonly Dictionary<string, Value> constants = [];
 
     public OnnxFile(string path, ModelProto model)
     {
@@ -55,15 +54,11 @@ internal sealed class OnnxFile
     public bool Names(string tensor) =>
         tensor == Input.Name || producers.ContainsKey(tensor) || initializers.ContainsKey(tensor);
 
-    /// <summary>The weights of that name, read once; null where no initializer is named so.</summary>
-    public Value? Constant(string name)
-    {
-        if (constants.TryGetValue(name, out var known))
-            return known;
-        return initializers.TryGetValue(name, out var stored)
-            ? constants[name] = Value.Constant(name, Tensors.Read(stored, $"tensor '{name}'"))
+    /// <summary>The weights of that name; null where no initializer is named so.</summary>
+    public Value? Constant(string name) =>
+        initializers.TryGetValue(name, out var stored)
+            ? Value.Constant(name, Tensors.Read(stored, $"tensor {OnnxFault.Quoted(name)}"))
             : null;
-    }
 
     /// <summary>The softmax, if any, that the output is the result of, but for reshaping.</summary>
     public NodeProto? FinalSoftmax(string output)
@@ -84,7 +79,7 @@ internal sealed class OnnxFile
 
     /// <summary>The nodes that a tensor is computed by, each after those that give its inputs.</summary>
     /// <exception cref="AttributionException">A node needs its own result, or a tensor that nothing gives.</exception>
-    public IReadOnlyList<NodeProto> Needed(string output, Func<string, string> alias)
+    public IReadOnlyList<NodeProto> Needed(string output)
     {
         var order = new List<NodeProto>();
         var finished = new Dictionary<NodeProto, bool>(ReferenceEqualityComparer.Instance);
@@ -92,7 +87,6 @@ internal sealed class OnnxFile
 
         void Enter(string name, string reader)
         {
-            name = alias(name);
             if (producers.TryGetValue(name, out var node))
                 stack.Push((node, false));
             else if (name.Length > 0 && name != Input.Name && !initializers.ContainsKey(name))
@@ -122,5 +116,6 @@ internal sealed class OnnxFile
 
     public static bool IsStandard(string domain) => domain is "" or "ai.onnx";
 
-    public AttributionException Fault(string problem, Exception? cause = null) => new($"'{Path}' {problem}.", cause);
+    public AttributionException Fault(string problem, Exception? cause = null) =>
+        OnnxFault.Of($"'{Path}' {problem}.", cause);
 }

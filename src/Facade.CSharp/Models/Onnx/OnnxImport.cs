@@ -13,47 +13,45 @@ internal sealed class OnnxImport(OnnxFile file, ImageLayout layout, Preprocessin
     private readonly GraphBuilder graph = new(file.Names);
     private readonly Dictionary<string, Value> values = [];
 
+    private readonly List<string> notes = [.. new[] { layout.Note }.OfType<string>()];
+
     /// <summary>The network whose logits are the output, before a final softmax.</summary>
     /// <exception cref="AttributionException">The network cannot be run, or the output is not n×k.</exception>
     public LoadedModel To(string output)
     {
+        var nodes = file.Needed(output);
         var softmax = file.FinalSoftmax(output);
-        string Source(string name) => name == softmax?.Output[0] ? softmax.Input[0] : name;
-        var nodes = file.Needed(output, Source);
         var images = Images();
         var ops = new OnnxOps(graph, layout.Batch);
         foreach (var proto in nodes)
-            Convert(ops, proto, Source);
+            Convert(ops, proto, isFinalSoftmax: ReferenceEquals(proto, softmax));
 
-        var logits = Logits(output, Find(Source(output))!);
-        string?[] notes =
-        [
-            layout.Note,
-            softmax is null
-                ? null
-                : $"The final {softmax.OpType} ('{softmax.Output[0]}') is left out, since scores are logits.",
-        ];
-        return new LoadedModel(
-            Build.Model(layout.Image, images, logits.Name, graph.Nodes),
-            [.. notes.OfType<string>()],
-            (int)logits.Shape!.Sizes[1]
-        );
+        var result = Find(output) ?? throw file.Fault($"has the output '{output}', which is not supported");
+        var logits = Logits(output, result);
+        var model = Build.Model(layout.Image, images, logits.Name, graph.Nodes);
+        return new LoadedModel(model, notes, (int)logits.Shape!.Sizes[1]);
     }
 
     private Value? Find(string name) => name.Length == 0 ? null : values.GetValueOrDefault(name) ?? file.Constant(name);
 
-    private void Convert(OnnxOps ops, NodeProto proto, Func<string, string> source)
+    private void Convert(OnnxOps ops, NodeProto proto, bool isFinalSoftmax)
     {
         Value? Given(string name) =>
             name.Length == 0
                 ? null
-                : Find(source(name))
+                : Find(name)
                     ?? throw file.Fault(
                         $"has a node '{proto.Name}' ({proto.OpType}) that takes '{name}', which is not supported"
                     );
         var node = new OnnxNode(file.Path, proto, [.. proto.Input.Select(Given)], file.Opset, file.Tensors);
         if (!OnnxFile.IsStandard(proto.Domain))
             throw node.Fault($"is of the domain '{proto.Domain}', which is not supported");
+        if (isFinalSoftmax && OnnxOps.IsOverClasses(node))
+        {
+            notes.Add($"The final {proto.OpType} ('{node.Output}') is left out, since scores are logits.");
+            values[node.Output] = node.Input(0);
+            return;
+        }
         try
         {
             foreach (var (name, value) in proto.Output.Zip(ops.Convert(node)))
@@ -74,8 +72,8 @@ internal sealed class OnnxImport(OnnxFile file, ImageLayout layout, Preprocessin
 
     private Value Logits(string output, Value result)
     {
-        if (result.Shape is { RowsAreInstances: true, Sizes: [_, _, .. var rest] } && rest.All(size => size == 1))
-            return rest.Length == 0 ? result : graph.Emit(graph.Unique("logits"), Op.Flatten, null, result);
+        if (result.Shape is { RowsAreInstances: true, Sizes: [_, .. var each] } && each.Count(size => size > 1) <= 1)
+            return each.Length == 1 ? result : graph.Emit(graph.Unique("logits"), Op.Flatten, null, result);
         var shape = result.Shape?.At(layout.Batch) ?? result.First.shape;
         throw file.Fault(
             $"has the output '{output}' of the shape [{string.Join(", ", shape)}], which is not one score for each class of each image"

@@ -65,11 +65,11 @@ internal sealed class OnnxNode(
     public string Text(string attribute, string otherwise) =>
         attributes.TryGetValue(attribute, out var found) ? found.S.ToStringUtf8() : otherwise;
 
-    public ScalarType TypeOf(long dataType) => tensors.TypeOf(dataType, $"a value of node '{Name}'");
+    public ScalarType TypeOf(long dataType) => tensors.TypeOf(dataType, $"a value of node {OnnxFault.Quoted(Name)}");
 
     public Tensor? Tensor(string attribute) =>
         attributes.TryGetValue(attribute, out var found) && found.T is { } tensor
-            ? tensors.Read(tensor, $"the constant of node '{Name}'")
+            ? tensors.Read(tensor, $"the constant of node {OnnxFault.Quoted(Name)}")
             : null;
 
     public float[]? Floats(string attribute) =>
@@ -107,5 +107,5 @@ internal sealed class OnnxNode(
     public string Name => proto.Name.Length > 0 ? proto.Name : string.Join(", ", proto.Output);
 
     public AttributionException Fault(string problem, Exception? cause = null) =>
-        new($"'{path}': operator '{Op}' (node '{Name}') {problem}.", cause);
+        OnnxFault.Of($"'{path}': operator '{Op}' (node '{Name}') {problem}.", cause);
 }

@@ -50,8 +50,8 @@ internal sealed class OnnxOps(GraphBuilder graph, long batch)
             "Unsqueeze" => Unsqueeze(node),
             "Transpose" => Transpose(node),
             "Concat" => Concat(node),
-            "Softmax" => Softmax(node, Op.NewSoftmax, F.softmax),
-            "LogSoftmax" => Softmax(node, null, (x, axis, _) => F.log_softmax(x, axis)),
+            "Softmax" => Softmax(node, Op.NewSoftmax, (x, axis) => F.softmax(x, axis)),
+            "LogSoftmax" => Softmax(node, null, F.log_softmax),
             "Pad" => Pad(node),
             "Clip" => Clip(node),
             "Cast" => Cast(node),
@@ -266,7 +266,7 @@ internal sealed class OnnxOps(GraphBuilder graph, long batch)
             "Gemm",
             t =>
             {
-                var product = (transA ? t[0].t() : t[0]).matmul(transB ? t[1].t() : t[1]) * alpha;
+                var product = Product(transA ? t[0].t() : t[0], transB ? t[1].t() : t[1]) * alpha;
                 return t.Count > 2 ? product + t[2] * beta : product;
             },
             null,
@@ -285,9 +285,11 @@ internal sealed class OnnxOps(GraphBuilder graph, long batch)
         graph.Emit(
             name,
             Build.Linear(weight, bias!),
-            t => t[0].matmul(Value.Meta(weight.shape.Reverse(), weight.dtype)),
+            t => Product(t[0], Value.Meta(weight.shape.Reverse(), weight.dtype)),
             x
         );
+
+    private static Tensor Product(Tensor a, Tensor b) => Build.Apply(Op.MatMul, [a, b]);
 
     private Value MatMul(OnnxNode node)
     {
@@ -313,6 +315,8 @@ internal sealed class OnnxOps(GraphBuilder graph, long batch)
     {
         if (t[1].device_type == DeviceType.META)
             return t[0] + t[1];
+        if (t[1].eq(0).any().ToBoolean())
+            throw new InvalidOperationException("it divides by zero");
         var opposite = t[1].eq(-1);
         return torch.where(opposite, -t[0], torch.div(t[0], t[1].masked_fill(opposite, 1), RoundingMode.trunc));
     }
@@ -456,18 +460,31 @@ internal sealed class OnnxOps(GraphBuilder graph, long batch)
         return Typed(node, Op.NewConcat(axis), [.. parts]);
     }
 
-    private Value Softmax(OnnxNode node, Func<long, Op>? typed, Func<Tensor, long, ScalarType?, Tensor> f)
+    // Before version 13 all dimensions from the axis on were one distribution.
+    private static (int Axis, int End) Distribution(OnnxNode node)
     {
-        var x = node.Input(0);
-        var together = node.Opset < 13;
-        var axis = node.Axis(node.Int("axis", together ? 1 : -1), x.Rank);
-        // Before version 13 all dimensions from the axis on were one distribution.
-        together &= x.First.shape[(axis + 1)..].Any(size => size > 1);
-        if (x.Shape is { } shape && (shape.Axis == axis || together && shape.Axis > axis))
-            throw node.Fault("mixes the instances of a batch");
-        if (typed is not null && !together)
-            return Typed(node, typed(axis), x);
-        return Unary(node, t => together ? f(t.flatten(axis), axis, null).reshape(t.shape) : f(t, axis, null));
+        var (x, isOld) = (node.Input(0), node.Opset < 13);
+        var axis = node.Axis(node.Int("axis", isOld ? 1 : -1), x.Rank);
+        var end = isOld && x.First.shape[(axis + 1)..].Any(size => size > 1) ? x.Rank : axis + 1;
+        return x.Shape is { } shape && shape.Axis >= axis && shape.Axis < end
+            ? throw node.Fault("mixes the instances of a batch")
+            : (axis, end);
+    }
+
+    /// <summary>Whether a softmax makes one distribution of each instance.</summary>
+    public static bool IsOverClasses(OnnxNode node)
+    {
+        var (axis, end) = Distribution(node);
+        return node.Input(0).Shape is { RowsAreInstances: true } shape
+            && shape.Sizes.Where((size, i) => i < axis || i >= end).All(size => size == 1);
+    }
+
+    private Value Softmax(OnnxNode node, Func<long, Op>? typed, Func<Tensor, long, Tensor> f)
+    {
+        var (axis, end) = Distribution(node);
+        if (end > axis + 1)
+            return Unary(node, t => f(t.flatten(axis), axis).reshape(t.shape));
+        return typed is null ? Unary(node, t => f(t, axis)) : Typed(node, typed(axis), node.Input(0));
     }
 
     private Value Pad(OnnxNode node)
@@ -485,10 +502,7 @@ internal sealed class OnnxOps(GraphBuilder graph, long batch)
                 given[i],
                 given[i + axes.Length]
             );
-        var spare = pads.Length;
-        while (spare > 2 && pads[spare - 1] == 0 && pads[spare - 2] == 0)
-            spare -= 2;
-        var (kept, value) = (pads[..spare], node.Number("value", 2) ?? 0);
+        var value = node.Number("value", 2) ?? 0;
         var mode = node.Text("mode", "constant") switch
         {
             "constant" => PaddingModes.Constant,
@@ -496,7 +510,16 @@ internal sealed class OnnxOps(GraphBuilder graph, long batch)
             "edge" => PaddingModes.Replicate,
             var other => throw node.Fault($"has the unknown mode '{other}'"),
         };
-        return Unary(node, t => F.pad(t, kept, mode, value));
+        Tensor Filled(IReadOnlyList<Tensor> t) => F.pad(t[0], pads, PaddingModes.Constant, value);
+        if (mode == PaddingModes.Constant)
+            return graph.Pure(node.Output, node.Op, Filled, null, x);
+
+        // libtorch repeats what is in the spatial dimensions, all of them.
+        long[] spatial = x.Rank is >= 3 and <= 5 ? pads[..(2 * (x.Rank - 2))] : [];
+        var room = mode == PaddingModes.Reflect ? SpatialSizes(x).Min() - 1 : Most;
+        if (spatial.Length == 0 || pads[spatial.Length..].Any(p => p != 0) || spatial.Any(p => p < 0 || p > room))
+            throw node.Fault($"has pads [{string.Join(", ", given)}], which the mode does not take here");
+        return graph.Pure(node.Output, node.Op, t => F.pad(t[0], spatial, mode), Filled, x);
     }
 
     private Value Clip(OnnxNode node)
@@ -591,7 +614,7 @@ internal sealed class OnnxOps(GraphBuilder graph, long batch)
                 if (step < 0)
                 {
                     // What runs backwards is what runs forwards over the mirrored dimension.
-                    t = t.flip(axis);
+                    t = t.device_type == DeviceType.META ? t : t.flip(axis);
                     var (from, to) = (Bound(starts[i], -1, size - 1), Bound(ends[i], -1, size - 1));
                     t = t.slice(axis, size - 1 - from, Math.Max(size - 1 - from, size - 1 - to), -step);
                 }

@@ -36,6 +36,8 @@ internal sealed class TensorReader(string path)
         [DataType.Uint64] = new(ScalarType.Int64, ScalarType.Int64, 8),
     };
 
+    private readonly Dictionary<TensorProto, Tensor> read = new(ReferenceEqualityComparer.Instance);
+
     /// <summary>TorchSharp's type for an ONNX element type as models compute with it: float32 for every real number.</summary>
     /// <exception cref="AttributionException">The type is not one that networks compute with.</exception>
     public ScalarType TypeOf(long dataType, string what) => Find(dataType, what).Working;
@@ -44,21 +46,27 @@ internal sealed class TensorReader(string path)
     /// <param name="tensor">What the file holds; its raw bytes are let go of.</param>
     /// <param name="what">The tensor's name in a message.</param>
     /// <exception cref="AttributionException">The tensor lies about its size, or its type or place is not supported.</exception>
-    public Tensor Read(TensorProto tensor, string what)
+    public Tensor Read(TensorProto tensor, string what) =>
+        read.TryGetValue(tensor, out var known) ? known : read[tensor] = ReadOnce(tensor, what);
+
+    private Tensor ReadOnce(TensorProto tensor, string what)
     {
         var element = Find(tensor.DataType, what);
         var length = ByteCount(tensor, element, what);
         using var source = Open(tensor, length, what);
-        if (source.Length - source.Position < length)
-            throw Fault(what, $"should hold {length} bytes by its shape, but holds {source.Length}");
-
-        using var scope = NewDisposeScope();
-        var values = torch.empty([.. tensor.Dims], element.Stored);
-        foreach (var block in new TensorBytes(values))
-            source.ReadExactly(block);
-        if (element.Unsigned)
-            values = values.to(ScalarType.Int64).bitwise_and((1L << (8 * element.Bytes)) - 1);
-        return values.to(element.Working).MoveToOuterDisposeScope();
+        return FileErrors.Reading(
+            $"{what} of '{path}'",
+            () =>
+            {
+                using var scope = NewDisposeScope();
+                var values = torch.empty([.. tensor.Dims], element.Stored);
+                foreach (var block in new TensorBytes(values))
+                    source.ReadExactly(block);
+                if (element.Unsigned)
+                    values = values.to(ScalarType.Int64).bitwise_and((1L << (8 * element.Bytes)) - 1);
+                return values.to(element.Working).MoveToOuterDisposeScope();
+            }
+        );
     }
 
     // The numbers stand in raw bytes, in another file, or in a field of their type.
@@ -112,13 +120,13 @@ internal sealed class TensorReader(string path)
         var location = Entry("location") ?? throw Fault(what, "says that it is in another file, but not in which");
         var parts = location.Split('/', '\\');
         if (Path.IsPathRooted(location) || parts.Contains("..") || parts.Any(p => p.Contains(':')))
-            throw Fault(what, $"is in '{location}', but only files inside the model's folder are read");
+            throw Fault(what, $"is in {OnnxFault.Quoted(location)}, but only files inside the model's folder are read");
 
         var offsetGiven = long.TryParse(Entry("offset") ?? "0", out var offset);
         var lengthGiven = long.TryParse(Entry("length") ?? $"{length}", out var stated);
         var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
         return FileErrors.Reading(
-            $"'{location}', which holds {what} of '{path}'",
+            $"{OnnxFault.Quoted(location)}, which holds {what} of '{path}'",
             () =>
             {
                 var stream = new FileStream(Path.Combine(folder, location), FileMode.Open, FileAccess.Read);
@@ -138,5 +146,5 @@ internal sealed class TensorReader(string path)
         ?? throw Fault(what, $"holds elements of ONNX type {dataType}, which is not supported");
 
     private AttributionException Fault(string what, string problem) =>
-        new($"'{path}': {what} {problem}; export the model again.");
+        OnnxFault.Of($"'{path}': {what} {problem}; export the model again.");
 }

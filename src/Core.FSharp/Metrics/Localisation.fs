@@ -1,0 +1,34 @@
+namespace Attribution.Core
+
+open TorchSharp
+
+/// <summary>Where the positive attribution lies, for images in which a region is known (masks n×h×w of booleans).</summary>
+/// <remarks>The share inside is the energy-based pointing game of Wang et al., Score-CAM, arXiv 1910.01279; the hit rate of the
+/// largest pixel is the pointing game of Zhang et al., arXiv 1608.00507. A uniform map scores its mask's share of the image
+/// in both.</remarks>
+[<RequireQualifiedAccess>]
+module Localisation =
+    let private numbers (f: unit -> Tensor) : float[] =
+        use _ = torch.NewDisposeScope()
+        Scope.forwardOnly (fun () -> Tensor.toArray<float>(f().``to`` torch.float64))
+
+    /// <summary>Σ_{p ∈ mask} max(A_p, 0) / Σ_p max(A_p, 0) of each map (n); NaN where no attribution is positive.</summary>
+    let shares (masks: Tensor) (attributions: Tensor) : float[] =
+        numbers (fun () ->
+            let positive =
+                (Tensor.pixels attributions).``to``(torch.float64).clamp_min(0.0.ToScalar())
+
+            (positive * masks).sum [| 1L; 2L |] / positive.sum [| 1L; 2L |])
+
+    /// <summary>Whether the largest attribution of each map, the first on ties, lies inside: 1 or 0 (n); NaN where none is
+    /// positive.</summary>
+    let hits (masks: Tensor) (attributions: Tensor) : float[] =
+        numbers (fun () ->
+            let largest = (Ranking.ranks (Tensor.pixels attributions)).eq(0L.ToScalar())
+
+            (largest * masks).sum([| 1L; 2L |]).``to``(torch.float64)
+            / largest.sum [| 1L; 2L |])
+
+    /// The share of each image that its mask covers (n).
+    let areas (masks: Tensor) : float[] =
+        numbers (fun () -> masks.``to``(torch.float64).mean [| 1L; 2L |])

@@ -1,0 +1,119 @@
+[<RequireQualifiedAccess>]
+module Attribution.Runner.Report
+
+open System
+open System.Diagnostics
+open System.IO
+open Attribution
+
+/// The page, the numbers and the pictures, written as drafts.
+let write (output: Output) source (report: AttributionReport) =
+    for image in report.Images do
+        image.Write(output.Draft image.Name)
+
+    report.WriteScoresCsv(output.Draft "scores.csv")
+    report.WriteScoresJson(output.Draft "scores.json")
+    report.WriteExpertsJson(output.Draft "experts.json")
+    File.WriteAllText(output.Draft "index.html", ReportPage.render source report)
+
+/// Shows the page in the user's browser. What keeps it from opening is no failure of the report.
+let private show page =
+    let opener =
+        if OperatingSystem.IsMacOS() then "open"
+        elif OperatingSystem.IsWindows() then "explorer"
+        else "xdg-open"
+
+    try
+        use _ = Process.Start(ProcessStartInfo(opener, [ page ]))
+        ()
+    with _ ->
+        Terminal.say $"No browser could be opened: open {page}."
+
+let private finish arguments (output: Output) source report =
+    Terminal.watch "Writing the report" (fun _ -> write output source report)
+    Output.commit $"index.html, scores, experts and {report.Images.Count} pictures" output
+    let page = Path.Combine(output.Folder.FullPath, "index.html")
+    Terminal.say $"Open {page}"
+
+    if List.contains Arg.Open arguments.Given then
+        show page
+
+let private create arguments (title: string) model images options =
+    Terminal.watch title (fun progress ->
+        AttributionReport.Create(model, images, options, Terminal.part progress 0. 1., arguments.Stop))
+
+let private pair arguments inputs option pick =
+    arguments
+    |> Arguments.tryPick pick
+    |> Option.map (fun text ->
+        match Arguments.parts text |> List.map (Inputs.classOf inputs) with
+        | [ a; b ] -> ClassPair(a, b)
+        | _ -> Arguments.wrong $"{option} takes two classes, A,B, and not '{text}'.")
+    |> Option.toObj
+
+let private positive name pick arguments =
+    match arguments |> Arguments.atLeast 1 name pick 0 with
+    | 0 -> Nullable()
+    | n -> Nullable n
+
+let private seed arguments =
+    arguments |> Arguments.tryPick (function Arg.Seed n -> Some n | _ -> None) |> Option.defaultValue 1
+
+let private options arguments (inputs: Inputs) =
+    ReportOptions(
+        Names = inputs.Names,
+        Classes = pair arguments inputs "--classes" (function Arg.Classes text -> Some text | _ -> None),
+        Related = pair arguments inputs "--related" (function Arg.Related text -> Some text | _ -> None),
+        Figures =
+            (match arguments |> Arguments.tryPick (function Arg.Figures text -> Some text | _ -> None) with
+             | Some text -> Array.ofList (Arguments.integers "--figures" text)
+             | None -> null),
+        Layer = Option.toObj (Arguments.layer arguments),
+        DropClass =
+            (match arguments |> Arguments.tryPick (function Arg.Drop_Class text -> Some text | _ -> None) with
+             | Some text -> Nullable(Inputs.classOf inputs text)
+             | None -> Nullable()),
+        PixelsPerStep = positive "--pixels-per-step" (function Arg.Pixels_Per_Step n -> Some n | _ -> None) arguments,
+        Seed = seed arguments
+    )
+
+/// The arguments as they were given, for the page.
+let private spelled (name: string) =
+    Environment.GetCommandLineArgs()
+    |> Array.skip 1
+    |> Array.map (fun word -> if word.Contains ' ' then $"'{word}'" else word)
+    |> String.concat " "
+    |> fun rest -> if rest.StartsWith name then $"attribution {rest}" else $"attribution {name}"
+
+let private run arguments =
+    use output = Output.create arguments
+    use inputs = Inputs.load arguments
+    let file, data = Path.GetFileName inputs.ModelFile, Path.GetFileName inputs.Source
+
+    create arguments $"Explaining {inputs.Selected.Count} images" inputs.Model inputs.Selected (options arguments inputs)
+    |> finish arguments output {
+        Title = $"What {file} looks at in {data}"
+        Model = file
+        Data = data
+        Command = spelled "report"
+    }
+
+let command = {
+    Name = "report"
+    Summary = "Makes a page of everything: experts, methods side by side, and how good their maps are."
+    Syntax = $"{Inputs.syntax} [--out FOLDER]"
+    Options =
+        Inputs.options
+        @ [
+            "--classes"
+            "--related"
+            "--figures"
+            "--layer"
+            "--drop-class"
+            "--pixels-per-step"
+            "--seed"
+            "--out"
+            "--open"
+        ]
+    Run = run
+}
