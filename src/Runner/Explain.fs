@@ -55,13 +55,7 @@ let private run arguments =
             let i = part.Start + k
             let index = inputs.Positions[i].ToString().PadLeft(digits, '0')
 
-            ExplanationPicture(
-                $"{method.Name} · {method.Description}",
-                title inputs i,
-                inputs.Names,
-                predicted[i],
-                truth i
-            )
+            ExplanationPicture(method.Name, method.Description, title inputs i, inputs.Names, predicted[i], truth i)
                 .Write(out.Draft $"{method.Name}-{index}.png", part.X[int64 k], maps[int64 k], float images.Peak)
 
     let files =

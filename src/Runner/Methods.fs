@@ -38,7 +38,7 @@ module Methods =
         | Some layer -> layer
         | None ->
             let layer = Cuts.Default inputs.Model
-            Terminal.say $"Cut at layer '{layer}', before its activation; --layer names another."
+            Terminal.say $"Cut at layer '{layer}'; --layer names another."
             layer
 
     /// The expert that the arguments ask for, among these images.
@@ -85,13 +85,20 @@ module Methods =
         else
             None
 
+    let private quantityOf arguments inputs =
+        let quantity = Inputs.quantity inputs (Arguments.quantity arguments)
+        quantity, (quantity inputs.Selected).Name
+
+    let private alone multiply =
+        if multiply then "" else " · gradient alone"
+
     let private saliency arguments inputs =
         let multiply = Arguments.multiply arguments
-        let quantity = Inputs.quantity inputs (Arguments.quantity arguments)
+        let quantity, asked = quantityOf arguments inputs
 
         {
             Name = "saliency"
-            Description = if multiply then "gradient × input" else "gradient"
+            Description = asked + alone multiply
             Passes = 3.
             Attribute =
                 fun part progress ->
@@ -113,11 +120,11 @@ module Methods =
         let start, baseline = Arguments.baseline arguments
         let rule = Arguments.rule arguments
         let multiply = Arguments.multiply arguments
-        let quantity = Inputs.quantity inputs (Arguments.quantity arguments)
+        let quantity, asked = quantityOf arguments inputs
 
         {
             Name = "integrated-gradients"
-            Description = $"{steps} steps from {start}"
+            Description = $"{asked} · {steps} steps from {start}{alone multiply}"
             Passes = 3. * float steps
             Attribute =
                 fun part progress ->
@@ -135,11 +142,13 @@ module Methods =
         }
 
     let private influenceDirected arguments (inputs: Inputs) (expert: ExpertSummary) =
+        let multiply = Arguments.multiply arguments
         let explain = InflDirected(inputs.Model, expert.Layer, Quantity.Predicted)
 
         {
             Name = "influence-directed"
-            Description = $"unit {expert.Expert} of layer {expert.Layer}, distribution {expert.Distribution}"
+            Description =
+                $"unit {expert.Expert} of layer {expert.Layer} · {expert.Quantity} over {expert.Distribution}{alone multiply}"
             Passes = 3.
             Attribute =
                 fun part progress ->
@@ -147,7 +156,7 @@ module Methods =
                         expert.Expert,
                         part.X,
                         Arguments.batchSize arguments,
-                        Arguments.multiply arguments,
+                        multiply,
                         progress,
                         arguments.Stop
                     )

@@ -26,6 +26,7 @@ public sealed class ExplanationPicture
     private static readonly SKColor red = new(0xa4, 0x0e, 0x26);
 
     private readonly string method;
+    private readonly string settings;
     private readonly string instance;
     private readonly string predicted;
     private readonly string? truth;
@@ -33,19 +34,21 @@ public sealed class ExplanationPicture
 
     /// <summary>A picture's labels.</summary>
     /// <param name="method">What made the attribution.</param>
+    /// <param name="settings">Its settings, for people.</param>
     /// <param name="instance">Which image it is.</param>
     /// <param name="names">What classes are called.</param>
     /// <param name="predictedClass">The class that the model gives the image.</param>
     /// <param name="trueClass">The image's true class; null where it is not known.</param>
     public ExplanationPicture(
         string method,
+        string settings,
         string instance,
         ClassNames names,
         long predictedClass,
         long? trueClass = null
     )
     {
-        (this.method, this.instance) = (method, instance);
+        (this.method, this.settings, this.instance) = (method, settings, instance);
         predicted = Name(predictedClass);
         truth = trueClass is { } y ? Name(y) : null;
         isCorrect = trueClass == predictedClass;
@@ -92,7 +95,7 @@ public sealed class ExplanationPicture
         // Whole factors and no smoothing: every pixel of a small image stays a crisp square.
         var factor = (LeastPanel + Math.Min(height, width) - 1) / Math.Min(height, width);
         var panel = new SKSize(width * factor, height * factor);
-        var top = Margin + 3 * LineHeight + Gap;
+        var top = Margin + 4 * LineHeight + Gap;
         var info = new SKImageInfo(
             (int)(2 * Margin + panels.Length * panel.Width + (panels.Length - 1) * Gap),
             (int)(top + panel.Height + LineHeight + Margin)
@@ -104,7 +107,8 @@ public sealed class ExplanationPicture
         var room = info.Width - 2 * Margin;
         var line = Margin + TitleSize;
         Text(canvas, method, Margin, line, room, ink, TitleSize);
-        Text(canvas, instance, Margin, line += LineHeight, room, faint);
+        Text(canvas, settings, Margin, line += LineHeight, room, faint);
+        Text(canvas, instance, Margin, line += LineHeight, room, ink);
         Classes(canvas, line + LineHeight, room);
 
         foreach (var (i, (caption, pixels)) in panels.Index())
