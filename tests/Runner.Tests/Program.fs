@@ -1,4 +1,27 @@
-module Program
+module Tests
+
+open System
+open Expecto
+open Attribution
 
 [<EntryPoint>]
-let main _ = 0
+let main arguments =
+    TorchRuntime.Start()
+
+    // The console and its streams are the process's own, so that one test must follow another.
+    let result =
+        testList "Runner" [
+            UsageTests.tests
+            LayersTests.tests
+            ExplainTests.tests
+            ExpertsTests.tests
+            EvaluateTests.tests
+            BadInputTests.tests
+        ]
+        |> testSequenced
+        |> runTestsWithCLIArgs [] arguments
+
+    // The finaliser of a tensor left in an ended scope ends the process: it must not be one of ours.
+    GC.Collect()
+    GC.WaitForPendingFinalizers()
+    result

@@ -1,0 +1,184 @@
+module EvaluateTests
+
+open System.Globalization
+open System.IO
+open Expecto
+open TorchSharp
+open Attribution
+open Support
+
+let private all =
+    "--methods saliency,integrated-gradients,influence-directed --metrics average-drop,necessity-ordering"
+
+let private rows file =
+    File.ReadAllLines file |> Array.map _.Split(',')
+
+let private score (file: string) (method: string) (metric: string) =
+    (json file).GetProperty(method).GetProperty(metric)
+
+let tests =
+    testList "evaluate" [
+        example "writes a score for each image, method and metric, and prints their table" (fun folder ->
+            let out = folder </> "out"
+
+            let said =
+                attribution $"evaluate {tiny folder} {all} --steps 5 --pixels-per-step 200 --out {out}"
+                |> ok
+
+            Expect.equal (files out) [ "scores.csv"; "scores.json" ] "files"
+
+            let rows = rows (out </> "scores.csv")
+            Expect.equal rows[0] [| "Idx"; "method"; "metric"; "score" |] "header"
+            Expect.hasLength rows (1 + 10 * 3 * 2) "one row an image, method and metric"
+
+            let ofSaliency =
+                rows |> Array.filter (fun r -> r[1] = "saliency" && r[2] = "average-drop")
+
+            Expect.equal (ofSaliency |> Array.map (fun r -> int64 r[0])) Tiny.ids "Idx"
+
+            for method in [ "saliency"; "integrated-gradients"; "influence-directed" ] do
+                for metric in [ "average-drop"; "necessity-ordering" ] do
+                    let entry = score (out </> "scores.json") method metric
+                    let each = numbers (entry.GetProperty "per_instance")
+
+                    let csv =
+                        rows
+                        |> Array.filter (fun r -> r[1] = method && r[2] = metric)
+                        |> Array.map (fun r -> float r[3])
+
+                    close 0. csv each "json and csv"
+                    close 1e-12 [ List.average each ] [ entry.GetProperty("score").GetDouble() ] "the mean"
+                    Expect.equal (entry.GetProperty("skipped").GetArrayLength()) 0 "nothing is skipped"
+
+                    let printed =
+                        entry.GetProperty("score").GetDouble().ToString("0.000", CultureInfo.InvariantCulture)
+
+                    Expect.stringContains said printed "the table")
+
+        example "gives the façade's scores" (fun folder ->
+            attribution $"evaluate {tiny folder} {all} --layer fc1l --steps 5 --pixels-per-step 100 --out {folder}/out"
+            |> ok
+            |> ignore
+
+            use model = Model.LoadVgg16(folder </> "vgg16.npz")
+            use images = ImageSet.LoadNpz(folder </> "data.npz")
+            let influence = InflDirected(model, "fc1l", Quantity.Predicted)
+
+            for method, maps in
+                [
+                    "saliency", SaliencyMap(model).Attribute images
+                    "integrated-gradients", IntegratedGrad(model).Attribute(images, numSteps = 5)
+                    "influence-directed", influence.ExpertAttribution(influence.DisInfluence images, images)
+                ] do
+                let written metric =
+                    numbers ((score (folder </> "out/scores.json") method metric).GetProperty "per_instance")
+
+                close
+                    1e-5
+                    (AverageDrop(model).Evaluate(maps, images).Drops)
+                    (written "average-drop")
+                    $"average drop of {method}"
+
+                close
+                    1e-5
+                    (N_Ord(model, pixelsPerStep = 100).Evaluate(maps, images))
+                    (written "necessity-ordering")
+                    $"necessity ordering of {method}")
+
+        example "leaves out images whose score is not positive where it is asked to, and lists them" (fun folder ->
+            // Class 0 alone has positive scores.
+            let model =
+                Tiny.vgg16With [| 500f; -1000f; -1000f; -1000f |] (folder </> "lifted.npz")
+
+            let data = Tiny.dataset folder
+
+            let options =
+                $"--model {model} --dataset {data} --methods saliency --metrics average-drop --out {folder}/out"
+
+            attribution $"evaluate {options} --quantity class:0" |> ok |> ignore
+
+            Expect.equal
+                (fails (attribution $"evaluate {options} --quantity class:1 --skip-non-positive"))
+                "Average drop is undefined: no image has a positive score.\n"
+                "none is left"
+
+            use vgg =
+                Model.LoadVgg16(Tiny.vgg16With (Array.zeroCreate 4) (folder </> "unlifted.npz"))
+
+            use images = ImageSet.LoadNpz data
+            let scores = vgg.Logits(images).select(1L, 0L).data<float32>().ToArray()
+            let middle = -(Array.sort scores)[5] - 1e-3f
+            let model = Tiny.vgg16With [| middle; 0f; 0f; 0f |] (folder </> "half.npz")
+
+            let expected = [
+                for i in 0..9 do
+                    if scores[i] + middle <= 0f then
+                        i
+            ]
+
+            Expect.isTrue (expected.Length > 0 && expected.Length < 10) "some scores are positive"
+
+            let said =
+                attribution
+                    $"evaluate --model {model} --dataset {data} --methods saliency --metrics average-drop --quantity class:0 --skip-non-positive --out {folder}/half"
+                |> ok
+
+            let entry = score (folder </> "half/scores.json") "saliency" "average-drop"
+            Expect.equal [ for i in entry.GetProperty("skipped").EnumerateArray() -> i.GetInt32() ] expected "skipped"
+
+            let known =
+                numbers (entry.GetProperty "per_instance")
+                |> List.filter (System.Double.IsNaN >> not)
+
+            Expect.hasLength known (10 - expected.Length) "the others have a score"
+            let empty = rows (folder </> "half/scores.csv") |> Array.filter (fun r -> r[3] = "")
+            Expect.hasLength empty expected.Length "rows without a score"
+            Expect.stringContains said $"(n = {10 - expected.Length})" "the table")
+
+        example "quotes names that hold a comma in scores.csv" (fun folder ->
+            let table =
+                ScoreTable(
+                    [| "a,b.png"; "say \"x\"" |],
+                    [| MethodScores("saliency", "average-drop", [| 1.5; nan |]) |]
+                )
+
+            table.WriteCsv(folder </> "scores.csv")
+
+            Expect.equal
+                (File.ReadAllText(folder </> "scores.csv"))
+                "Idx,method,metric,score\n\"a,b.png\",saliency,average-drop,1.5\n\"say \"\"x\"\"\",saliency,average-drop,\n"
+                "rows")
+
+        testCase "means and standard errors are those of the scores that are known" (fun () ->
+            let scores = MethodScores("m", "a", [| 1.; nan; 2.; 6. |])
+            Expect.equal scores.Count 3 "count"
+            Expect.floatClose Accuracy.high scores.Score 3. "mean"
+            // Deviations -2, -1, 3: s² = 14/2, so s/√3 = √(7/3).
+            Expect.floatClose Accuracy.high scores.StandardError (sqrt (7. / 3.)) "standard error"
+            Expect.sequenceEqual scores.Skipped [ 1 ] "skipped")
+
+        sharedExample "equals the oracle on a real network and real images" (fun shared folder ->
+            let model =
+                $"--model {shared}/models/resnet_2b.onnx --scale 255 --mean 0.4914,0.4822,0.4465 --std 0.2471,0.2435,0.2616"
+
+            attribution
+                $"evaluate {model} --dataset {shared}/data/cifar10-real.npz {all} --layer 32 --pixels-per-step 50 --out {folder}"
+            |> ok
+            |> ignore
+
+            let golden name =
+                snd (read (shared </> "golden/resnet_2b.npz") name)
+
+            for method, name in
+                [
+                    "saliency", "saliency"
+                    "integrated-gradients", "ig_black"
+                    "influence-directed", "expert"
+                ] do
+                let first metric =
+                    numbers ((score (folder </> "scores.json") method metric).GetProperty "per_instance")
+                    |> List.truncate 8
+
+                close 1e-3 (golden $"ad_drops_{name}") (first "average-drop") $"average drop of {method}"
+                close 1e-2 (golden $"nord50_{name}") (first "necessity-ordering") $"necessity ordering of {method}")
+    ]

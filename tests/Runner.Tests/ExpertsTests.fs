@@ -1,0 +1,200 @@
+module ExpertsTests
+
+open System.IO
+open Expecto
+open TorchSharp
+open Attribution
+open Support
+
+/// A network that a dead expert is certain of: unit 1 of fc1 has the largest outgoing weights, and never fires.
+let private withDeadUnit folder =
+    use source = NpzFile.Open(Tiny.vgg16 folder)
+
+    Tiny.write (folder </> "dead.npz") [
+        for name in source.Names do
+            let values = source.Read name
+
+            match name with
+            | "fc6_b" -> values[1L] <- torch.tensor -1e6f
+            | "fc7_W" -> values[1L] <- torch.tensor (Array.create 5 1e3f)
+            | "fc7_b" -> values.fill_ (1e5f.ToScalar()) |> ignore
+            | "fc8_W" -> values.copy_ (values.abs ()) |> ignore
+            | _ -> ()
+
+            name, values
+    ]
+
+let tests =
+    testList "experts" [
+        example "writes the expert, its runners-up and the influence of every unit" (fun folder ->
+            let said =
+                attribution $"experts {tiny folder} --layer fc1l --quantity class:2 --top 3 --out {folder}/out"
+                |> ok
+
+            Expect.equal (files (folder </> "out")) [ "experts.json"; "influence.npz" ] "files"
+
+            use model = Model.LoadVgg16(folder </> "vgg16.npz")
+            use images = ImageSet.LoadNpz(folder </> "data.npz")
+            use influence = InflDirected(model, "fc1l", Quantity.Class 2).Influence images
+            let expected = influence.``to``(torch.float64).data<float>().ToArray()
+            let shape, written = read (folder </> "out/influence.npz") "influence"
+            Expect.equal shape [ 6 ] "one number a unit"
+            close 1e-6 expected written "influence"
+
+            let file = json (folder </> "out/experts.json")
+            let text (name: string) = file.GetProperty(name).GetString()
+            Expect.equal (text "layer", text "quantity", text "distribution") ("fc1l", "class:2", "all") "the question"
+
+            let top = [
+                for unit in file.GetProperty("top").EnumerateArray() ->
+                    unit.GetProperty("unit").GetInt32(), unit.GetProperty("influence").GetDouble()
+            ]
+
+            let best =
+                expected
+                |> Array.indexed
+                |> Array.sortBy (fun (i, v) -> -v, i)
+                |> Array.truncate 3
+
+            Expect.equal (List.map fst top) (List.ofArray (Array.map fst best)) "units"
+            close 1e-6 (Array.map snd best) (List.map snd top) "their influence"
+            Expect.equal (file.GetProperty("expert").GetInt32()) (fst best[0]) "expert"
+            Expect.stringContains said $"The expert is unit {fst best[0]}" "the terminal")
+
+        example "takes the distribution by true class" (fun folder ->
+            attribution $"experts {tiny folder} --layer fc2 --distribution class:2,0 --out {folder}/out"
+            |> ok
+            |> ignore
+
+            use model = Model.LoadVgg16(folder </> "vgg16.npz")
+            use images = ImageSet.LoadNpz(folder </> "data.npz")
+
+            use influence =
+                InflDirected(model, "fc2", Quantity.Predicted).Influence(images.Where(0, 2))
+
+            close
+                1e-5
+                (influence.``to``(torch.float64).data<float>().ToArray())
+                (snd (read (folder </> "out/influence.npz") "influence"))
+                "influence"
+
+            Expect.equal
+                ((json (folder </> "out/experts.json")).GetProperty("distribution").GetString())
+                "class:2,0"
+                "distribution")
+
+        example
+            "says how often the expert is active on each class, and how well it tells a margin's classes apart"
+            (fun folder ->
+                attribution $"experts {tiny folder} --layer fc1l --quantity margin:1,0 --out {folder}/out"
+                |> ok
+                |> ignore
+
+                use model = Model.LoadVgg16(folder </> "vgg16.npz")
+                use images = ImageSet.LoadNpz(folder </> "data.npz")
+                let file = json (folder </> "out/experts.json")
+
+                let activity =
+                    InflDirected(model, "fc1l", Quantity.Predicted)
+                        .Activity(file.GetProperty("expert").GetInt32(), images)
+
+                let of' k = [
+                    for i in 0 .. Tiny.count - 1 do
+                        if Tiny.truth[i] = k then
+                            i
+                ]
+
+                for c in file.GetProperty("classes").EnumerateArray() do
+                    let members = of' (c.GetProperty("class").GetInt64())
+                    Expect.equal (c.GetProperty("instances").GetInt32()) members.Length "instances"
+
+                    Expect.equal
+                        (c.GetProperty("active_share").GetDouble())
+                        (activity.ActiveShare members)
+                        "active share"
+
+                Expect.equal (file.GetProperty("classes").GetArrayLength()) 3 "the classes in the data"
+
+                Expect.equal
+                    (file.GetProperty("selectivity").GetProperty("auc").GetDouble())
+                    (activity.Selectivity(of' 1L, of' 0L))
+                    "selectivity")
+
+        example "says plainly that an expert is dead, and names the layer that feeds it" (fun folder ->
+            let options =
+                $"--model {withDeadUnit folder} --dataset {folder}/data.npz --quantity class:0"
+
+            Tiny.dataset folder |> ignore
+            let said = attribution $"experts {options} --layer fc1 --out {folder}/after" |> ok
+            let after = json (folder </> "after/experts.json")
+            Expect.equal (after.GetProperty("expert").GetInt32()) 1 "the silent unit wins"
+            Expect.isTrue (after.GetProperty("is_dead").GetBoolean()) "is_dead"
+            Expect.equal (after.GetProperty("remedy").GetString()) "fc1l" "remedy"
+            Expect.stringContains said "Unit 1 of layer 'fc1' is a dead expert" "the terminal"
+            Expect.stringContains said "--layer fc1l" "the remedy"
+
+            attribution $"experts {options} --layer fc1l --out {folder}/before"
+            |> ok
+            |> ignore
+
+            Expect.isFalse
+                ((json (folder </> "before/experts.json")).GetProperty("is_dead").GetBoolean())
+                "cut before the activation"
+
+            let explained =
+                attribution $"explain {options} --method influence-directed --layer fc1 --out {folder}/maps"
+                |> ok
+
+            Expect.stringContains explained "dead expert" "explain says it too"
+
+            Expect.isTrue
+                ((json (folder </> "maps/summary.json")).GetProperty("expert").GetProperty("is_dead").GetBoolean())
+                "and writes it")
+
+        example "cuts before the last activation where no layer is named, and says where" (fun folder ->
+            let said = attribution $"experts {tiny folder} --out {folder}/out" |> ok
+            Expect.equal ((json (folder </> "out/experts.json")).GetProperty("layer").GetString()) "fc1l" "the layer"
+            Expect.stringContains said "Cut at layer 'fc1l'" "the terminal")
+
+        example "takes names for classes" (fun folder ->
+            File.WriteAllLines(folder </> "names.txt", [ "cat"; "dog"; "sea lion"; "mug" ])
+
+            let said =
+                attributionWith [
+                    yield! (tiny folder).Split ' ' |> Seq.append [ "experts" ]
+                    "--quantity"
+                    "margin:sea lion,cat"
+                    "--distribution"
+                    "class:dog"
+                    "--labels"
+                    $"{folder}/names.txt"
+                    "--out"
+                    $"{folder}/out"
+                ]
+                |> ok
+
+            let file = json (folder </> "out/experts.json")
+            Expect.equal (file.GetProperty("quantity").GetString()) "margin:2,0" "quantity"
+            Expect.equal (file.GetProperty("distribution").GetString()) "class:1" "distribution"
+            Expect.stringContains said "sea lion" "names on the terminal")
+
+        sharedExample "finds the oracle's influence" (fun shared folder ->
+            let model =
+                $"--model {shared}/models/resnet_2b.onnx --scale 255 --mean 0.4914,0.4822,0.4465 --std 0.2471,0.2435,0.2616"
+
+            let golden = shared </> "golden/resnet_2b.npz"
+            let classes = snd (read golden "classes") |> Array.map int
+
+            for quantity, name in
+                [
+                    "predicted", "influence_predicted_all"
+                    $"class:{classes[0]}", "influence_class_all"
+                    $"margin:{classes[0]},{classes[1]}", "influence_margin_all"
+                ] do
+                attribution
+                    $"experts {model} --dataset {shared}/data/cifar10-real.npz --layer 32 --quantity {quantity} --out {folder}"
+                |> ok
+                |> ignore
+
+                close 2e-4 (snd (read golden name)) (snd (read (folder </> "influence.npz") "influence")) name)
+    ]

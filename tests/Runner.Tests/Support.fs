@@ -1,0 +1,251 @@
+module Support
+
+open System
+open System.Diagnostics
+open System.IO
+open System.Text.Json
+open Expecto
+open TorchSharp
+open Attribution
+open Attribution.Runner
+
+/// What a run of the program left.
+type Outcome = {
+    Code: int
+    Out: string
+    Error: string
+}
+
+/// Runs the command line in this process; its words are separated by blanks.
+let attributionWith (words: string list) =
+    let out, error = Console.Out, Console.Error
+    use newOut = new StringWriter()
+    use newError = new StringWriter()
+    Console.SetOut newOut
+    Console.SetError newError
+
+    try
+        let code = Program.main (Array.ofList words)
+
+        {
+            Code = code
+            Out = newOut.ToString()
+            Error = newError.ToString()
+        }
+    finally
+        Console.SetOut out
+        Console.SetError error
+
+let attribution (line: string) =
+    line.Split(' ', StringSplitOptions.RemoveEmptyEntries)
+    |> List.ofArray
+    |> attributionWith
+
+/// Starts the command line as a process of its own, with its output in pipes.
+let start (line: string) =
+    let info =
+        ProcessStartInfo("dotnet", $"exec \"{typeof<Command>.Assembly.Location}\" {line}")
+
+    info.RedirectStandardOutput <- true
+    info.RedirectStandardError <- true
+    Process.Start info
+
+let finish (running: Process) =
+    let error = running.StandardError.ReadToEndAsync()
+    let out = running.StandardOutput.ReadToEnd()
+    running.WaitForExit()
+
+    {
+        Code = running.ExitCode
+        Out = out
+        Error = error.Result
+    }
+
+/// A folder of the test's own, which goes with it.
+let inFolder (test: string -> unit) =
+    let folder = Directory.CreateTempSubdirectory "attribution-test-"
+
+    try
+        test folder.FullName
+    finally
+        folder.Delete true
+
+let example name (test: string -> unit) =
+    testCase name (fun () ->
+        use _ = torch.NewDisposeScope()
+        inFolder test)
+
+/// The folder of shared files beside the checkout, where there is one.
+let shared =
+    let rec up (folder: DirectoryInfo) =
+        if isNull folder then
+            None
+        elif File.Exists(Path.Combine(folder.FullName, "Attribution.sln")) then
+            Some folder
+        else
+            up folder.Parent
+
+    up (DirectoryInfo AppContext.BaseDirectory)
+    |> Option.map (fun root -> Path.Combine(root.FullName, "..", "shared"))
+    |> Option.filter Directory.Exists
+
+/// A test on the shared files, skipped where they are absent.
+let sharedExample name (test: string -> string -> unit) =
+    match shared with
+    | Some shared -> example name (test shared)
+    | None -> ptestCase $"{name} (skipped: there is no ../shared)" ignore
+
+let files folder =
+    if Directory.Exists folder then
+        Directory.GetFileSystemEntries(
+            folder,
+            "*",
+            EnumerationOptions(AttributesToSkip = FileAttributes.None, RecurseSubdirectories = true)
+        )
+        |> Array.map (fun path -> Path.GetRelativePath(folder, path))
+        |> Array.sort
+        |> List.ofArray
+    else
+        []
+
+let (</>) (folder: string) (name: string) = Path.Combine(folder, name)
+
+/// An array of an npz file as float64 numbers, and its shape.
+let read file (name: string) =
+    use npz = NpzFile.Open file
+    use values = npz.Read name
+    values.shape |> Array.map int |> List.ofArray, values.``to``(torch.float64).data<float>().ToArray()
+
+let json file =
+    (JsonDocument.Parse(File.ReadAllText file)).RootElement
+
+let numbers (element: JsonElement) = [
+    for item in element.EnumerateArray() ->
+        if item.ValueKind = JsonValueKind.Null then
+            nan
+        else
+            item.GetDouble()
+]
+
+let close tolerance (expected: float seq) (actual: float seq) message =
+    let expected, actual = Array.ofSeq expected, Array.ofSeq actual
+    Expect.equal actual.Length expected.Length $"{message}: how many"
+    let scale = expected |> Seq.map abs |> Seq.fold max 1e-12
+
+    Array.iteri2
+        (fun i (e: float) (a: float) ->
+            if not (abs (e - a) <= tolerance * scale) then
+                failtest $"{message}: at {i} expected {e}, but was {a}.")
+        expected
+        actual
+
+let ok (outcome: Outcome) =
+    Expect.equal outcome.Code 0 $"exit code; standard error: {outcome.Error}"
+    Expect.equal outcome.Error "" "standard error"
+    outcome.Out
+
+/// A failure, of the given exit code, told without a stack trace.
+let private failure code (outcome: Outcome) =
+    Expect.equal outcome.Code code $"exit code; standard error: {outcome.Error}"
+    Expect.isFalse (outcome.Error.Contains "   at ") "no stack trace"
+    outcome.Error
+
+/// A failed run, told in one sentence.
+let fails (outcome: Outcome) =
+    let error = failure 1 outcome
+    Expect.hasLength (error.TrimEnd('\n').Split '\n') 1 $"one line: {error}"
+    Expect.isTrue (error.EndsWith ".\n" || error.EndsWith "?\n") $"a sentence: {error}"
+    error
+
+/// Wrong usage, answered by what is wrong and the usage of the command.
+let misused command (outcome: Outcome) =
+    let error = failure 2 outcome
+    Expect.stringContains error $"USAGE: attribution {command}" "usage"
+    error.Split('\n')[0]
+
+/// Small networks and images, written as a user's files.
+[<RequireQualifiedAccess>]
+module Tiny =
+    let size, classes = 32, 4
+
+    let private blocks = [ 2; 2; 3; 3; 3 ]
+
+    /// Random numbers of a standard deviation, always the same.
+    let private normal (rng: Random) (deviation: float) (shape: int64 list) =
+        let draw _ =
+            deviation
+            * sqrt (-2. * log (1. - rng.NextDouble()))
+            * cos (2. * Math.PI * rng.NextDouble())
+
+        let count = int (List.fold (*) 1L shape)
+        torch.tensor(Array.init count (draw >> float32)).reshape(Array.ofList shape)
+
+    /// A VGG16 of very few channels; `lift` is added to each logit.
+    let vgg16With (lift: float32[]) file =
+        let rng = Random 5
+        use writer = new NpzWriter(file)
+
+        let layer name (kernel: int64 list) (inputs: int) (outputs: int) (bias: torch.Tensor) =
+            let fan = List.fold (*) (int64 inputs) kernel
+            writer.Add($"{name}_W", normal rng (sqrt (2. / float fan)) (kernel @ [ inputs; outputs ]))
+            writer.Add($"{name}_b", bias)
+            outputs
+
+        let zeros (n: int) =
+            torch.zeros ([| int64 n |], torch.float32)
+
+        let channels =
+            blocks
+            |> List.mapi (fun block width -> [
+                for i in 1 .. (if block < 2 then 2 else 3) -> $"conv{block + 1}_{i}", width
+            ])
+            |> List.concat
+            |> List.fold (fun inputs (name, width) -> layer name [ 3; 3 ] inputs width (zeros width)) 3
+
+        let fc6 = layer "fc6" [] channels 6 (zeros 6)
+        let fc7 = layer "fc7" [] fc6 5 (zeros 5)
+        layer "fc8" [] fc7 classes (torch.tensor lift) |> ignore
+        writer.Commit()
+        file
+
+    /// Its scores are positive.
+    let vgg16 folder =
+        vgg16With (Array.create classes 500f) (folder </> "vgg16.npz")
+
+    let private images count size =
+        let bytes = Array.zeroCreate<byte>(count * size * size * 3)
+        Random(7).NextBytes bytes
+        torch.tensor(bytes).reshape(int64 count, int64 size, int64 size, 3L)
+
+    let write file (arrays: (string * torch.Tensor) list) =
+        use writer = new NpzWriter(file)
+
+        for name, values in arrays do
+            writer.Add(name, values)
+
+        writer.Commit()
+        file
+
+    let count = 10
+    let truth = [| for i in 0 .. count - 1 -> int64 (i % 3) |]
+    let ids = [| for i in 0 .. count - 1 -> 100L + int64 (i / 2) |]
+
+    /// Ten images of the classes 0 to 2, whose ids are not unique.
+    let dataset folder =
+        write (folder </> "data.npz") [
+            "X", images count size
+            "Y", torch.tensor truth
+            "Pred", torch.tensor (Array.create count 3L)
+            "Idx", torch.tensor ids
+        ]
+
+    /// The same images, and nothing known of them.
+    let unlabelled folder =
+        write (folder </> "unlabelled.npz") [ "X", images count size ]
+
+    let small folder =
+        write (folder </> "small.npz") [ "X", images 2 16 ]
+
+/// Options that name a tiny model and a tiny data set.
+let tiny folder =
+    $"--model {Tiny.vgg16 folder} --dataset {Tiny.dataset folder}"

@@ -1,0 +1,110 @@
+module UsageTests
+
+open System.Diagnostics
+open System.IO
+open System.Threading
+open Expecto
+open Attribution.Runner
+open Support
+
+let private required =
+    Map [
+        "explain", "--method saliency --out out"
+        "experts", "--layer fc1l --out out"
+        "evaluate", "--methods saliency --metrics average-drop --out out"
+        "layers", ""
+    ]
+
+/// Wrong ways to call a command, and what the first line of the answer holds.
+let private wrong = [
+    "explain", "", "--method is missing"
+    "explain", "--model m.npz --dataset d.npz --out out", "--method is missing"
+    "explain", "--model m.npz --dataset d.npz --method saliency", "--out is missing"
+    "explain", "--dataset d.npz --method saliency --out DIR", "--model is missing"
+    "explain", "--model m.npz --dataset d.npz --method saliency,gradcam --out DIR", "'gradcam'"
+    "explain", "--model m.npz --bogus", "--bogus"
+    "explain", "--model m.npz --top 3", "does not take --top"
+    "explain", "--model", "--model"
+    "explain", "TINY --method saliency --quantity best --out DIR", "'best'"
+    "explain", "TINY --method saliency --quantity margin:1 --out DIR", "margin:A,B"
+    "explain", "TINY --method influence-directed --distribution some --out DIR", "'some'"
+    "explain", "TINY --method integrated-gradients --baseline grey --out DIR", "'grey'"
+    "explain", "TINY --method integrated-gradients --baseline random:x --out DIR", "'random:x'"
+    "explain", "TINY --method integrated-gradients --rule left --out DIR", "'left'"
+    "explain", "TINY --method integrated-gradients --steps 0 --out DIR", "--steps must be at least 1"
+    "explain", "TINY --method integrated-gradients --steps few --out DIR", "--steps"
+    "explain", "TINY --method saliency --batch-size 0 --out DIR", "--batch-size"
+    "explain", "TINY --method saliency --indices 1,x --out DIR", "'x'"
+    "explain", "TINY --images a.png --method saliency --out DIR", "not both"
+    "explain", "MODEL --method saliency --out DIR", "Images are missing"
+    "explain", "TINY --scale 255 --method saliency --out DIR", "--scale"
+    "experts", "TINY --top 0 --out DIR", "--top"
+    "evaluate", "TINY --methods saliency --out DIR", "--metrics is missing"
+    "evaluate", "TINY --methods saliency --metrics area --out DIR", "'area'"
+    "evaluate",
+    "TINY --methods saliency --metrics necessity-ordering --pixels-per-step 0 --out DIR",
+    "--pixels-per-step"
+    "layers", "", "--model is missing"
+    "layers", "--model m.npz --dataset d.npz", "does not take --dataset"
+]
+
+let tests =
+    testList "usage" [
+        for command in Map.keys required do
+            testCase $"'{command} --help' lists the options" (fun () ->
+                let said = attribution $"{command} --help" |> ok
+                Expect.stringStarts said $"USAGE: attribution {command}" "usage"
+                Expect.stringContains said "--model" "options")
+
+        for command, line, message in wrong do
+            example $"'{command} {line}' is answered by what is wrong and the usage, and leaves no file" (fun folder ->
+                let words =
+                    line
+                        .Replace("TINY", tiny folder)
+                        .Replace("MODEL", $"--model {Tiny.vgg16 folder}")
+                        .Replace("DIR", $"{folder}/out")
+
+                let told = attribution $"{command} {words}" |> misused command
+                Expect.stringContains told message "what is wrong"
+                Expect.isFalse (Directory.Exists(folder </> "out")) "no folder")
+
+        testCase "no command, and one that does not exist, are answered by the commands" (fun () ->
+            for line in [ ""; "explian --model m" ] do
+                let outcome = attribution line
+                Expect.equal outcome.Code 2 "exit code"
+
+                for command in Map.keys required do
+                    Expect.stringContains outcome.Error command "commands")
+
+        testCase "'--help' tells the commands" (fun () ->
+            let said = attribution "--help" |> ok
+            Expect.stringContains said "evaluate" "commands")
+
+        example "--option=value is --option value" (fun folder ->
+            attribution $"layers --model={Tiny.vgg16 folder}" |> ok |> ignore)
+
+        testCase "numbers mean the same everywhere" (fun () ->
+            Expect.equal (Arguments.floats "--mean" "0.5, 1e-2,-3") [ 0.5; 0.01; -3. ] "floats"
+            Expect.equal (Arguments.integers "--ids" "4,-2") [ 4L; -2L ] "integers")
+
+        example "a run that is interrupted stops soon, with code 130 and nothing left behind" (fun folder ->
+            let out = folder </> "out"
+
+            use running =
+                start $"explain {tiny folder} --method integrated-gradients --steps 1000000 --out {out}"
+
+            let clock = Stopwatch.StartNew()
+
+            while not (Directory.Exists out) && clock.Elapsed.TotalSeconds < 60. do
+                Thread.Sleep 50
+
+            Thread.Sleep 1500
+            use kill = Process.Start("kill", [ "-INT"; string running.Id ])
+            kill.WaitForExit()
+            let clock = Stopwatch.StartNew()
+            let outcome = finish running
+            Expect.equal outcome.Code 130 "exit code"
+            Expect.isLessThan clock.Elapsed.TotalSeconds 20. "it stops"
+            Expect.isFalse (outcome.Error.Contains "   at ") "no stack trace"
+            Expect.isFalse (Directory.Exists out) "nothing is left")
+    ]
