@@ -15,14 +15,15 @@ find_feed() {
     export NUGET_FEED
 }
 
+# Whether a project's stamp is younger than everything that it is built from.
 is_current() {
-    [ -f "$1" ] && [ -z "$(find "$root/src" "$root/tests" "$root"/*.props "$root/paket.lock" \
-        \( -name bin -o -name obj \) -prune -o -type f -newer "$1" -print -quit)" ]
+    [ -f "$2" ] && [ -z "$(find "$root/src" "$root/$1" "$root"/*.props "$root/paket.lock" \
+        \( -name bin -o -name obj \) -prune -o -type f -newer "$2" -print -quit)" ]
 }
 
 build() {
     local stamp="$root/$1/obj/built"
-    is_current "$stamp" && return
+    is_current "$1" "$stamp" && return
     command -v dotnet > /dev/null || fail "The .NET SDK 10 is needed: install it, and try again."
     find_feed
     echo "Building $1 (takes a minute or two the first time)…" >&2

@@ -151,7 +151,7 @@ module Runtime =
             let folder = Path.Combine(root, "attribution", key)
             let file = Path.Combine(folder, libraryName)
 
-            if not (File.Exists file && FileInfo(file).Length = patched.LongLength) then
+            if not (File.Exists file && File.ReadAllBytes(file).AsSpan().SequenceEqual patched) then
                 Directory.CreateDirectory folder |> ignore
                 let draft = Path.Combine(folder, Path.GetRandomFileName())
                 File.WriteAllBytes(draft, patched)
@@ -159,10 +159,16 @@ module Runtime =
 
             file
 
-        let home = Environment.GetFolderPath Environment.SpecialFolder.LocalApplicationData
+        let home () =
+            Environment.GetFolderPath(
+                Environment.SpecialFolder.LocalApplicationData,
+                Environment.SpecialFolderOption.Create
+            )
 
         try
-            if home = "" then write (Path.GetTempPath()) else write home
+            match home () with
+            | "" -> write (Path.GetTempPath())
+            | home -> write home
         with
         | :? IOException
         | :? UnauthorizedAccessException -> write (Path.GetTempPath())

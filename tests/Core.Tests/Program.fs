@@ -26,6 +26,9 @@ let main arguments =
             NecessityOrderingTests.tests
             PictureTests.tests
         ]
+        // TorchSharp lets go of a number before the native call that reads it has returned: a collection that another
+        // thread's allocations start just then frees it.
+        |> testSequenced
         |> runTestsWithCLIArgs [] arguments
 
     // The finaliser of a tensor left in an ended scope ends the process: it must not be one of ours.

@@ -46,7 +46,7 @@ let law name (check: Random -> unit) =
     testPropertyWithConfig
         {
             FsCheckConfig.defaultConfig with
-                maxTest = 20
+                maxTest = 40
         }
         name
         (fun (seed: int) ->
