@@ -111,7 +111,7 @@ module Arguments =
         tryPick pick arguments
         |> Option.defaultWith (fun () -> wrong $"{name} is missing.")
 
-    let private parts (text: string) =
+    let parts (text: string) =
         text.Split(',', StringSplitOptions.TrimEntries ||| StringSplitOptions.RemoveEmptyEntries)
         |> List.ofArray
 
@@ -251,6 +251,19 @@ module Arguments =
 
     let private nameOf (case: ArgumentCaseInfo) = case.CommandLineNames.Value.Head
 
+    /// A line of an option and what it means, folded at a width that most terminals have.
+    let private option (name: string) (meaning: string) =
+        let fold (lines: string list) (word: string) =
+            match lines with
+            | line :: rest when line.Length + 1 + word.Length <= 66 -> $"{line} {word}" :: rest
+            | lines -> word :: lines
+
+        meaning.Split ' '
+        |> Seq.fold fold []
+        |> List.rev
+        |> List.mapi (fun i line -> $"""    {(if i = 0 then name else ""), -28} {line}""")
+        |> String.concat "\n"
+
     /// The usage of a command: its syntax, and each of its options.
     let usage command =
         let cases = parser.Value.GetArgumentCases()
@@ -264,7 +277,7 @@ module Arguments =
                 |> Array.map (fun field -> if isList then $" {field.Name}…" else $" {field.Name}")
                 |> String.concat ""
 
-            $"    {name + value, -30} {case.Description.Value}"
+            option (name + value) case.Description.Value
 
         String.concat "\n" [
             $"USAGE: attribution {command.Name} {command.Syntax}"
@@ -273,7 +286,7 @@ module Arguments =
             ""
             "OPTIONS:"
             yield! List.map describe command.Options
-            $"""    {"--help", -30} this text."""
+            option "--help" "this text."
         ]
 
     /// The options of a command; None where its help is asked for.

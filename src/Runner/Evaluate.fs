@@ -23,9 +23,11 @@ let private positives arguments (inputs: Inputs) (target: Nullable<int>) =
     use _ = torch.NewDisposeScope()
 
     let logits =
-        Terminal.watch $"Scoring {inputs.Selected.Count} images" (fun report ->
+        Terminal.watch $"""Scoring {Terminal.count inputs.Selected.Count "image"}""" (fun report ->
             let progress = Terminal.part report 0. 1.
-            inputs.Model.Logits(inputs.Selected, Arguments.batchSize arguments, progress, arguments.Stop))
+
+            Inputs.naming (Array.get inputs.Positions) (fun () ->
+                inputs.Model.Logits(inputs.Selected, Arguments.batchSize arguments, progress, arguments.Stop)))
 
     let scores =
         if target.HasValue then
@@ -174,7 +176,7 @@ let private run arguments =
         List.sumBy (fun (m: Method) -> m.Passes) methods
         + float methods.Length * List.sumBy _.Passes metrics
 
-    Terminal.watch $"Evaluating {images.Count} images" (fun report ->
+    Terminal.watch $"""Evaluating {Terminal.count images.Count "image"}""" (fun report ->
         let mutable spent = 0.
 
         Methods.forParts inputs (fun part ->
@@ -200,7 +202,7 @@ let private run arguments =
             |]
         )
 
-    show metrics table $"{images.Count} images, {score}: mean ± standard error; lower is better"
+    show metrics table $"""{Terminal.count images.Count "image"}, {score}: mean ± standard error; lower is better"""
     table.WriteCsv(out.Draft "scores.csv")
     table.WriteJson(out.Draft "scores.json")
     out |> Output.commit "scores.csv and scores.json"

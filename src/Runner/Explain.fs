@@ -66,7 +66,7 @@ let private run arguments =
 
     let total = float images.Count * List.sumBy _.Passes methods
 
-    Terminal.watch $"Explaining {images.Count} images" (fun report ->
+    Terminal.watch $"""Explaining {Terminal.count images.Count "image"}""" (fun report ->
         let mutable spent = 0.
 
         Methods.forParts inputs (fun part ->
@@ -139,7 +139,7 @@ let private run arguments =
         |> String.concat ", "
 
     out
-    |> Output.commit $"{images.Count * methods.Length} pictures, {maps} and summary.json"
+    |> Output.commit $"""{Terminal.count (images.Count * methods.Length) "picture"}, {maps} and summary.json"""
 
 let command = {
     Name = "explain"

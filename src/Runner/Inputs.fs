@@ -2,6 +2,7 @@ namespace Attribution.Runner
 
 open System
 open System.IO
+open System.Text.RegularExpressions
 open Attribution
 
 /// The model and the images that the arguments name.
@@ -30,6 +31,19 @@ module Inputs =
     // ImageNet's classes, of which the course names some.
     [<Literal>]
     let private CoursesClasses = 1000
+
+    let private instance = Regex(@"\binstance (\d+)")
+
+    /// Does work on images, the i-th of which is at `position i` of the data: what goes wrong with an instance is told of
+    /// the image at that position.
+    let naming (position: int -> int) (work: unit -> 'a) =
+        try
+            work ()
+        with :? AttributionException as e when instance.IsMatch e.Message ->
+            let name (found: Match) =
+                $"image {position (int found.Groups[1].Value)}"
+
+            raise (AttributionException(instance.Replace(e.Message, name), e))
 
     let private fail message = raise (AttributionException message)
 
@@ -180,7 +194,11 @@ module Inputs =
 
             try
                 let positions = positions arguments all
-                use logits = model.Logits(all.Take [ positions[0] ], cancellation = arguments.Stop)
+
+                use logits =
+                    naming (fun _ -> positions[0]) (fun () ->
+                        model.Logits(all.Take [ positions[0] ], cancellation = arguments.Stop))
+
                 let classes = int logits.shape[1]
 
                 let unnamed =

@@ -57,19 +57,26 @@ module Methods =
 
         let layer = layer arguments inputs
 
+        let position i =
+            if obj.ReferenceEquals(images, inputs.Selected) then
+                inputs.Positions[i]
+            else
+                i
+
         Terminal.watch $"Finding the expert of layer {layer}" (fun report ->
-            ExpertSummary.Find(
-                inputs.Model,
-                layer,
-                Inputs.quantity inputs spec images,
-                images,
-                Option.toObj distribution,
-                margin,
-                top,
-                Arguments.batchSize arguments,
-                Terminal.part report 0. 1.,
-                arguments.Stop
-            ))
+            Inputs.naming position (fun () ->
+                ExpertSummary.Find(
+                    inputs.Model,
+                    layer,
+                    Inputs.quantity inputs spec images,
+                    images,
+                    Option.toObj distribution,
+                    margin,
+                    top,
+                    Arguments.batchSize arguments,
+                    Terminal.part report 0. 1.,
+                    arguments.Stop
+                )))
 
     /// Where to cut instead of after an activation.
     let remedy (expert: ExpertSummary) =
@@ -172,11 +179,12 @@ module Methods =
             use _ = torch.NewDisposeScope()
             let part = images.Take [ start .. min images.Count (start + size) - 1 ]
 
-            f {
-                Start = start
-                Images = part
-                X = part.Images()
-            }
+            Inputs.naming (fun row -> inputs.Positions[start + row]) (fun () ->
+                f {
+                    Start = start
+                    Images = part
+                    X = part.Images()
+                })
 
     /// The methods of these names, and the expert where one is needed. The expert is found over all images: the selection
     /// only says which ones are explained.

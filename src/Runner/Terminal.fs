@@ -27,6 +27,10 @@ module Terminal =
 
     let say (line: string) = Console.Out.WriteLine line
 
+    /// "1 image", "2 images".
+    let count (n: int) thing =
+        if n = 1 then $"1 {thing}" else $"{n} {thing}s"
+
     let private console (writer: IO.TextWriter) isPiped =
         let console =
             AnsiConsole.Create(AnsiConsoleSettings(Out = AnsiConsoleOutput writer))

@@ -6,6 +6,7 @@ open System.IO.Compression
 open System.Text
 open Expecto
 open TorchSharp
+open Attribution
 open Support
 
 let private bytes (path: string) (content: byte[]) =
@@ -91,7 +92,7 @@ let private rows: (string * (string -> string) * string list) list = [
     [ "Y" ]
     "NaN in the model's output",
     (fun d -> explain (Tiny.vgg16With [| 0f; nanf; 0f; 0f |] $"{d}/nan.npz") (Tiny.dataset d) ""),
-    [ "not a finite number"; "instance 0" ]
+    [ "not a finite number"; "image 0" ]
     "scores that are not positive",
     (fun d ->
         $"""evaluate --model {Tiny.vgg16With (Array.create 4 -1e6f) $"{d}/neg.npz"} --dataset {Tiny.dataset d} --methods saliency --metrics average-drop"""),
@@ -137,6 +138,40 @@ let tests =
 
             Expect.equal (files out) [ "summary.json" ] "files"
             Expect.equal (File.ReadAllText(out </> "summary.json")) "old" "as it was")
+
+        example "a failure in one of the selected images names its position in the data" (fun folder ->
+            // Bright pixels alone pass the first layer, and overflow in those after it.
+            use source = NpzFile.Open(Tiny.vgg16 folder)
+
+            let model =
+                Tiny.write (folder </> "overflow.npz") [
+                    for name in source.Names do
+                        let values = source.Read name
+
+                        match name with
+                        | "conv1_1_b" -> values.fill_ (-1e6f.ToScalar())
+                        | weights when weights.EndsWith "_W" && weights <> "conv1_1_W" ->
+                            values.abs () * 1e37f.ToScalar()
+                        | weights when weights.EndsWith "_W" -> values.abs ()
+                        | _ -> values
+                        |> fun values -> name, values
+                ]
+
+            let x = torch.zeros ([| 10L; 32L; 32L; 3L |], torch.float32)
+            x[7L].fill_(1e9f.ToScalar()) |> ignore
+            let data = Tiny.write (folder </> "bright.npz") [ "X", x ]
+
+            for command in
+                [
+                    "explain --method saliency"
+                    "experts --layer fc1l"
+                    "evaluate --methods saliency --metrics average-drop"
+                ] do
+                let told =
+                    attribution $"{command} --model {model} --dataset {data} --indices 2,7 --out {folder}/out"
+                    |> fails
+
+                Expect.stringContains told "output for image 7 is not a finite number" command)
 
         sharedExample "an image size that an ONNX model does not take is answered in one sentence" (fun shared folder ->
             let told =

@@ -6,24 +6,6 @@ open TorchSharp
 open Attribution
 open Support
 
-/// A network that a dead expert is certain of: unit 1 of fc1 has the largest outgoing weights, and never fires.
-let private withDeadUnit folder =
-    use source = NpzFile.Open(Tiny.vgg16 folder)
-
-    Tiny.write (folder </> "dead.npz") [
-        for name in source.Names do
-            let values = source.Read name
-
-            match name with
-            | "fc6_b" -> values[1L] <- torch.tensor -1e6f
-            | "fc7_W" -> values[1L] <- torch.tensor (Array.create 5 1e3f)
-            | "fc7_b" -> values.fill_ (1e5f.ToScalar()) |> ignore
-            | "fc8_W" -> values.copy_ (values.abs ()) |> ignore
-            | _ -> ()
-
-            name, values
-    ]
-
 let tests =
     testList "experts" [
         example "writes the expert, its runners-up and the influence of every unit" (fun folder ->
@@ -122,7 +104,7 @@ let tests =
 
         example "says plainly that an expert is dead, and names the layer that feeds it" (fun folder ->
             let options =
-                $"--model {withDeadUnit folder} --dataset {folder}/data.npz --quantity class:0"
+                $"--model {Tiny.withDeadUnit folder} --dataset {folder}/data.npz --quantity class:0"
 
             Tiny.dataset folder |> ignore
             let said = attribution $"experts {options} --layer fc1 --out {folder}/after" |> ok

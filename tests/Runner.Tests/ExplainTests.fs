@@ -168,31 +168,23 @@ let tests =
             Expect.equal fromTheFile SKColors.Orange "the input is shown as it is")
 
         example "says of which images the map is empty, and how to fill it" (fun folder ->
-            // A unit whose ReLU closes on every image.
-            let out =
-                attribution $"explain {tiny folder} --method influence-directed --layer fc2 --out {folder}/out"
-                |> ok
+            let options =
+                $"--model {Tiny.withDeadUnit folder} --dataset {Tiny.dataset folder} --quantity class:0"
 
-            let method = (json (folder </> "out/summary.json")).GetProperty("methods")[0]
+            let explain layer =
+                let said =
+                    attribution
+                        $"explain {options} --method influence-directed --layer {layer} --indices 4,1 --out {folder}/{layer}"
+                    |> ok
 
-            let empty =
-                method.GetProperty("zero_maps").EnumerateArray()
-                |> Seq.map _.GetInt32()
-                |> List.ofSeq
+                let methods = (json (folder </> $"{layer}/summary.json")).GetProperty "methods"
+                said, numbers (methods[0].GetProperty "zero_maps")
 
-            let _, maps =
-                read (folder </> "out/attributions-influence-directed.npz") "attributions"
-
-            let expected =
-                maps
-                |> Array.chunkBySize (maps.Length / 10)
-                |> Seq.indexed
-                |> Seq.filter (snd >> Array.forall ((=) 0.))
-                |> Seq.map fst
-                |> List.ofSeq
-
-            Expect.equal empty expected "the list"
-            Expect.equal (out.Contains "--layer fc2l") (not expected.IsEmpty) "the remedy")
+            let said, empty = explain "fc1"
+            Expect.equal empty [ 4.; 1. ] "a dead unit sees nothing"
+            Expect.stringContains said "zero everywhere for 2 of 2 images" "the terminal"
+            Expect.stringContains said "--layer fc1l" "the remedy"
+            Expect.equal (snd (explain "fc1l")) [] "before the activation")
 
         example "leaves other files in the folder alone, and writes over its own" (fun folder ->
             let out = folder </> "out"

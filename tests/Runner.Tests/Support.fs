@@ -246,6 +246,24 @@ module Tiny =
     let small folder =
         write (folder </> "small.npz") [ "X", images 2 16 ]
 
+    /// A network that a dead expert is certain of: unit 1 of fc1 has the largest outgoing weights, and never fires.
+    let withDeadUnit folder =
+        use source = NpzFile.Open(vgg16 folder)
+
+        write (folder </> "dead.npz") [
+            for name in source.Names do
+                let values = source.Read name
+
+                match name with
+                | "fc6_b" -> values[1L] <- torch.tensor -1e6f
+                | "fc7_W" -> values[1L] <- torch.tensor (Array.create 5 1e3f)
+                | "fc7_b" -> values.fill_ (1e5f.ToScalar()) |> ignore
+                | "fc8_W" -> values.copy_ (values.abs ()) |> ignore
+                | _ -> ()
+
+                name, values
+        ]
+
 /// Options that name a tiny model and a tiny data set.
 let tiny folder =
     $"--model {Tiny.vgg16 folder} --dataset {Tiny.dataset folder}"
