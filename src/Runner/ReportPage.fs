@@ -45,7 +45,7 @@ module ReportPage =
         if largest = 0. then
             1
         else
-            clamp 0 8 (2 - int (floor (log10 largest)))
+            2 - int (floor (log10 largest)) |> max 0 |> min 8
 
     let private exact (value: float) =
         if Double.IsFinite value then
@@ -174,7 +174,7 @@ module ReportPage =
             content
 
     let private shape name (attributes: (string * string) list) =
-        voidTag name [ for key, value in attributes -> attr key value ]
+        tag name [ for key, value in attributes -> attr key value ] []
 
     let private line style x1 y1 x2 y2 =
         shape "line" [ "class", style; "x1", px x1; "y1", px y1; "x2", px x2; "y2", px y2 ]
@@ -383,7 +383,8 @@ module ReportPage =
             let own, other = deadOf section.Experts, deadOf section.Companions
             let total = section.Experts.Count
 
-            h3 [] [ str $"The same definition {(if report.IsCutBeforeActivation then "after" else "before")} the activation" ]
+            let side = if report.IsCutBeforeActivation then "after" else "before"
+            h3 [] [ str $"The same definition {side} the activation" ]
 
             let ofAfter, ofBefore =
                 if report.IsCutBeforeActivation then
@@ -475,7 +476,7 @@ module ReportPage =
         sectionOf "methods" "Methods side by side" "Exercise 14" [
             p [] [
                 str
-                    $"Each method explains the score of the class that the model predicts. The influence-directed map is that of the expert of the predicted class, over this class’s images, at layer {report.Layer}. A point cloud is the mean of the attribution over the colour channels divided by its largest value; a binary mask keeps the pixels above 0.2 of it."
+                    $"Each method explains the score of the class that the model predicts. The influence-directed map is that of the expert of the predicted class, over this class’s images, at layer {report.Layer}. A point cloud is the mean of the attribution over the colour channels divided by its largest value; a binary mask blurs it by {px report.Blur} pixels and keeps the pixels above 0.2 of the largest value."
             ]
             if report.HasTrueClasses && wrong.Length < 5 then
                 p [] [
@@ -522,7 +523,7 @@ module ReportPage =
                     $"How much of the predicted class’s score is lost when only the pixels of positive attribution are kept, over all {section.Instances.Count} images of {name}. Lower means that what the map keeps suffices."
             ]
             table
-                $"Average drop over the images of {name}, with a 95% bootstrap interval (10 000 samples, seed {report.Seed})."
+                $"Average drop over the images of {name}, with a 95%% bootstrap interval (10 000 samples, seed {report.Seed})."
                 [ "method"; "average drop"; "from"; "to"; "images" ]
                 [
                     for d in section.Drops ->
@@ -662,20 +663,20 @@ module ReportPage =
         sectionOf "locations" "Where the attribution lies" "" [
             p [] [
                 str
-                    "The scenes are drawn, so it is known where the object lies and which part tells the two classes of a pair apart. A uniform map would put on a region the region’s share of the image."
+                    $"The scenes are drawn, so it is known where the object lies and which part tells the two classes of a pair apart. A uniform map puts on a region the region’s share of the image, its area. Over {section.Instances} images, the same number of each class."
             ]
             ul [] [ for s in section.Verdict -> li [] [ str s ] ]
             table
-                "Each method over all images: share of the positive attribution inside, and how often the largest pixel is inside."
+                "Each method: share of the positive attribution inside, and how often the largest pixel is inside."
                 [
                     "method"
                     "on the object"
-                    "uniform map"
+                    "object’s area"
                     "ratio"
                     "largest pixel on the object"
                     "on the part"
-                    "uniform map (part)"
-                    "ratio (part)"
+                    "part’s area"
+                    "ratio"
                     "largest pixel on the part"
                 ]
                 [
@@ -694,7 +695,7 @@ module ReportPage =
                 ]
                 []
             table
-                $"The expert of each margin at {report.Layer}, over the images of both classes, on the images of the class that the margin favours."
+                $"The expert of each margin at {report.Layer}, over the images of both classes, on the images of the class that the margin favours; IG: integrated gradients of the expert."
                 [
                     "margin"
                     "part"
@@ -702,12 +703,12 @@ module ReportPage =
                     "selectivity"
                     "active on the class"
                     "active on the other"
-                    "on the part"
-                    "by integrated gradients"
-                    "uniform map"
-                    "ratio"
-                    "ratio by integrated gradients"
-                    "largest pixel on the part"
+                    "x ⊙ ∇h on the part"
+                    "IG on the part"
+                    "part’s area"
+                    "ratio, x ⊙ ∇h"
+                    "ratio, IG"
+                    "largest pixel on the part, x ⊙ ∇h"
                 ]
                 [
                     for p in pairs ->

@@ -46,6 +46,9 @@ public sealed record ReportOptions
     /// <summary>Decides on the bootstrap's samples.</summary>
     public int Seed { get; init; } = 1;
 
+    /// <summary>Instances a pass; null: as many as memory allows. No result depends on it.</summary>
+    public int? BatchSize { get; init; }
+
     /// <summary>The truth about the images, where it is known.</summary>
     public ReportTruth? Truth { get; init; }
 }
