@@ -126,9 +126,9 @@ let command = {
     Run = run
 }
 
-// Enough for five of them to be misclassified.
+// Of fewer, hardly any are misclassified.
 [<Literal>]
-let private ScenesPerClass = 40
+let private ScenesPerClass = 60
 
 // It bounds the memory; larger batches are no faster.
 [<Literal>]

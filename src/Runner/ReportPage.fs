@@ -114,7 +114,7 @@ module ReportPage =
             tr [] (cells |> List.mapi (fun i c -> cell (i = 0) c))
 
         div [
-            _class "scroll"
+            _class (if headers.Length < 7 then "scroll wide" else "scroll")
             attr "role" "region"
             attr "tabindex" "0"
             attr "aria-label" title
@@ -190,13 +190,19 @@ module ReportPage =
             ]
             [ str content ]
 
-    /// A round number at or above a value: 1, 2 or 5 times a power of ten.
-    let private ceilingOf (value: float) =
+    /// The round numbers of an axis from 0 that holds a value: steps of 1, 2 or 5 times a power of ten.
+    let private ticks (value: float) =
         if value <= 0. || not (Double.IsFinite value) then
-            1.
+            [ 0.; 1. ]
         else
             let power = 10. ** floor (log10 value)
-            [ 1.; 2.; 5.; 10. ] |> List.map ((*) power) |> List.find (fun r -> r >= value * 0.999999)
+
+            let step =
+                [ 0.2; 0.5; 1.; 2.; 5. ]
+                |> List.map ((*) power)
+                |> List.find (fun step -> value <= 5. * step)
+
+            [ for i in 0 .. int (Math.Ceiling(value / step - 1e-9)) -> float i * step ]
 
     let private legend (items: (XmlNode * string) list) =
         ul [ _class "legend" ] [ for mark, name in items -> li [] [ mark; str name ] ]
@@ -283,6 +289,7 @@ module ReportPage =
                 "runners-up: unit (influence)"
                 "active on the distribution"
                 "active on the class"
+                "other class"
                 "active on the other"
                 "selectivity"
             ]
@@ -304,11 +311,12 @@ module ReportPage =
                             e.Top
                             |> Seq.skip 1
                             |> Seq.truncate 3
-                            |> Seq.map (fun u -> $"{u.Unit} ({fixedTo digits u.Influence})")
+                            |> Seq.map (fun u -> $"{u.Unit}\u00A0({fixedTo digits u.Influence})")
                             |> String.concat ", "
                         )
                         number (percent 0 e.ActiveShare) e.ActiveShare
                         number (percent 0 e.ActiveOnClass) e.ActiveOnClass
+                        text report.Names[e.Sibling]
                         number (percent 0 e.ActiveOnSibling) e.ActiveOnSibling
                         number (fixedTo 2 e.Selectivity) e.Selectivity
                     ]
@@ -491,17 +499,16 @@ module ReportPage =
         ]
 
     let private dropChart (drops: MethodDrop list) =
-        let top =
+        let ticks =
             drops
             |> List.map (fun d -> if Double.IsFinite d.High then d.High else 0.)
             |> List.max
-            |> ceilingOf
+            |> ticks
 
-        let x value = 130. + 400. * value / top
+        let x value = 130. + 400. * value / List.last ticks
 
         svg 560 130 "Average drop of each method with its 95% bootstrap interval; the table gives the numbers." [
-            for i in 0..4 do
-                let value = top * float i / 4.
+            for value in ticks do
                 line "axis" (x value) 6. (x value) 104.
                 label "" "middle" (x value) 122. (px value + "%")
             for i, d in List.indexed drops do
@@ -553,15 +560,14 @@ module ReportPage =
 
         let all = row.Curves |> Seq.collect points |> List.ofSeq
         let right = all |> List.map fst |> List.max |> max 1.
-        let top = all |> List.map snd |> List.max |> ceilingOf
+        let ticks = all |> List.map snd |> List.max |> ticks
         let x value = 40. + 270. * value / right
-        let y value = 160. - 145. * value / top
-        let digits = decimals [ top ]
+        let y value = 160. - 145. * value / List.last ticks
 
         svg 320 200 $"Score against pixels removed for {sentence report row.Instance}; the table gives the areas." [
-            for share in [ 0.; 0.5; 1. ] do
-                line "axis" 40. (y (share * top)) 310. (y (share * top))
-                label "" "end" 34. (y (share * top) + 4.) (fixedTo (min digits 2) (share * top))
+            for value in ticks do
+                line "axis" 40. (y value) 310. (y value)
+                label "" "end" 34. (y value + 4.) (value.ToString("0.######", CultureInfo.InvariantCulture))
             label "" "start" 40. 176. "0"
             label "" "end" 310. 176. (px right)
             label "" "middle" 175. 194. "pixels removed"
@@ -631,18 +637,17 @@ module ReportPage =
         $"{report.Names[pair.Expert.Class]} − {report.Names[pair.Expert.Sibling]}"
 
     let private locationChart (report: AttributionReport) (pairs: PairLocation list) =
-        let top =
+        let ticks =
             pairs
             |> List.collect (fun p -> [ p.Gradient.PartShare; p.Integrated.PartShare; p.Gradient.PartArea ])
             |> List.max
-            |> fun most -> Math.Ceiling(most * 20.) / 20.
+            |> ticks
 
-        let x value = 20. + 580. * value / top
+        let x value = 20. + 580. * value / List.last ticks
         let height = 44 * pairs.Length + 34
 
         svg 620 height "Share of the positive attribution on the distinguishing part; the table gives the numbers." [
-            for i in 0 .. int (Math.Round(top * 20.)) / 2 do
-                let value = float i / 10.
+            for value in ticks do
                 line "axis" (x value) 4. (x value) (float height - 26.)
                 label "" "middle" (x value) (float height - 8.) (percent 0 value)
             for i, p in List.indexed pairs do

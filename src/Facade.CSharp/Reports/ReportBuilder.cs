@@ -125,7 +125,7 @@ internal sealed class ReportBuilder : IDisposable
             7L * images.Count
             + 8L * choice.Pairs.Count * perView
             + explained * (2 * Gradient + Path)
-            + ReportMethods.All.Count * (2L * drop + 50L * choice.Figures.Length)
+            + ReportMethods.All.Count * (2L * drop + 200L * choice.Figures.Length)
             + located;
     }
 
@@ -385,7 +385,7 @@ internal sealed class ReportBuilder : IDisposable
                         pixelMaps[i](rows),
                         x,
                         options.BatchSize,
-                        stages.Next(50 * rows.Length),
+                        stages.Next(200 * rows.Length),
                         cancellation
                     )
             )
@@ -447,7 +447,7 @@ internal sealed class ReportBuilder : IDisposable
         [
             Locate(ReportMethods.Saliency, truth, [(located, pixelMaps[0](located))]),
             Locate(ReportMethods.IntegratedGradients, truth, [(located, pixelMaps[1](located))]),
-            Locate("expert of the margin, x ⊙ ∇h", truth, gradients),
+            Locate("expert of the margin, x\u00a0⊙\u00a0∇h", truth, gradients),
             Locate("expert of the margin, integrated gradients", truth, integrated),
         ];
         return new(located.Length, methods, pairs, Verdict(pairs));
