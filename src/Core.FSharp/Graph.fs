@@ -207,8 +207,8 @@ module Semantics =
             | GlobalPool _, [ x ] -> x.mean ([| 2L .. x.ndim - 1L |], true)
             | BatchNorm b, [ x ] ->
                 torch.nn.functional.batch_norm (x, b.Mean, b.Variance, b.Scale, b.Shift, eps = b.Epsilon)
-            | Add, [ a; b ] -> a + b
-            | Subtract, [ a; b ] -> a - b
+            | Add, [ a; b ] -> Tensor.add a b
+            | Subtract, [ a; b ] -> Tensor.subtract a b
             | Multiply, [ a; b ] -> a * b
             | Divide, [ a; b ] -> a / b
             | MatMul, [ a; b ] -> matrixProduct a b

@@ -115,8 +115,18 @@ module Tensor =
             torch.CPU
         )
 
+    // TorchSharp may free a scalar while the native call still reads it, if another thread collects garbage just then.
+    // These live for ever; `a + b` makes one of its own.
+    let private zero, one, minusOne = 0.0.ToScalar(), 1L.ToScalar(), (-1L).ToScalar()
+
+    /// a + b, safe beside other threads.
+    let add (a: Tensor) (b: Tensor) = a.add (b, one)
+
+    /// a - b, safe beside other threads.
+    let subtract (a: Tensor) (b: Tensor) = a.add (b, minusOne)
+
     /// Where x > 0.
-    let isPositive (x: Tensor) = x.gt (0.0.ToScalar())
+    let isPositive (x: Tensor) = x.gt zero
 
     /// Positions (within the batch) of the instances that hold a NaN or an infinity.
     let notFinite (x: Tensor) : int64[] =

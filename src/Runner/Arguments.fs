@@ -33,6 +33,12 @@ type Arg =
     | Pixels_Per_Step of number: int
     | Skip_Non_Positive
     | Batch_Size of number: int
+    | Classes of pair: string
+    | Related of pair: string
+    | Figures of ids: string
+    | Drop_Class of ``class``: string
+    | Seed of number: int
+    | Open
     | Out of folder: string
 
     interface IArgParserTemplate with
@@ -61,9 +67,15 @@ type Arg =
             | Rule _ -> "their rule: right (the default), midpoint, trapezoid, gauss-legendre."
             | No_Multiply -> "gradients alone, not multiplied with the input."
             | Top _ -> "how many units to list; 10 by default."
-            | Pixels_Per_Step _ -> "how many pixels necessity ordering removes at a time; 1000 by default."
+            | Pixels_Per_Step _ -> "how many pixels necessity ordering removes at a time; 1000 by default (report: fewer for images smaller than 224×224)."
             | Skip_Non_Positive -> "leave images whose score is not positive out of average drop, instead of stopping."
             | Batch_Size _ -> "images a pass; without it as many as memory allows. No result depends on it."
+            | Classes _ -> "two classes whose experts are compared: A,B."
+            | Related _ -> "two related classes: C,D."
+            | Figures _ -> "ids (or positions, where the images have none) of the images shown side by side: 11436,…"
+            | Drop_Class _ -> "the class over whose images the average drop is taken."
+            | Seed _ -> "decides on everything random; 1 by default."
+            | Open -> "show the page in a browser when it is done."
             | Out _ -> "the folder for the results; made if missing, and other files in it are left alone."
 
 /// Wrong usage: exit code 2, and the usage of the command.

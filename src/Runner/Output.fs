@@ -21,15 +21,19 @@ type Output = {
 
 [<RequireQualifiedAccess>]
 module Output =
-    /// Opens the folder that --out names, before the work begins; its drafts go as soon as the run is told to stop.
-    let create arguments =
-        let folder = new OutputFolder(Arguments.out arguments)
+    /// Opens a folder, before the work begins; its drafts go as soon as the run is told to stop.
+    let createIn (path: string) arguments =
+        let folder = new OutputFolder(path)
 
         {
             Folder = folder
             Clock = Stopwatch.StartNew()
             Deletion = arguments.Stop.Register(fun () -> folder.Dispose())
         }
+
+    /// Opens the folder that --out names.
+    let create arguments =
+        createIn (Arguments.out arguments) arguments
 
     /// Puts the results in their place, and says so.
     let commit (what: string) (output: Output) =

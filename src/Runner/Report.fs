@@ -5,6 +5,7 @@ open System
 open System.Diagnostics
 open System.IO
 open Attribution
+open TorchSharp
 
 /// The page, the numbers and the pictures, written as drafts.
 let write (output: Output) source (report: AttributionReport) =
@@ -74,8 +75,14 @@ let private options arguments (inputs: Inputs) =
              | Some text -> Nullable(Inputs.classOf inputs text)
              | None -> Nullable()),
         PixelsPerStep = positive "--pixels-per-step" (function Arg.Pixels_Per_Step n -> Some n | _ -> None) arguments,
-        Seed = seed arguments
+        Seed = seed arguments,
+        BatchSize = Arguments.batchSize arguments
     )
+
+let private folder arguments fallback =
+    arguments
+    |> Arguments.tryPick (function Arg.Out folder -> Some folder | _ -> None)
+    |> Option.defaultValue fallback
 
 /// The arguments as they were given, for the page.
 let private spelled (name: string) =
@@ -86,7 +93,7 @@ let private spelled (name: string) =
     |> fun rest -> if rest.StartsWith name then $"attribution {rest}" else $"attribution {name}"
 
 let private run arguments =
-    use output = Output.create arguments
+    use output = Output.createIn (folder arguments "report") arguments
     use inputs = Inputs.load arguments
     let file, data = Path.GetFileName inputs.ModelFile, Path.GetFileName inputs.Source
 
@@ -112,8 +119,49 @@ let command = {
             "--drop-class"
             "--pixels-per-step"
             "--seed"
+            "--batch-size"
             "--out"
             "--open"
         ]
     Run = run
+}
+
+// Of fewer, hardly any are misclassified.
+[<Literal>]
+let private ScenesPerClass = 60
+
+// It bounds the memory; larger batches are no faster.
+[<Literal>]
+let private BatchSize = 32
+
+let private runDemo arguments =
+    use output = Output.createIn (folder arguments "demo") arguments
+    let seed = seed arguments
+    use scenes = ConceptScenes.Draw(ScenesPerClass * ConceptScenes.ClassNames.Count, seed)
+    use network = Model.LoadVgg16 DemoNetwork.WeightsPath
+    // Statistics of many scenes do not need the numbers that a comparison of single maps does.
+    use model = network.To(torch.CPU, Precision.Float32)
+
+    let options =
+        ReportOptions(
+            Names = ClassNames.Of ConceptScenes.ClassNames,
+            Truth = ReportTruth(scenes.ObjectMasks, scenes.PartMasks, ConceptScenes.Pairs),
+            Seed = seed,
+            BatchSize = Nullable BatchSize
+        )
+
+    create arguments $"Explaining {scenes.Images.Count} scenes" model scenes.Images options
+    |> finish arguments output {
+        Title = "What a network looks at, in scenes whose truth is known"
+        Model = Path.GetFileName DemoNetwork.WeightsPath
+        Data = $"ConceptScenes, seed {seed}"
+        Command = spelled "demo"
+    }
+
+let demo = {
+    Name = "demo"
+    Summary = "Explains a network that comes with the program, on scenes that it draws: nothing to download."
+    Syntax = "[--out FOLDER]"
+    Options = [ "--seed"; "--out"; "--open" ]
+    Run = runDemo
 }

@@ -45,7 +45,7 @@ module ReportPage =
         if largest = 0. then
             1
         else
-            clamp 0 8 (2 - int (floor (log10 largest)))
+            2 - int (floor (log10 largest)) |> max 0 |> min 8
 
     let private exact (value: float) =
         if Double.IsFinite value then
@@ -114,7 +114,7 @@ module ReportPage =
             tr [] (cells |> List.mapi (fun i c -> cell (i = 0) c))
 
         div [
-            _class "scroll"
+            _class (if headers.Length < 7 then "scroll wide" else "scroll")
             attr "role" "region"
             attr "tabindex" "0"
             attr "aria-label" title
@@ -174,7 +174,7 @@ module ReportPage =
             content
 
     let private shape name (attributes: (string * string) list) =
-        voidTag name [ for key, value in attributes -> attr key value ]
+        tag name [ for key, value in attributes -> attr key value ] []
 
     let private line style x1 y1 x2 y2 =
         shape "line" [ "class", style; "x1", px x1; "y1", px y1; "x2", px x2; "y2", px y2 ]
@@ -190,13 +190,19 @@ module ReportPage =
             ]
             [ str content ]
 
-    /// A round number at or above a value: 1, 2 or 5 times a power of ten.
-    let private ceilingOf (value: float) =
+    /// The round numbers of an axis from 0 that holds a value: steps of 1, 2 or 5 times a power of ten.
+    let private ticks (value: float) =
         if value <= 0. || not (Double.IsFinite value) then
-            1.
+            [ 0.; 1. ]
         else
             let power = 10. ** floor (log10 value)
-            [ 1.; 2.; 5.; 10. ] |> List.map ((*) power) |> List.find (fun r -> r >= value * 0.999999)
+
+            let step =
+                [ 0.2; 0.5; 1.; 2.; 5. ]
+                |> List.map ((*) power)
+                |> List.find (fun step -> value <= 5. * step)
+
+            [ for i in 0 .. int (Math.Ceiling(value / step - 1e-9)) -> float i * step ]
 
     let private legend (items: (XmlNode * string) list) =
         ul [ _class "legend" ] [ for mark, name in items -> li [] [ mark; str name ] ]
@@ -283,6 +289,7 @@ module ReportPage =
                 "runners-up: unit (influence)"
                 "active on the distribution"
                 "active on the class"
+                "other class"
                 "active on the other"
                 "selectivity"
             ]
@@ -304,11 +311,12 @@ module ReportPage =
                             e.Top
                             |> Seq.skip 1
                             |> Seq.truncate 3
-                            |> Seq.map (fun u -> $"{u.Unit} ({fixedTo digits u.Influence})")
+                            |> Seq.map (fun u -> $"{u.Unit}\u00A0({fixedTo digits u.Influence})")
                             |> String.concat ", "
                         )
                         number (percent 0 e.ActiveShare) e.ActiveShare
                         number (percent 0 e.ActiveOnClass) e.ActiveOnClass
+                        text report.Names[e.Sibling]
                         number (percent 0 e.ActiveOnSibling) e.ActiveOnSibling
                         number (fixedTo 2 e.Selectivity) e.Selectivity
                     ]
@@ -383,7 +391,8 @@ module ReportPage =
             let own, other = deadOf section.Experts, deadOf section.Companions
             let total = section.Experts.Count
 
-            h3 [] [ str $"The same definition {(if report.IsCutBeforeActivation then "after" else "before")} the activation" ]
+            let side = if report.IsCutBeforeActivation then "after" else "before"
+            h3 [] [ str $"The same definition {side} the activation" ]
 
             let ofAfter, ofBefore =
                 if report.IsCutBeforeActivation then
@@ -475,7 +484,7 @@ module ReportPage =
         sectionOf "methods" "Methods side by side" "Exercise 14" [
             p [] [
                 str
-                    $"Each method explains the score of the class that the model predicts. The influence-directed map is that of the expert of the predicted class, over this class’s images, at layer {report.Layer}. A point cloud is the mean of the attribution over the colour channels divided by its largest value; a binary mask keeps the pixels above 0.2 of it."
+                    $"Each method explains the score of the class that the model predicts. The influence-directed map is that of the expert of the predicted class, over this class’s images, at layer {report.Layer}. A point cloud is the mean of the attribution over the colour channels divided by its largest value; a binary mask blurs it by {px report.Blur} pixels and keeps the pixels above 0.2 of the largest value."
             ]
             if report.HasTrueClasses && wrong.Length < 5 then
                 p [] [
@@ -490,17 +499,16 @@ module ReportPage =
         ]
 
     let private dropChart (drops: MethodDrop list) =
-        let top =
+        let ticks =
             drops
             |> List.map (fun d -> if Double.IsFinite d.High then d.High else 0.)
             |> List.max
-            |> ceilingOf
+            |> ticks
 
-        let x value = 130. + 400. * value / top
+        let x value = 130. + 400. * value / List.last ticks
 
         svg 560 130 "Average drop of each method with its 95% bootstrap interval; the table gives the numbers." [
-            for i in 0..4 do
-                let value = top * float i / 4.
+            for value in ticks do
                 line "axis" (x value) 6. (x value) 104.
                 label "" "middle" (x value) 122. (px value + "%")
             for i, d in List.indexed drops do
@@ -522,7 +530,7 @@ module ReportPage =
                     $"How much of the predicted class’s score is lost when only the pixels of positive attribution are kept, over all {section.Instances.Count} images of {name}. Lower means that what the map keeps suffices."
             ]
             table
-                $"Average drop over the images of {name}, with a 95% bootstrap interval (10 000 samples, seed {report.Seed})."
+                $"Average drop over the images of {name}, with a 95%% bootstrap interval (10 000 samples, seed {report.Seed})."
                 [ "method"; "average drop"; "from"; "to"; "images" ]
                 [
                     for d in section.Drops ->
@@ -552,15 +560,14 @@ module ReportPage =
 
         let all = row.Curves |> Seq.collect points |> List.ofSeq
         let right = all |> List.map fst |> List.max |> max 1.
-        let top = all |> List.map snd |> List.max |> ceilingOf
+        let ticks = all |> List.map snd |> List.max |> ticks
         let x value = 40. + 270. * value / right
-        let y value = 160. - 145. * value / top
-        let digits = decimals [ top ]
+        let y value = 160. - 145. * value / List.last ticks
 
         svg 320 200 $"Score against pixels removed for {sentence report row.Instance}; the table gives the areas." [
-            for share in [ 0.; 0.5; 1. ] do
-                line "axis" 40. (y (share * top)) 310. (y (share * top))
-                label "" "end" 34. (y (share * top) + 4.) (fixedTo (min digits 2) (share * top))
+            for value in ticks do
+                line "axis" 40. (y value) 310. (y value)
+                label "" "end" 34. (y value + 4.) (value.ToString("0.######", CultureInfo.InvariantCulture))
             label "" "start" 40. 176. "0"
             label "" "end" 310. 176. (px right)
             label "" "middle" 175. 194. "pixels removed"
@@ -630,18 +637,17 @@ module ReportPage =
         $"{report.Names[pair.Expert.Class]} − {report.Names[pair.Expert.Sibling]}"
 
     let private locationChart (report: AttributionReport) (pairs: PairLocation list) =
-        let top =
+        let ticks =
             pairs
             |> List.collect (fun p -> [ p.Gradient.PartShare; p.Integrated.PartShare; p.Gradient.PartArea ])
             |> List.max
-            |> fun most -> Math.Ceiling(most * 20.) / 20.
+            |> ticks
 
-        let x value = 20. + 580. * value / top
+        let x value = 20. + 580. * value / List.last ticks
         let height = 44 * pairs.Length + 34
 
         svg 620 height "Share of the positive attribution on the distinguishing part; the table gives the numbers." [
-            for i in 0 .. int (Math.Round(top * 20.)) / 2 do
-                let value = float i / 10.
+            for value in ticks do
                 line "axis" (x value) 4. (x value) (float height - 26.)
                 label "" "middle" (x value) (float height - 8.) (percent 0 value)
             for i, p in List.indexed pairs do
@@ -662,20 +668,20 @@ module ReportPage =
         sectionOf "locations" "Where the attribution lies" "" [
             p [] [
                 str
-                    "The scenes are drawn, so it is known where the object lies and which part tells the two classes of a pair apart. A uniform map would put on a region the region’s share of the image."
+                    $"The scenes are drawn, so it is known where the object lies and which part tells the two classes of a pair apart. A uniform map puts on a region the region’s share of the image, its area. Over {section.Instances} images, the same number of each class."
             ]
             ul [] [ for s in section.Verdict -> li [] [ str s ] ]
             table
-                "Each method over all images: share of the positive attribution inside, and how often the largest pixel is inside."
+                "Each method: share of the positive attribution inside, and how often the largest pixel is inside."
                 [
                     "method"
                     "on the object"
-                    "uniform map"
+                    "object’s area"
                     "ratio"
                     "largest pixel on the object"
                     "on the part"
-                    "uniform map (part)"
-                    "ratio (part)"
+                    "part’s area"
+                    "ratio"
                     "largest pixel on the part"
                 ]
                 [
@@ -694,7 +700,7 @@ module ReportPage =
                 ]
                 []
             table
-                $"The expert of each margin at {report.Layer}, over the images of both classes, on the images of the class that the margin favours."
+                $"The expert of each margin at {report.Layer}, over the images of both classes, on the images of the class that the margin favours; IG: integrated gradients of the expert."
                 [
                     "margin"
                     "part"
@@ -702,12 +708,12 @@ module ReportPage =
                     "selectivity"
                     "active on the class"
                     "active on the other"
-                    "on the part"
-                    "by integrated gradients"
-                    "uniform map"
-                    "ratio"
-                    "ratio by integrated gradients"
-                    "largest pixel on the part"
+                    "x ⊙ ∇h on the part"
+                    "IG on the part"
+                    "part’s area"
+                    "ratio, x ⊙ ∇h"
+                    "ratio, IG"
+                    "largest pixel on the part, x ⊙ ∇h"
                 ]
                 [
                     for p in pairs ->

@@ -11,7 +11,7 @@ module IntegratedGradients =
     /// without `multiply`, the sum alone.</summary>
     let attribute (nodes: (float * float)[]) (baseline: Baseline) (multiply: bool) (target: Target) (batch: Batch) =
         let start = baseline.Of batch
-        let difference = batch.X - start
+        let difference = Tensor.subtract batch.X start
         let explained = Target.explained target batch
         let mean = torch.zeros_like batch.X
         let size = target.BatchSize(Instances.ofTensor batch.X)
@@ -26,7 +26,7 @@ module IntegratedGradients =
                 numbers.index_select (0L, step) |> Tensor.likeInstances batch.X
 
             let pick (t: Tensor) = t.index_select (0L, instance)
-            let points = pick start + along positions * pick difference
+            let points = Tensor.add (pick start) (along positions * pick difference)
             let gradient = Diff.gradEach (Target.along target explained instance) points
             mean.index_add_ (0L, instance, along weights * gradient, 1.) |> ignore)
 

@@ -64,6 +64,9 @@ public sealed class AttributionReport
     /// <summary>All pictures.</summary>
     public required IReadOnlyList<ReportImage> Images { get; init; }
 
+    /// <summary>The blur of binary masks in pixels.</summary>
+    public required double Blur { get; init; }
+
     /// <summary>The height of the images in pixels.</summary>
     public required int Height { get; init; }
 

@@ -42,6 +42,7 @@ internal sealed class LayerSurvey
         ImageSet images,
         IReadOnlyList<long> labels,
         IReadOnlyCollection<Question> questions,
+        int? batchSize,
         Func<long, IProgress<Progress>> stage,
         CancellationToken cancellation
     )
@@ -57,8 +58,9 @@ internal sealed class LayerSurvey
             layer,
             [.. asked.Select(q => new Interest(q.Quantity, row => q.Holds(labels[row])))],
             images,
-            progress: stage(2L * images.Count),
-            cancellation: cancellation
+            batchSize,
+            stage(2L * images.Count),
+            cancellation
         );
         var influences = asked
             .Zip(found, (q, influence) => (q, values: Doubles(influence)))
@@ -67,7 +69,7 @@ internal sealed class LayerSurvey
             influences[q] = Array.ConvertAll(influences[q.Reversed], value => -value);
 
         int[] units = [.. influences.Values.Select(First).Distinct().Order()];
-        var working = model.Working(null, images.Count, stage(images.Count), cancellation);
+        var working = model.Working(batchSize, images.Count, stage(images.Count), cancellation);
         var activations = Influence.activations(units, layer, working, ((Instances)images).Core);
         var values = units
             .Select((unit, column) => (unit, values: Doubles(activations.select(1, column))))

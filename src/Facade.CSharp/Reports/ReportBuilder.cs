@@ -14,6 +14,7 @@ internal sealed class ReportBuilder : IDisposable
 {
     private const int Steps = 50;
     private const int Views = 3;
+    private const int LocatedOfEach = 10;
     private const int Resamples = 10_000;
 
     // What a gradient costs, in forward passes.
@@ -49,7 +50,7 @@ internal sealed class ReportBuilder : IDisposable
         maps = new(images);
         painter = new(images);
 
-        logits = Rows(model.Logits(images, progress: stages.Next(images.Count), cancellation: cancellation));
+        logits = Rows(model.Logits(images, options.BatchSize, stages.Next(images.Count), cancellation));
         predicted = Array.ConvertAll(logits, scores => Array.IndexOf(scores, scores.Max()));
         labels = images.HasTrueClasses ? [.. images.TrueClasses] : Array.ConvertAll(predicted, p => (long)p);
         instances =
@@ -102,6 +103,7 @@ internal sealed class ReportBuilder : IDisposable
             Choices = choice.Reasons,
             Notes = Notes(),
             Images = [.. painter.Images],
+            Blur = painter.Blur,
             Height = images.Height,
             Width = images.Width,
             Seed = options.Seed,
@@ -118,17 +120,17 @@ internal sealed class ReportBuilder : IDisposable
     private void Plan(int explained, int drop)
     {
         long perView = Views * (Gradient + Path);
-        var located = options.Truth is null ? 0 : 2 * images.Count * (Gradient + Path);
+        var located = 2L * (options.Truth?.Pairs.Count ?? 0) * 2 * LocatedOfEach * (Gradient + Path);
         stages.Total =
             7L * images.Count
             + 8L * choice.Pairs.Count * perView
             + explained * (2 * Gradient + Path)
-            + ReportMethods.All.Count * (2L * drop + 50L * choice.Figures.Length)
+            + ReportMethods.All.Count * (2L * drop + 200L * choice.Figures.Length)
             + located;
     }
 
     private LayerSurvey Survey(string layer, IReadOnlyCollection<Question> questions) =>
-        LayerSurvey.Take(model, layer, images, labels, questions, stages.Next, cancellation);
+        LayerSurvey.Take(model, layer, images, labels, questions, options.BatchSize, stages.Next, cancellation);
 
     // A class's own images, or all where it has none: a wrong prediction may be of a class without images.
     private Question ScoreOf(int k) => new(k, null, Array.IndexOf(labels, (long)k) >= 0);
@@ -232,6 +234,15 @@ internal sealed class ReportBuilder : IDisposable
                                 $"Point cloud of integrated gradients {of}"
                             )
                         ),
+                        new(
+                            "integrated gradients, binary mask",
+                            painter.Mask(
+                                $"unit-{unit}-integrated",
+                                row,
+                                integrated[i],
+                                $"Binary mask of integrated gradients {of}"
+                            )
+                        ),
                     ];
                     return new ExpertView(instances[row], survey.Values(unit)[row], panels);
                 }
@@ -254,6 +265,7 @@ internal sealed class ReportBuilder : IDisposable
                 new InflDirected(model, layer, Quantity.Predicted).ExpertAttribution(
                     unit,
                     x,
+                    options.BatchSize,
                     progress: stages.Next(Gradient * x.Count),
                     cancellation: cancellation
                 )
@@ -266,6 +278,7 @@ internal sealed class ReportBuilder : IDisposable
             x =>
                 new IntegratedGrad(model, layer, unit).Attribute(
                     x,
+                    batchSize: options.BatchSize,
                     numSteps: Steps,
                     progress: stages.Next(Path * x.Count),
                     cancellation: cancellation
@@ -281,6 +294,7 @@ internal sealed class ReportBuilder : IDisposable
                 x =>
                     new SaliencyMap(model).Attribute(
                         x,
+                        options.BatchSize,
                         progress: stages.Next(Gradient * x.Count),
                         cancellation: cancellation
                     )
@@ -291,6 +305,7 @@ internal sealed class ReportBuilder : IDisposable
                 x =>
                     new IntegratedGrad(model).Attribute(
                         x,
+                        batchSize: options.BatchSize,
                         numSteps: Steps,
                         progress: stages.Next(Path * x.Count),
                         cancellation: cancellation
@@ -344,7 +359,7 @@ internal sealed class ReportBuilder : IDisposable
                     {
                         var drops = isDefined
                             ? new AverageDrop(model, onNonPositive: NonPositive.Skip)
-                                .Evaluate(pixelMaps[i](rows), x, null, stages.Next(2 * rows.Length), cancellation)
+                                .Evaluate(pixelMaps[i](rows), x, options.BatchSize, stages.Next(2 * rows.Length), cancellation)
                                 .Drops
                             : [.. rows.Select(_ => double.NaN)];
                         double[] known = [.. drops.Where(double.IsFinite)];
@@ -369,8 +384,8 @@ internal sealed class ReportBuilder : IDisposable
                     new N_Ord(model, pixelsPerStep: choice.PixelsPerStep).Curves(
                         pixelMaps[i](rows),
                         x,
-                        null,
-                        stages.Next(50 * rows.Length),
+                        options.BatchSize,
+                        stages.Next(200 * rows.Length),
                         cancellation
                     )
             )
@@ -405,7 +420,7 @@ internal sealed class ReportBuilder : IDisposable
         foreach (var (k, other) in new[] { (pair.First, pair.Second), (pair.Second, pair.First) })
         {
             var expert = survey.Answer(new(k, other, true), other);
-            var rows = RowsOf(k);
+            int[] rows = [.. RowsOf(k).Take(LocatedOfEach)];
             gradients.Add((rows, UnitGradient(survey.Layer, expert.Unit, rows)));
             integrated.Add((rows, UnitIntegrated(survey.Layer, expert.Unit, rows)));
             pairs.Add(
@@ -427,14 +442,15 @@ internal sealed class ReportBuilder : IDisposable
                 )
             );
         }
+        int[] located = [.. gradients.SelectMany(group => group.Rows)];
         Location[] methods =
         [
-            Locate(ReportMethods.Saliency, truth, [(All, pixelMaps[0](All))]),
-            Locate(ReportMethods.IntegratedGradients, truth, [(All, pixelMaps[1](All))]),
-            Locate("expert of the margin, x ⊙ ∇h", truth, gradients),
+            Locate(ReportMethods.Saliency, truth, [(located, pixelMaps[0](located))]),
+            Locate(ReportMethods.IntegratedGradients, truth, [(located, pixelMaps[1](located))]),
+            Locate("expert of the margin, x\u00a0⊙\u00a0∇h", truth, gradients),
             Locate("expert of the margin, integrated gradients", truth, integrated),
         ];
-        return new(methods, pairs, Verdict(pairs));
+        return new(located.Length, methods, pairs, Verdict(pairs));
     }
 
     private static Location Locate(string method, ReportTruth truth, IReadOnlyList<(int[] Rows, Tensor Maps)> groups)
@@ -463,7 +479,7 @@ internal sealed class ReportBuilder : IDisposable
     private static string[] Verdict(IReadOnlyList<PairLocation> pairs)
     {
         string More(IReadOnlyList<PairLocation> some, Func<PairLocation, Location> of) =>
-            $"{some.Count(p => of(p).PartRatio > 1)} of {some.Count} (median ratio {Median(some.Select(p => of(p).PartRatio)):0.0})";
+            $"{some.Count(p => of(p).PartRatio > 1)} of {some.Count} pairs (median ratio {Median(some.Select(p => of(p).PartRatio)):0.0})";
         string Auc(IReadOnlyList<PairLocation> some) =>
             $"{some.Min(p => p.Expert.Selectivity):0.00} to {some.Max(p => p.Expert.Selectivity):0.00} (median {Median(some.Select(p => p.Expert.Selectivity)):0.00})";
 
@@ -471,9 +487,9 @@ internal sealed class ReportBuilder : IDisposable
         PairLocation[] second = [.. pairs.Where(p => !p.IsFirstForm)];
         return
         [
-            $"The expert of the margin puts more of its positive attribution on the distinguishing part than a uniform map does in {More(first, p => p.Gradient)} pairs, and by integrated gradients of the expert in {More(first, p => p.Integrated)}.",
-            $"For the margin the other way round it does so in {More(second, p => p.Gradient)} pairs, and by integrated gradients in {More(second, p => p.Integrated)}.",
-            $"The experts tell the two classes of their pair apart with a selectivity of {Auc(first)}, and the other way round of {Auc(second)}; 0.5 tells nothing, and 1 tells all.",
+            $"The expert of the margin puts more of its positive attribution on the distinguishing part than a uniform map does in {More(first, p => p.Gradient)}, and by integrated gradients of the expert in {More(first, p => p.Integrated)}.",
+            $"For the margin the other way round it does so in {More(second, p => p.Gradient)}, and by integrated gradients in {More(second, p => p.Integrated)}.",
+            $"The experts tell the two classes of their pair apart with a selectivity of {Auc(first)}, and the other way round of {Auc(second)}; 0.5 tells nothing, 1 tells every image.",
         ];
     }
 

@@ -9,6 +9,7 @@ internal sealed class ReportChooser
 {
     private const int Camel = 354;
     private const int Weasel = 356;
+    private const int CoursesPixels = 224 * 224;
     private const int EachKind = 5;
 
     private static readonly int[] coursesClasses =
@@ -86,10 +87,10 @@ internal sealed class ReportChooser
         );
 
         var pixels = images.Height * images.Width;
-        PixelsPerStep = options.PixelsPerStep ?? Math.Clamp(pixels / 50, 1, 1000);
+        PixelsPerStep = options.PixelsPerStep ?? (pixels >= CoursesPixels ? 1000 : Math.Max(1, pixels / 200));
         if (PixelsPerStep < 1)
             throw new AttributionException($"A step removes at least 1 pixel, but {PixelsPerStep} are asked for.");
-        Add("pixels per step", $"{PixelsPerStep}", options.PixelsPerStep, "a fiftieth of the image, at most 1000");
+        Add("pixels per step", $"{PixelsPerStep}", options.PixelsPerStep, "1000 for an image of the course's size or larger, else a two-hundredth of it");
 
         Figures = options.Figures is { } ids ? Asked(ids) : ChosenFigures();
         Add(

@@ -40,11 +40,15 @@ public sealed record ReportOptions
     /// <summary>The class over whose images the average drop is taken; chosen: the first of <see cref="Classes"/>.</summary>
     public int? DropClass { get; init; }
 
-    /// <summary>Pixels that necessity ordering removes at a time; chosen: a fiftieth of the image, at most 1000.</summary>
+    /// <summary>Pixels that necessity ordering removes at a time; chosen: 1000, as the course does, and a two-hundredth
+    /// of an image smaller than the course's.</summary>
     public int? PixelsPerStep { get; init; }
 
     /// <summary>Decides on the bootstrap's samples.</summary>
     public int Seed { get; init; } = 1;
+
+    /// <summary>Instances a pass; null: as many as memory allows. No result depends on it.</summary>
+    public int? BatchSize { get; init; }
 
     /// <summary>The truth about the images, where it is known.</summary>
     public ReportTruth? Truth { get; init; }

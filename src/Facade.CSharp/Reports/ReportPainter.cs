@@ -17,6 +17,9 @@ internal sealed class ReportPainter(ImageSet images)
     // Whole factors: every pixel of a small image stays a crisp square.
     private readonly int factor = Math.Max(1, (LeastSide + Math.Max(images.Height, images.Width) - 1) / Math.Max(images.Height, images.Width));
 
+    /// <summary>The blur of binary masks in pixels: on a large image, single pixels are too small to see.</summary>
+    public double Blur { get; } = Math.Max(images.Height, images.Width) / 64.0;
+
     /// <summary>All pictures made so far.</summary>
     public IReadOnlyCollection<ReportImage> Images => drawn.Values;
 
@@ -37,7 +40,7 @@ internal sealed class ReportPainter(ImageSet images)
         Draw(
             $"{name}-{Number(row)}-binary-mask",
             description,
-            () => Visualization.BinaryMask(Image(row), map.unsqueeze(0))
+            () => Visualization.BinaryMask(Image(row), map.unsqueeze(0), blur: Blur)
         );
 
     /// <summary>An image of which all but a region (h×w booleans) is dimmed.</summary>

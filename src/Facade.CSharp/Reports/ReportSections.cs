@@ -219,10 +219,12 @@ public sealed record PairLocation(
 );
 
 /// <summary>Where the attribution lies, for images whose truth is known.</summary>
-/// <param name="Methods">Each method over all images.</param>
+/// <param name="Instances">How many images the numbers are over, as many of each class.</param>
+/// <param name="Methods">Each method over all of them.</param>
 /// <param name="Pairs">Each margin's expert.</param>
 /// <param name="Verdict">Whether the experts find the distinguishing part, in sentences that the numbers decide.</param>
 public sealed record LocationSection(
+    int Instances,
     IReadOnlyList<Location> Methods,
     IReadOnlyList<PairLocation> Pairs,
     IReadOnlyList<string> Verdict
