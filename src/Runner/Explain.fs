@@ -5,65 +5,78 @@ open System
 open Attribution
 open TorchSharp
 
+/// What is learned on the way: the classes that the model gives the images, and which maps of each method are empty.
+type private Findings = {
+    Predicted: ResizeArray<int64>
+    Empty: (Method * ResizeArray<int>) list
+}
+
 /// The positions in a part of maps that are zero everywhere.
-let private zeroMaps (maps: torch.Tensor) =
+let private emptyMaps (maps: torch.Tensor) =
     use _ = torch.NewDisposeScope()
-    let isZero = maps.flatten(1L).any(1L).logical_not()
-    isZero.nonzero().flatten().data<int64>().ToArray() |> Array.map int
+    let isEmpty = maps.flatten(1L).any(1L).logical_not()
+    isEmpty.nonzero().flatten().data<int64>().ToArray() |> Array.map int
 
 let private classes (logits: torch.Tensor) =
     use best = logits.argmax 1L
     best.data<int64>().ToArray()
 
-/// "image 3 · id 11436", or the file's name.
-let private title (inputs: Inputs) (i: int) =
-    let position, label = inputs.Positions[i], inputs.Selected.Label i
-
-    if inputs.Selected.HasIds then
-        $"image {position} · id {label}"
-    elif label = string position then
-        $"image {position}"
+let private truth (inputs: Inputs) i =
+    if inputs.Selected.HasTrueClasses then
+        Nullable inputs.Selected.TrueClasses[i]
     else
-        $"image {position} · {label}"
+        Nullable()
 
-let private run arguments =
-    let names =
-        arguments.Given
-        |> List.collect (function
-            | Arg.Method names -> names
-            | _ -> [])
-        |> Arguments.names "--method" Methods.known
+/// "image 3 · id 11436", or the file's name.
+let private title (inputs: Inputs) i =
+    match $"image {inputs.Positions[i]}", inputs.Selected.Label i with
+    | position, id when inputs.Selected.HasIds -> $"{position} · id {id}"
+    | position, label when label = string inputs.Positions[i] -> position
+    | position, file -> $"{position} · {file}"
 
-    use out = Output.create arguments
-    use inputs = Inputs.load arguments
-    let images = inputs.Selected
-    let methods, expert = Methods.create arguments inputs names
+/// The pictures of a part of the images.
+let private draw arguments (output: Output) inputs (findings: Findings) (method: Method) part (maps: torch.Tensor) =
     let digits = string(inputs.All.Count - 1).Length
-    let predicted = ResizeArray<int64>()
-    let zeros = methods |> List.map (fun _ -> ResizeArray<int>())
 
-    let truth i =
-        if images.HasTrueClasses then
-            Nullable images.TrueClasses[i]
-        else
-            Nullable()
+    for k in 0 .. part.Images.Count - 1 do
+        arguments.Stop.ThrowIfCancellationRequested()
+        use _ = torch.NewDisposeScope()
+        let i = part.Start + k
+        let index = inputs.Positions[i].ToString().PadLeft(digits, '0')
 
-    let draw (method: Method) (part: Part) (maps: torch.Tensor) =
-        for k in 0 .. part.Images.Count - 1 do
-            arguments.Stop.ThrowIfCancellationRequested()
-            use _ = torch.NewDisposeScope()
-            let i = part.Start + k
-            let index = inputs.Positions[i].ToString().PadLeft(digits, '0')
+        let picture =
+            ExplanationPicture(
+                method.Name,
+                method.Description,
+                title inputs i,
+                inputs.Names,
+                findings.Predicted[i],
+                truth inputs i
+            )
 
-            ExplanationPicture(method.Name, method.Description, title inputs i, inputs.Names, predicted[i], truth i)
-                .Write(out.Draft $"{method.Name}-{index}.png", part.X[int64 k], maps[int64 k], float images.Peak)
+        picture.Write(
+            output.Draft $"{method.Name}-{index}.png",
+            part.X[int64 k],
+            maps[int64 k],
+            float inputs.Selected.Peak
+        )
 
-    let files =
-        methods
-        |> List.map (fun m -> new AttributionsFile(out.Draft $"attributions-{m.Name}.npz", images))
+let private fileOf (method: Method) = $"attributions-{method.Name}.npz"
+
+/// Writes the maps and the pictures, a part of the images at a time.
+let private explain arguments (output: Output) inputs (methods: Method list) : Findings =
+    let images = inputs.Selected
+
+    let findings = {
+        Predicted = ResizeArray()
+        Empty = [ for method in methods -> method, ResizeArray() ]
+    }
+
+    let files = [
+        for method in methods -> new AttributionsFile(output.Draft(fileOf method), images)
+    ]
 
     use _ = Output.all files
-
     let total = float images.Count * List.sumBy _.Passes methods
 
     Terminal.watch $"""Explaining {Terminal.count images.Count "image"}""" (fun report ->
@@ -73,73 +86,90 @@ let private run arguments =
             use logits =
                 inputs.Model.Logits(part.X, Arguments.batchSize arguments, cancellation = arguments.Stop)
 
-            predicted.AddRange(classes logits)
+            findings.Predicted.AddRange(classes logits)
 
-            for method, file, zeros in List.zip3 methods files zeros do
+            for file, (method, empty) in List.zip files findings.Empty do
                 let share = float part.Images.Count * method.Passes / total
                 use maps = method.Attribute part (Terminal.part report spent share)
                 file.Append maps
-                zeros.AddRange(zeroMaps maps |> Seq.map (fun k -> inputs.Positions[part.Start + k]))
-                draw method part maps
+                empty.AddRange(emptyMaps maps |> Seq.map (fun k -> inputs.Positions[part.Start + k]))
+                draw arguments output inputs findings method part maps
                 spent <- spent + share))
 
     for file in files do
-        file.Commit predicted
+        file.Commit findings.Predicted
 
-    let disagreements =
-        if images.HasPredictedClasses then
-            Nullable(
-                Seq.zip predicted images.PredictedClasses
-                |> Seq.filter (fun (a, b) -> a <> b)
-                |> Seq.length
-            )
-        else
-            Nullable()
+    findings
 
-    let notes = [
-        if disagreements.HasValue && disagreements.Value > 0 then
-            $"The model's prediction is not the file's Pred for {disagreements.Value} of {images.Count} images; labels and files have the model's."
-        for method, zeros in List.zip methods zeros do
-            if zeros.Count > 0 then
-                let why =
-                    match expert with
-                    | Some expert when method.Name = "influence-directed" && not (isNull expert.Remedy) ->
-                        $", where unit {expert.Expert} is held at 0 (for a map of them, {Methods.remedy expert})"
-                    | _ -> ""
+/// How many of the file's predictions are not the model's.
+let private disagreements (images: ImageSet) (findings: Findings) =
+    if images.HasPredictedClasses then
+        Seq.zip findings.Predicted images.PredictedClasses
+        |> Seq.filter (fun (model, file) -> model <> file)
+        |> Seq.length
+        |> Nullable
+    else
+        Nullable()
 
-                $"The map of {method.Name} is zero everywhere for {zeros.Count} of {images.Count} images{why}; summary.json lists them."
-    ]
+/// What a person should know before looking at the pictures.
+let private notes (images: ImageSet) (expert: ExpertSummary option) (findings: Findings) = [
+    match disagreements images findings with
+    | some when some.HasValue && some.Value > 0 ->
+        $"The model's prediction is not the file's Pred for {some.Value} of {images.Count} images; labels and files have the model's."
+    | _ -> ()
 
+    for method, empty in findings.Empty do
+        if empty.Count > 0 then
+            let why =
+                match expert with
+                | Some expert when method.Name = "influence-directed" && not (isNull expert.Remedy) ->
+                    $", where unit {expert.Expert} is held at 0 (for a map of them, {Methods.remedy expert})"
+                | _ -> ""
+
+            $"The map of {method.Name} is zero everywhere for {empty.Count} of {images.Count} images{why}; summary.json lists them."
+]
+
+let private run arguments =
+    let names =
+        arguments.Given
+        |> List.collect (function
+            | Arg.Method names -> names
+            | _ -> [])
+        |> Arguments.names "--method" Methods.known
+
+    use output = Output.create arguments
+    use inputs = Inputs.load arguments
+    let methods, expert = Methods.create arguments inputs names
+    let findings = explain arguments output inputs methods
+    let images = inputs.Selected
+    let notes = notes images expert findings
     List.iter Terminal.say notes
 
-    ExplanationSummary(
-        inputs.ModelFile,
-        inputs.Source,
-        (Inputs.quantity inputs (Arguments.quantity arguments) images).Name,
-        [
-            for method, zeros in List.zip methods zeros -> MethodSummary(method.Name, method.Description, zeros)
-        ],
-        [
-            for i in 0 .. images.Count - 1 ->
-                InstanceSummary(inputs.Positions[i], images.Label i, truth i, predicted[i])
-        ],
-        disagreements,
-        Option.toObj expert,
-        [
-            yield! inputs.Model.Notes
-            yield! Option.toList (Option.bind Methods.warning expert)
-            yield! notes
-        ]
-    )
-        .WriteJson(out.Draft "summary.json")
+    let summary =
+        ExplanationSummary(
+            inputs.ModelFile,
+            inputs.Source,
+            (Inputs.quantity inputs (Arguments.quantity arguments) images).Name,
+            [
+                for method, empty in findings.Empty -> MethodSummary(method.Name, method.Description, empty)
+            ],
+            [
+                for i in 0 .. images.Count - 1 ->
+                    InstanceSummary(inputs.Positions[i], images.Label i, truth inputs i, findings.Predicted[i])
+            ],
+            disagreements images findings,
+            Option.toObj expert,
+            [
+                yield! inputs.Model.Notes
+                yield! Option.toList (Option.bind Methods.warning expert)
+                yield! notes
+            ]
+        )
 
-    let maps =
-        methods
-        |> List.map (fun m -> $"attributions-{m.Name}.npz")
-        |> String.concat ", "
-
-    out
-    |> Output.commit $"""{Terminal.count (images.Count * methods.Length) "picture"}, {maps} and summary.json"""
+    summary.WriteJson(output.Draft "summary.json")
+    let pictures = Terminal.count (images.Count * methods.Length) "picture"
+    let maps = methods |> List.map fileOf |> String.concat ", "
+    output |> Output.commit $"{pictures}, {maps} and summary.json"
 
 let command = {
     Name = "explain"

@@ -5,7 +5,14 @@ open System.Runtime.InteropServices
 open System.Threading
 open Attribution
 
-let private commands = [ Report.demo; Explain.command; Experts.command; Evaluate.command; Report.command; Layers.command ]
+let private commands = [
+    Report.demo
+    Explain.command
+    Experts.command
+    Evaluate.command
+    Report.command
+    Layers.command
+]
 
 let private overview =
     String.concat "\n" [
@@ -46,6 +53,7 @@ let private listen (stop: CancellationTokenSource) =
         context.Cancel <- true
         stop.Cancel()
         Thread.Sleep 1000
+        Terminal.restore ()
         context.Cancel <- false
 
     [ PosixSignal.SIGINT; PosixSignal.SIGTERM; PosixSignal.SIGHUP ]

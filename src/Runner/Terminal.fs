@@ -58,6 +58,11 @@ module Terminal =
 
         (console Console.Out Console.IsOutputRedirected).Write table
 
+    /// Shows the cursor again, which a progress bar hides.
+    let restore () =
+        if not Console.IsErrorRedirected then
+            Console.Error.Write "\027[?25h"
+
     let private show (title: string) (fraction: unit -> float) (finished: ManualResetEventSlim) (clock: Stopwatch) =
         let timeLeft () =
             match fraction () with
