@@ -11,7 +11,7 @@ let private percent share = number "0.0" (100. * share) + " %"
 
 let private show (inputs: Inputs) (expert: ExpertSummary) =
     Terminal.table $"Influence of layer {expert.Layer} on {expert.Quantity}" 0 [ "unit"; "influence" ] [
-        for unit in expert.Top -> [ string unit.Unit; number "0.######e+0" unit.Influence ]
+        for unit in expert.Top -> [ string unit.Unit; number "G6" unit.Influence ]
     ]
 
     Terminal.say
