@@ -5,7 +5,7 @@ open System.Runtime.InteropServices
 open System.Threading
 open Attribution
 
-let private commands = [ Report.demo; Explain.command; Experts.command; Evaluate.command; Report.command; Layers.command ]
+let private commands = [ Report.demo; Explain.command; Experts.command; Evaluate.command; Report.command; Layers.command; TrainDemo.command ]
 
 let private overview =
     String.concat "\n" [
