@@ -94,7 +94,7 @@ module Methods =
 
     let private quantityOf arguments inputs =
         let quantity = Inputs.quantity inputs (Arguments.quantity arguments)
-        quantity, (quantity inputs.Selected).Name
+        quantity, $"quantity {(quantity inputs.Selected).Name}"
 
     let private alone multiply =
         if multiply then "" else " · gradient alone"
@@ -155,7 +155,7 @@ module Methods =
         {
             Name = "influence-directed"
             Description =
-                $"unit {expert.Expert} of layer {expert.Layer} · {expert.Quantity} over {expert.Distribution}{alone multiply}"
+                $"unit {expert.Expert} of layer {expert.Layer} · quantity {expert.Quantity} · distribution {expert.Distribution}{alone multiply}"
             Passes = 3.
             Attribute =
                 fun part progress ->

@@ -20,6 +20,9 @@ public sealed class ExplanationPicture
     private const float TextSize = 14;
     private const float LineHeight = 22;
 
+    // Skia's default tries every filter on every row, which takes longer than many an explanation.
+    private static readonly SKPngEncoderOptions compression = new(SKPngEncoderFilterFlags.Up, zLibLevel: 6);
+
     private static readonly SKColor ink = new(0x1f, 0x23, 0x28);
     private static readonly SKColor faint = new(0x59, 0x63, 0x6e);
     private static readonly SKColor green = new(0x11, 0x63, 0x29);
@@ -98,7 +101,9 @@ public sealed class ExplanationPicture
         var top = Margin + 4 * LineHeight + Gap;
         var info = new SKImageInfo(
             (int)(2 * Margin + panels.Length * panel.Width + (panels.Length - 1) * Gap),
-            (int)(top + panel.Height + LineHeight + Margin)
+            (int)(top + panel.Height + LineHeight + Margin),
+            SKColorType.Rgba8888,
+            SKAlphaType.Opaque
         );
 
         using var surface = SKSurface.Create(info);
@@ -123,8 +128,8 @@ public sealed class ExplanationPicture
             Text(canvas, caption, left, top + panel.Height + LineHeight, panel.Width, faint);
         }
 
-        using var picture = surface.Snapshot();
-        return picture.Encode(SKEncodedImageFormat.Png, 100);
+        using var pixmap = surface.PeekPixels();
+        return pixmap.Encode(compression)!;
     }
 
     // "true: cat   predicted: dog   wrong": the names share what room the rest leaves.
