@@ -67,7 +67,8 @@ type Arg =
             | Rule _ -> "their rule: right (the default), midpoint, trapezoid, gauss-legendre."
             | No_Multiply -> "gradients alone, not multiplied with the input."
             | Top _ -> "how many units to list; 10 by default."
-            | Pixels_Per_Step _ -> "how many pixels necessity ordering removes at a time; 1000 by default (report: fewer for images smaller than 224×224)."
+            | Pixels_Per_Step _ ->
+                "how many pixels necessity ordering removes at a time; 1000 by default (report: fewer for images smaller than 224×224)."
             | Skip_Non_Positive -> "leave images whose score is not positive out of average drop, instead of stopping."
             | Batch_Size _ -> "images a pass; without it as many as memory allows. No result depends on it."
             | Classes _ -> "two classes whose experts are compared: A,B."
