@@ -58,30 +58,58 @@ let private positive name pick arguments =
     | n -> Nullable n
 
 let private seed arguments =
-    arguments |> Arguments.tryPick (function Arg.Seed n -> Some n | _ -> None) |> Option.defaultValue 1
+    arguments
+    |> Arguments.tryPick (function
+        | Arg.Seed n -> Some n
+        | _ -> None)
+    |> Option.defaultValue 1
 
 let private options arguments (inputs: Inputs) =
     ReportOptions(
         Names = inputs.Names,
-        Classes = pair arguments inputs "--classes" (function Arg.Classes text -> Some text | _ -> None),
-        Related = pair arguments inputs "--related" (function Arg.Related text -> Some text | _ -> None),
+        Classes =
+            pair arguments inputs "--classes" (function
+                | Arg.Classes text -> Some text
+                | _ -> None),
+        Related =
+            pair arguments inputs "--related" (function
+                | Arg.Related text -> Some text
+                | _ -> None),
         Figures =
-            (match arguments |> Arguments.tryPick (function Arg.Figures text -> Some text | _ -> None) with
+            (match
+                arguments
+                |> Arguments.tryPick (function
+                    | Arg.Figures text -> Some text
+                    | _ -> None)
+             with
              | Some text -> Array.ofList (Arguments.integers "--figures" text)
              | None -> null),
         Layer = Option.toObj (Arguments.layer arguments),
         DropClass =
-            (match arguments |> Arguments.tryPick (function Arg.Drop_Class text -> Some text | _ -> None) with
+            (match
+                arguments
+                |> Arguments.tryPick (function
+                    | Arg.Drop_Class text -> Some text
+                    | _ -> None)
+             with
              | Some text -> Nullable(Inputs.classOf inputs text)
              | None -> Nullable()),
-        PixelsPerStep = positive "--pixels-per-step" (function Arg.Pixels_Per_Step n -> Some n | _ -> None) arguments,
+        PixelsPerStep =
+            positive
+                "--pixels-per-step"
+                (function
+                | Arg.Pixels_Per_Step n -> Some n
+                | _ -> None)
+                arguments,
         Seed = seed arguments,
         BatchSize = Arguments.batchSize arguments
     )
 
 let private folder arguments fallback =
     arguments
-    |> Arguments.tryPick (function Arg.Out folder -> Some folder | _ -> None)
+    |> Arguments.tryPick (function
+        | Arg.Out folder -> Some folder
+        | _ -> None)
     |> Option.defaultValue fallback
 
 /// The arguments as they were given, for the page.
@@ -90,14 +118,23 @@ let private spelled (name: string) =
     |> Array.skip 1
     |> Array.map (fun word -> if word.Contains ' ' then $"'{word}'" else word)
     |> String.concat " "
-    |> fun rest -> if rest.StartsWith name then $"attribution {rest}" else $"attribution {name}"
+    |> fun rest ->
+        if rest.StartsWith name then
+            $"attribution {rest}"
+        else
+            $"attribution {name}"
 
 let private run arguments =
     use output = Output.createIn (folder arguments "report") arguments
     use inputs = Inputs.load arguments
     let file, data = Path.GetFileName inputs.ModelFile, Path.GetFileName inputs.Source
 
-    create arguments $"Explaining {inputs.Selected.Count} images" inputs.Model inputs.Selected (options arguments inputs)
+    create
+        arguments
+        $"Explaining {inputs.Selected.Count} images"
+        inputs.Model
+        inputs.Selected
+        (options arguments inputs)
     |> finish arguments output {
         Title = $"What {file} looks at in {data}"
         Model = file
@@ -137,7 +174,10 @@ let private BatchSize = 32
 let private runDemo arguments =
     use output = Output.createIn (folder arguments "demo") arguments
     let seed = seed arguments
-    use scenes = ConceptScenes.Draw(ScenesPerClass * ConceptScenes.ClassNames.Count, seed)
+
+    use scenes =
+        ConceptScenes.Draw(ScenesPerClass * ConceptScenes.ClassNames.Count, seed)
+
     use network = Model.LoadVgg16 DemoNetwork.WeightsPath
     // Statistics of many scenes do not need the numbers that a comparison of single maps does.
     use model = network.To(torch.CPU, Precision.Float32)

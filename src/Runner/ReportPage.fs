@@ -139,15 +139,15 @@ module ReportPage =
         ] [ content ]
 
     let private picture (title: string) (image: ReportImage) =
-        zoom title (
-            img [
+        zoom
+            title
+            (img [
                 _src $"data:image/png;base64,{Convert.ToBase64String image.Png}"
                 _alt image.Description
                 _width (string image.Width)
                 _height (string image.Height)
                 attr "decoding" "async"
-            ]
-        )
+            ])
 
     let private panel (label: string) caption image =
         div [ _class "panel" ] [ picture caption image; str label ]
@@ -180,15 +180,12 @@ module ReportPage =
         shape "line" [ "class", style; "x1", px x1; "y1", px y1; "x2", px x2; "y2", px y2 ]
 
     let private label style anchor x y (content: string) =
-        tag
-            "text"
-            [
-                attr "class" style
-                attr "text-anchor" anchor
-                attr "x" (px x)
-                attr "y" (px y)
-            ]
-            [ str content ]
+        tag "text" [
+            attr "class" style
+            attr "text-anchor" anchor
+            attr "x" (px x)
+            attr "y" (px y)
+        ] [ str content ]
 
     /// The round numbers of an axis from 0 that holds a value: steps of 1, 2 or 5 times a power of ten.
     let private ticks (value: float) =
@@ -292,8 +289,7 @@ module ReportPage =
                 "other class"
                 "active on the other"
                 "selectivity"
-            ]
-            [
+            ] [
                 for e in experts ->
                     [
                         text (quantity report e)
@@ -320,8 +316,7 @@ module ReportPage =
                         number (percent 0 e.ActiveOnSibling) e.ActiveOnSibling
                         number (fixedTo 2 e.Selectivity) e.Selectivity
                     ]
-            ]
-            []
+            ] []
 
     let private comparisonTable report (comparisons: ExpertComparison seq) =
         let name (e: ReportExpert) =
@@ -329,8 +324,7 @@ module ReportPage =
 
         table
             "Whether the experts coincide, and Spearman’s rank correlation of the influences of all units."
-            [ "one"; "other"; "experts"; "coincide"; "rank correlation" ]
-            [
+            [ "one"; "other"; "experts"; "coincide"; "rank correlation" ] [
                 for c in comparisons ->
                     [
                         text (name c.One)
@@ -339,18 +333,13 @@ module ReportPage =
                         text (if c.Coincide then "yes" else "no")
                         number (fixedTo 3 c.RankCorrelation) c.RankCorrelation
                     ]
-            ]
-            []
+            ] []
 
     let private view (report: AttributionReport) title narrow (view: ExpertView) =
         figure [ _class "row crisp" ] [
-            captionOf report view.Instance [
-                br []
-                str $"value of the unit: {fixedTo 2 view.Activation}"
-            ]
+            captionOf report view.Instance [ br []; str $"value of the unit: {fixedTo 2 view.Activation}" ]
             panels view.Panels.Count narrow [
-                for p in view.Panels ->
-                    panel p.Label $"{title}: {p.Label} · {sentence report view.Instance}" p.Image
+                for p in view.Panels -> panel p.Label $"{title}: {p.Label} · {sentence report view.Instance}" p.Image
             ]
         ]
 
@@ -366,8 +355,7 @@ module ReportPage =
             h3 [] [ str title ]
 
             p [] [
-                str
-                    $"The expert over {overs}, on the images of {report.Names[first.Class]} on which it is most active."
+                str $"The expert over {overs}, on the images of {report.Names[first.Class]} on which it is most active."
             ]
 
             if f.Views |> Seq.forall (fun v -> v.Activation <= 0.) then
@@ -451,7 +439,13 @@ module ReportPage =
 
         let note (v: MethodView) =
             let unit = if v.Unit.HasValue then $", unit {v.Unit.Value}" else ""
-            let empty = if v.PositivePixels = 0 then ", no positive attribution" else ""
+
+            let empty =
+                if v.PositivePixels = 0 then
+                    ", no positive attribution"
+                else
+                    ""
+
             unit + empty
 
         figure [ _class "row crisp" ] [
@@ -488,7 +482,10 @@ module ReportPage =
             ]
             if report.HasTrueClasses && wrong.Length < 5 then
                 p [] [
-                    let all = report.Instances |> Seq.filter (fun i -> i.IsCorrect = Nullable false) |> Seq.length
+                    let all =
+                        report.Instances
+                        |> Seq.filter (fun i -> i.IsCorrect = Nullable false)
+                        |> Seq.length
 
                     str
                         $"{wrong.Length} misclassified images are shown; of all {report.Instances.Count} images the model misclassifies {all}."
@@ -531,8 +528,7 @@ module ReportPage =
             ]
             table
                 $"Average drop over the images of {name}, with a 95%% bootstrap interval (10 000 samples, seed {report.Seed})."
-                [ "method"; "average drop"; "from"; "to"; "images" ]
-                [
+                [ "method"; "average drop"; "from"; "to"; "images" ] [
                     for d in section.Drops ->
                         [
                             text (methodName d.Method)
@@ -541,22 +537,25 @@ module ReportPage =
                             number (fixedTo 2 d.High) d.High
                             count (d.Drops.Count - d.Skipped)
                         ]
-                ]
-                []
+                ] []
             for d in section.Drops |> Seq.filter (fun d -> d.Skipped > 0) |> Seq.truncate 1 do
                 p [] [
                     str
                         $"{d.Skipped} of {d.Drops.Count} images are left out: the score of their predicted class is not positive, so that a drop in percent is undefined."
                 ]
             figure [ _class "wide" ] [
-                zoom "Average drop of each method, with its 95% bootstrap interval" (dropChart (List.ofSeq section.Drops))
+                zoom
+                    "Average drop of each method, with its 95% bootstrap interval"
+                    (dropChart (List.ofSeq section.Drops))
             ]
         ]
 
     let private curveChart (report: AttributionReport) (row: NecessityRow) =
         let points (c: MethodCurve) =
             (0., row.Whole)
-            :: [ for removed, score in Seq.zip c.Curve.Removed c.Curve.Scores -> float removed, score ]
+            :: [
+                for removed, score in Seq.zip c.Curve.Removed c.Curve.Scores -> float removed, score
+            ]
 
         let all = row.Curves |> Seq.collect points |> List.ofSeq
         let right = all |> List.map fst |> List.max |> max 1.
@@ -574,7 +573,10 @@ module ReportPage =
             for i, c in Seq.indexed row.Curves do
                 shape "polyline" [
                     "class", $"curve s{i}"
-                    "points", points c |> List.map (fun (a, b) -> $"{px (x a)},{px (y b)}") |> String.concat " "
+                    "points",
+                    points c
+                    |> List.map (fun (a, b) -> $"{px (x a)},{px (y b)}")
+                    |> String.concat " "
                 ]
         ]
 
@@ -683,8 +685,7 @@ module ReportPage =
                     "part’s area"
                     "ratio"
                     "largest pixel on the part"
-                ]
-                [
+                ] [
                     for m in section.Methods ->
                         [
                             text (methodName m.Method)
@@ -697,8 +698,7 @@ module ReportPage =
                             times m.PartRatio
                             share m.PartHits
                         ]
-                ]
-                []
+                ] []
             table
                 $"The expert of each margin at {report.Layer}, over the images of both classes, on the images of the class that the margin favours; IG: integrated gradients of the expert."
                 [
@@ -714,8 +714,7 @@ module ReportPage =
                     "ratio, x ⊙ ∇h"
                     "ratio, IG"
                     "largest pixel on the part, x ⊙ ∇h"
-                ]
-                [
+                ] [
                     for p in pairs ->
                         [
                             text (pairName report p)
@@ -731,8 +730,7 @@ module ReportPage =
                             times p.Integrated.PartRatio
                             share p.Gradient.PartHits
                         ]
-                ]
-                []
+                ] []
             figure [ _class "wide" ] [
                 zoom
                     "Share of the positive attribution of each margin’s expert on the distinguishing part"
@@ -743,11 +741,14 @@ module ReportPage =
                     mark [ diamond "f1" 18. 6. ], "integrated gradients of the expert"
                 ]
                 figcaption [] [
-                    str "Share of the positive attribution of each margin’s expert that lies on the distinguishing part."
+                    str
+                        "Share of the positive attribution of each margin’s expert that lies on the distinguishing part."
                 ]
             ]
             for p in pairs do
-                let title = $"{pairName report p}: unit {p.Expert.Unit} of {report.Layer}, part: {p.Part}"
+                let title =
+                    $"{pairName report p}: unit {p.Expert.Unit} of {report.Layer}, part: {p.Part}"
+
                 h3 [] [ str title ]
                 view report title 3 p.View
         ]
@@ -804,7 +805,9 @@ module ReportPage =
                             $", R(i) the image without its first i pixels of positive attribution, scored every {report.PixelsPerStep}"
                     ]
                 yield!
-                    entry "rank correlation" [ str "Spearman’s: Pearson’s correlation of the ranks, ties sharing their mean rank" ]
+                    entry "rank correlation" [
+                        str "Spearman’s: Pearson’s correlation of the ranks, ties sharing their mean rank"
+                    ]
                 if not (isNull report.Locations) then
                     yield!
                         entry "share on a region" [
@@ -902,7 +905,13 @@ module ReportPage =
                     ]
                     dl [ _class "facts" ] [
                         fact "images" (string report.Instances.Count)
-                        fact "classes" (report.Instances |> Seq.map (truth report) |> Seq.distinct |> Seq.length |> string)
+                        fact
+                            "classes"
+                            (report.Instances
+                             |> Seq.map (truth report)
+                             |> Seq.distinct
+                             |> Seq.length
+                             |> string)
                         if report.HasTrueClasses then
                             fact "correctly classified" (percent 1 report.Accuracy)
                         fact "cut at layer" report.Layer
@@ -912,7 +921,9 @@ module ReportPage =
                         ul [] [ for s in brief report -> li [] [ str s ] ]
                     ]
                     nav [ attr "aria-label" "Contents" ] [
-                        ol [] [ for id, name in contents report -> li [] [ a [ _href $"#{id}" ] [ str name ] ] ]
+                        ol [] [
+                            for id, name in contents report -> li [] [ a [ _href $"#{id}" ] [ str name ] ]
+                        ]
                     ]
                 ]
                 HtmlElements.main [ _id "main" ] [

@@ -17,6 +17,8 @@ let main arguments =
             ExpertsTests.tests
             EvaluateTests.tests
             BadInputTests.tests
+            ReportTests.tests
+            PageTests.tests
         ]
         |> testSequenced
         |> runTestsWithCLIArgs [] arguments

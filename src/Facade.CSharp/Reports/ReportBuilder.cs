@@ -56,7 +56,8 @@ internal sealed class ReportBuilder : IDisposable
         instances =
         [
             .. predicted.Select(
-                (p, row) => new ReportInstance(row, images.Label(row), images.HasTrueClasses ? (int)labels[row] : null, p)
+                (p, row) =>
+                    new ReportInstance(row, images.Label(row), images.HasTrueClasses ? (int)labels[row] : null, p)
             ),
         ];
         choice = new(model, images, options, instances, labels, logits);
@@ -78,11 +79,16 @@ internal sealed class ReportBuilder : IDisposable
 
         var scoreQuestions = choice.Pairs.SelectMany(ScoresOf).ToArray();
         var marginQuestions = choice.Pairs.SelectMany(MarginsOf).ToArray();
-        var survey = Survey(choice.Layer, [.. scoreQuestions, .. marginQuestions, .. margins, .. methodQuestions.Values]);
+        var survey = Survey(
+            choice.Layer,
+            [.. scoreQuestions, .. marginQuestions, .. margins, .. methodQuestions.Values]
+        );
         var companion = choice.Companion is { } layer ? Survey(layer, [.. scoreQuestions, .. marginQuestions]) : null;
 
         int Expert(int row) => survey.Expert(methodQuestions[predicted[row]]);
-        var pixelMaps = ReportMethods.All.Select(method => (Func<int[], Tensor>)(rows => MapsOf(method, rows, Expert))).ToArray();
+        var pixelMaps = ReportMethods
+            .All.Select(method => (Func<int[], Tensor>)(rows => MapsOf(method, rows, Expert)))
+            .ToArray();
 
         return new()
         {
@@ -166,12 +172,7 @@ internal sealed class ReportBuilder : IDisposable
 
             // A class: the whole set with its own images. Two classes: the one's score with the other's, but not a margin
             // with its own negative.
-            (int, int)[] compared =
-            [
-                (0, 1),
-                (2, 3),
-                .. questions[0].Against is null ? new[] { (0, 2), (1, 3) } : [],
-            ];
+            (int, int)[] compared = [(0, 1), (2, 3), .. questions[0].Against is null ? new[] { (0, 2), (1, 3) } : []];
             comparisons.AddRange(
                 compared.Select(c => new ExpertComparison(
                     answers[c.Item1],
@@ -359,7 +360,13 @@ internal sealed class ReportBuilder : IDisposable
                     {
                         var drops = isDefined
                             ? new AverageDrop(model, onNonPositive: NonPositive.Skip)
-                                .Evaluate(pixelMaps[i](rows), x, options.BatchSize, stages.Next(2 * rows.Length), cancellation)
+                                .Evaluate(
+                                    pixelMaps[i](rows),
+                                    x,
+                                    options.BatchSize,
+                                    stages.Next(2 * rows.Length),
+                                    cancellation
+                                )
                                 .Drops
                             : [.. rows.Select(_ => double.NaN)];
                         double[] known = [.. drops.Where(double.IsFinite)];
@@ -434,10 +441,16 @@ internal sealed class ReportBuilder : IDisposable
                         survey,
                         expert.Unit,
                         MostActive(survey, expert.Unit, k, 1),
-                        row => new(
-                            "distinguishing part",
-                            painter.Region("part", row, truth.Parts[row], $"The distinguishing part of {Describe(row)}")
-                        )
+                        row =>
+                            new(
+                                "distinguishing part",
+                                painter.Region(
+                                    "part",
+                                    row,
+                                    truth.Parts[row],
+                                    $"The distinguishing part of {Describe(row)}"
+                                )
+                            )
                     )[0]
                 )
             );
@@ -463,8 +476,7 @@ internal sealed class ReportBuilder : IDisposable
             masks = masks.index_select(0, rows);
             var shares = Localisation.shares(masks, attributions);
             bool[] isKnown = Array.ConvertAll(shares, double.IsFinite);
-            double Mean(double[] values) =>
-                values.Where((_, i) => isKnown[i]).DefaultIfEmpty(double.NaN).Average();
+            double Mean(double[] values) => values.Where((_, i) => isKnown[i]).DefaultIfEmpty(double.NaN).Average();
             return (
                 Mean(shares),
                 Mean(Localisation.areas(masks)),
@@ -515,7 +527,10 @@ internal sealed class ReportBuilder : IDisposable
                 : [],
             .. images.HasTrueClasses
                 ? []
-                : new[] { "The true classes are not known: the images that the model gives a class stand for its own." },
+                : new[]
+                {
+                    "The true classes are not known: the images that the model gives a class stand for its own.",
+                },
         ];
     }
 

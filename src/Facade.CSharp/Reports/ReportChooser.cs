@@ -12,16 +12,39 @@ internal sealed class ReportChooser
     private const int CoursesPixels = 224 * 224;
     private const int EachKind = 5;
 
-    private static readonly int[] coursesClasses =
-    [
-        1, 163, 250, 283, 284, 340, 354, 356, 386, 397, 479, 511, 734, 817,
-    ];
+    private static readonly int[] coursesClasses = [1, 163, 250, 283, 284, 340, 354, 356, 386, 397, 479, 511, 734, 817];
 
     // The course's figures: correctly, and wrongly classified.
     private static readonly long[] coursesFigures =
     [
-        11490, 12228, 11436, 11691, 1434, 1594, 16075, 1504, 13329, 1568, 12510, 12153, 111, 12727,
-        18094, 1174, 431, 11993, 430, 2167, 27643, 1338, 10857, 1206, 11055, 10657, 3690, 12574,
+        11490,
+        12228,
+        11436,
+        11691,
+        1434,
+        1594,
+        16075,
+        1504,
+        13329,
+        1568,
+        12510,
+        12153,
+        111,
+        12727,
+        18094,
+        1174,
+        431,
+        11993,
+        430,
+        2167,
+        27643,
+        1338,
+        10857,
+        1206,
+        11055,
+        10657,
+        3690,
+        12574,
     ];
 
     private readonly ImageSet images;
@@ -41,7 +64,13 @@ internal sealed class ReportChooser
         double[][] logits
     )
     {
-        (this.images, this.options, this.instances, this.labels, this.logits) = (images, options, instances, labels, logits);
+        (this.images, this.options, this.instances, this.labels, this.logits) = (
+            images,
+            options,
+            instances,
+            labels,
+            logits
+        );
         var classes = logits[0].Length;
         if (labels.Any(y => y < 0 || y >= classes))
             throw new AttributionException(
@@ -79,18 +108,18 @@ internal sealed class ReportChooser
         );
 
         DropClass = options.DropClass is { } k ? Required(k) : first.First;
-        Add(
-            "class of the average drop",
-            Name(DropClass),
-            options.DropClass,
-            "the first of the classes"
-        );
+        Add("class of the average drop", Name(DropClass), options.DropClass, "the first of the classes");
 
         var pixels = images.Height * images.Width;
         PixelsPerStep = options.PixelsPerStep ?? (pixels >= CoursesPixels ? 1000 : Math.Max(1, pixels / 200));
         if (PixelsPerStep < 1)
             throw new AttributionException($"A step removes at least 1 pixel, but {PixelsPerStep} are asked for.");
-        Add("pixels per step", $"{PixelsPerStep}", options.PixelsPerStep, "1000 for an image of the course's size or larger, else a two-hundredth of it");
+        Add(
+            "pixels per step",
+            $"{PixelsPerStep}",
+            options.PixelsPerStep,
+            "1000 for an image of the course's size or larger, else a two-hundredth of it"
+        );
 
         Figures = options.Figures is { } ids ? Asked(ids) : ChosenFigures();
         Add(
@@ -119,7 +148,8 @@ internal sealed class ReportChooser
 
     public IReadOnlyList<ReportChoice> Reasons => reasons;
 
-    private bool IsCourse => images is { HasIds: true, HasTrueClasses: true } && counts.Keys.All(coursesClasses.Contains);
+    private bool IsCourse =>
+        images is { HasIds: true, HasTrueClasses: true } && counts.Keys.All(coursesClasses.Contains);
 
     private void Add(string what, string value, object? given, string reason) =>
         reasons.Add(new(what, value, given is null ? $"chosen: {reason}" : "given"));
@@ -158,8 +188,7 @@ internal sealed class ReportChooser
     }
 
     // A CIFAR-100 has a class 354 no more than a network of insects has camels there.
-    private bool IsImageNet =>
-        logits[0].Length == 1000 && counts.ContainsKey(Camel) && counts.ContainsKey(Weasel);
+    private bool IsImageNet => logits[0].Length == 1000 && counts.ContainsKey(Camel) && counts.ContainsKey(Weasel);
 
     private string Why(ClassPair pair) =>
         options.Truth is not null ? "classes of different pairs"
@@ -172,7 +201,10 @@ internal sealed class ReportChooser
             return new(one.First, one.Second);
 
         int[] classes = [.. counts.Keys.Order()];
-        var rows = classes.ToDictionary(k => k, k => labels.Index().Where(y => y.Item == k).Select(y => y.Index).ToArray());
+        var rows = classes.ToDictionary(
+            k => k,
+            k => labels.Index().Where(y => y.Item == k).Select(y => y.Index).ToArray()
+        );
         double Margin(int k, int other) => rows[k].Average(row => logits[row][k] - logits[row][other]);
         return (
             from a in classes
@@ -194,9 +226,16 @@ internal sealed class ReportChooser
         [
             .. ids.Select(id =>
                 {
-                    var row = images.HasIds
-                        ? images.Ids.Index().Where(other => other.Item == id).Select(other => other.Index).DefaultIfEmpty(-1).First()
-                        : id >= 0 && id < images.Count ? (int)id : -1;
+                    var row =
+                        images.HasIds
+                            ? images
+                                .Ids.Index()
+                                .Where(other => other.Item == id)
+                                .Select(other => other.Index)
+                                .DefaultIfEmpty(-1)
+                                .First()
+                        : id >= 0 && id < images.Count ? (int)id
+                        : -1;
                     return row >= 0
                         ? row
                         : throw new AttributionException(
@@ -210,13 +249,14 @@ internal sealed class ReportChooser
     private int[] ChosenFigures()
     {
         IEnumerable<int> preferred = IsCourse
-            ? coursesFigures.SelectMany(id => images.Ids.Index().Where(other => other.Item == id).Select(other => other.Index).Take(1))
+            ? coursesFigures.SelectMany(id =>
+                images.Ids.Index().Where(other => other.Item == id).Select(other => other.Index).Take(1)
+            )
             : [];
         int[] order = [.. preferred.Concat(Enumerable.Range(0, images.Count)).Distinct()];
-        return images.HasTrueClasses
-            ? [.. Kind(true), .. Kind(false)]
-            : [.. order.Take(2 * EachKind)];
+        return images.HasTrueClasses ? [.. Kind(true), .. Kind(false)] : [.. order.Take(2 * EachKind)];
 
-        IEnumerable<int> Kind(bool isCorrect) => order.Where(row => instances[row].IsCorrect == isCorrect).Take(EachKind);
+        IEnumerable<int> Kind(bool isCorrect) =>
+            order.Where(row => instances[row].IsCorrect == isCorrect).Take(EachKind);
     }
 }

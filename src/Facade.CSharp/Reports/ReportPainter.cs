@@ -15,7 +15,10 @@ internal sealed class ReportPainter(ImageSet images)
     private readonly Dictionary<string, ReportImage> drawn = [];
 
     // Whole factors: every pixel of a small image stays a crisp square.
-    private readonly int factor = Math.Max(1, (LeastSide + Math.Max(images.Height, images.Width) - 1) / Math.Max(images.Height, images.Width));
+    private readonly int factor = Math.Max(
+        1,
+        (LeastSide + Math.Max(images.Height, images.Width) - 1) / Math.Max(images.Height, images.Width)
+    );
 
     /// <summary>The blur of binary masks in pixels: on a large image, single pixels are too small to see.</summary>
     public double Blur { get; } = Math.Max(images.Height, images.Width) / 64.0;
@@ -49,7 +52,11 @@ internal sealed class ReportPainter(ImageSet images)
             $"{name}-{Number(row)}",
             description,
             () =>
-                Bytes(Image(row).permute(0, 2, 3, 1) * (255 / images.Peak) * region.reshape(1, region.shape[0], -1, 1).to(float32).mul(0.8).add(0.2))
+                Bytes(
+                    Image(row).permute(0, 2, 3, 1)
+                        * (255 / images.Peak)
+                        * region.reshape(1, region.shape[0], -1, 1).to(float32).mul(0.8).add(0.2)
+                )
         );
 
     private string Number(int row) => row.ToString().PadLeft((images.Count - 1).ToString().Length, '0');

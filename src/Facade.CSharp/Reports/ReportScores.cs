@@ -23,7 +23,10 @@ internal static class ReportScores
             path,
             stream =>
             {
-                using var writer = new StreamWriter(stream, new UTF8Encoding(false), leaveOpen: true) { NewLine = "\n" };
+                using var writer = new StreamWriter(stream, new UTF8Encoding(false), leaveOpen: true)
+                {
+                    NewLine = "\n",
+                };
                 writer.WriteLine("Idx,method,metric,score");
                 foreach (var scores in All(report))
                 foreach (var (instance, value) in scores.Instances.Zip(scores.Values))
@@ -70,7 +73,12 @@ internal static class ReportScores
                     expert.Instances,
                     expert.ActiveShare,
                     expert.IsDead,
-                    Selectivity = new { expert.Class, Against = expert.Sibling, Auc = expert.Selectivity },
+                    Selectivity = new
+                    {
+                        expert.Class,
+                        Against = expert.Sibling,
+                        Auc = expert.Selectivity,
+                    },
                     expert.Top,
                 })
         );

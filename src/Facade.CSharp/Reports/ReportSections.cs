@@ -127,13 +127,7 @@ public sealed record ExpertSection(
 /// <param name="PositivePixels">How many pixels have positive attribution.</param>
 /// <param name="PointCloud">The point cloud.</param>
 /// <param name="Mask">The image seen through the map.</param>
-public sealed record MethodView(
-    string Method,
-    int? Unit,
-    int PositivePixels,
-    ReportImage PointCloud,
-    ReportImage Mask
-);
+public sealed record MethodView(string Method, int? Unit, int PositivePixels, ReportImage PointCloud, ReportImage Mask);
 
 /// <summary>The methods' pictures of an image, side by side.</summary>
 /// <param name="Instance">The image.</param>
@@ -157,11 +151,7 @@ public sealed record MethodDrop(string Method, double Score, double Low, double 
 /// <param name="Class">The class.</param>
 /// <param name="Instances">Its images.</param>
 /// <param name="Drops">One a method.</param>
-public sealed record DropSection(
-    int Class,
-    IReadOnlyList<ReportInstance> Instances,
-    IReadOnlyList<MethodDrop> Drops
-);
+public sealed record DropSection(int Class, IReadOnlyList<ReportInstance> Instances, IReadOnlyList<MethodDrop> Drops);
 
 /// <summary>A method's necessity ordering of an image.</summary>
 /// <param name="Method">The method.</param>
