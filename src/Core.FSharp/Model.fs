@@ -19,7 +19,7 @@ type Slice = {
 type Batching =
     /// As many instances a pass as this many bytes of activations allow.
     | Memory of bytes: int64
-    /// This many instances a pass.
+    /// This many instances a pass, or as many of them as memory has room for.
     | Fixed of size: int
 
 /// A classifier: images (n×c×h×w, 0-255) → logits (n×k), with its layers and cuts.
@@ -284,11 +284,14 @@ module Model =
 
     /// How many of these instances one pass takes. A result never depends on it.
     let batchSize (model: Model) (instances: Instances) : int =
+        let fitting budget =
+            let each = footprint model instances * gradientOverhead
+            int (min MostInstances (max 1L (budget / max 1L each)))
+
         match model.Batching with
         | Fixed size when size < 1 ->
             invalidArg "batchSize" $"A batch holds at least 1 instance, but batchSize is {size}."
-        | Fixed size -> size
-        | Memory _ when instances.Count = 0 -> 1
-        | Memory budget ->
-            let each = footprint model instances * gradientOverhead
-            int (min MostInstances (max 1L (budget / max 1L each)))
+        | _ when instances.Count = 0 -> 1
+        | Fixed 1 -> 1
+        | Fixed size -> min size (fitting (defaultMemory ()))
+        | Memory budget -> fitting budget
