@@ -120,7 +120,7 @@ module ReportPage =
             attr "aria-label" title
         ] [
             HtmlElements.table [] [
-                caption [] [ str title ]
+                caption [] [ div [] [ str title ] ]
                 thead [] [ tr [] head ]
                 tbody [] (List.map row rows)
                 if foot <> [] then
@@ -478,7 +478,7 @@ module ReportPage =
         sectionOf "methods" "Methods side by side" "Exercise 14" [
             p [] [
                 str
-                    $"Each method explains the score of the class that the model predicts. The influence-directed map is that of the expert of the predicted class, over this class’s images, at layer {report.Layer}. A point cloud is the mean of the attribution over the colour channels divided by its largest value; a binary mask blurs it by {px report.Blur} pixels and keeps the pixels above 0.2 of the largest value."
+                    $"Each method explains the score of the class that the model predicts. The influence-directed map is that of the expert of the predicted class, over this class’s images, at layer {report.Layer}. A point cloud is the mean of the attribution over the colour channels divided by its largest value; a binary mask keeps the pixels above 0.2 of the largest value, after a Gaussian blur of σ = {px report.Blur} px."
             ]
             if report.HasTrueClasses && wrong.Length < 5 then
                 p [] [
@@ -488,7 +488,7 @@ module ReportPage =
                         |> Seq.length
 
                     str
-                        $"{wrong.Length} misclassified images are shown; of all {report.Instances.Count} images the model misclassifies {all}."
+                        $"Fewer than five misclassified images are shown ({wrong.Length}): the model misclassifies {all} of the {report.Instances.Count} images."
                 ]
             yield! group "Correctly classified" right
             yield! group "Misclassified" wrong
@@ -624,7 +624,9 @@ module ReportPage =
             div [ _class "charts" ] [
                 for row in rows ->
                     figure [] [
-                        zoom $"Score against pixels removed · {sentence report row.Instance}" (curveChart report row)
+                        zoom
+                            $"Score against pixels removed · solid: saliency map, dashed: integrated gradients, dotted: influence-directed · {sentence report row.Instance}"
+                            (curveChart report row)
                         figcaption [] [
                             strong [] [ str $"Image {row.Instance.Label}" ]
                             str

@@ -24,6 +24,8 @@ let main arguments =
             RankingTests.tests
             AverageDropTests.tests
             NecessityOrderingTests.tests
+            LocalisationTests.tests
+            StatisticsTests.tests
             PictureTests.tests
         ]
         // TorchSharp lets go of a number before the native call that reads it has returned: a collection that another

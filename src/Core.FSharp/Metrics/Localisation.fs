@@ -15,18 +15,17 @@ module Localisation =
     /// <summary>Σ_{p ∈ mask} max(A_p, 0) / Σ_p max(A_p, 0) of each map (n); NaN where no attribution is positive.</summary>
     let shares (masks: Tensor) (attributions: Tensor) : float[] =
         numbers (fun () ->
-            let positive =
-                (Tensor.pixels attributions).``to``(torch.float64).clamp_min(0.0.ToScalar())
-
+            let positive = (Tensor.pixels attributions).``to``(torch.float64).relu()
             (positive * masks).sum [| 1L; 2L |] / positive.sum [| 1L; 2L |])
 
     /// <summary>Whether the largest attribution of each map, the first on ties, lies inside: 1 or 0 (n); NaN where none is
     /// positive.</summary>
     let hits (masks: Tensor) (attributions: Tensor) : float[] =
         numbers (fun () ->
-            let largest = (Ranking.ranks (Tensor.pixels attributions)).eq(0L.ToScalar())
+            // The first of π_A is the pixel of rank 0.
+            let largest = (Ranking.ranks (Tensor.pixels attributions)).logical_not()
 
-            (largest * masks).sum([| 1L; 2L |]).``to``(torch.float64)
+            (largest * masks).sum([| 1L; 2L |]).``to`` torch.float64
             / largest.sum [| 1L; 2L |])
 
     /// The share of each image that its mask covers (n).

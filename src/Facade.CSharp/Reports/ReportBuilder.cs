@@ -14,7 +14,8 @@ internal sealed class ReportBuilder : IDisposable
 {
     private const int Steps = 50;
     private const int Views = 3;
-    private const int LocatedOfEach = 10;
+    private const int ImageNetClasses = 1000;
+    private const int LocatedOfEach = 20;
     private const int Resamples = 10_000;
 
     // What a gradient costs, in forward passes.
@@ -45,12 +46,16 @@ internal sealed class ReportBuilder : IDisposable
         CancellationToken cancellation
     )
     {
-        (this.model, this.images, this.options, this.cancellation) = (model, images, options, cancellation);
+        (this.model, this.images, this.cancellation) = (model, images, cancellation);
         stages = new(progress) { Total = 20L * images.Count };
         maps = new(images);
         painter = new(images);
 
         logits = Rows(model.Logits(images, options.BatchSize, stages.Next(images.Count), cancellation));
+        this.options = options with
+        {
+            Names = options.Names ?? (logits[0].Length == ImageNetClasses ? ClassNames.Course : ClassNames.None),
+        };
         predicted = Array.ConvertAll(logits, scores => Array.IndexOf(scores, scores.Max()));
         labels = images.HasTrueClasses ? [.. images.TrueClasses] : Array.ConvertAll(predicted, p => (long)p);
         instances =
@@ -60,10 +65,10 @@ internal sealed class ReportBuilder : IDisposable
                     new ReportInstance(row, images.Label(row), images.HasTrueClasses ? (int)labels[row] : null, p)
             ),
         ];
-        choice = new(model, images, options, instances, labels, logits);
+        choice = new(model, images, this.options, instances, labels, logits);
     }
 
-    private int[] All => [.. Enumerable.Range(0, images.Count)];
+    private ClassNames Names => options.Names!;
 
     public AttributionReport Build()
     {
@@ -92,7 +97,7 @@ internal sealed class ReportBuilder : IDisposable
 
         return new()
         {
-            Names = options.Names,
+            Names = Names,
             Instances = instances,
             HasTrueClasses = images.HasTrueClasses,
             Pairs = choice.Pairs,
@@ -199,7 +204,7 @@ internal sealed class ReportBuilder : IDisposable
         );
     }
 
-    private int[] RowsOf(int k) => [.. All.Where(row => labels[row] == k)];
+    private int[] RowsOf(int k) => [.. Enumerable.Range(0, images.Count).Where(row => labels[row] == k)];
 
     private int[] MostActive(LayerSurvey survey, int unit, int k, int count) =>
         [.. RowsOf(k).OrderByDescending(row => survey.Values(unit)[row]).Take(count)];
@@ -254,8 +259,8 @@ internal sealed class ReportBuilder : IDisposable
     private string Describe(int row)
     {
         var (label, y, p) = (instances[row].Label, instances[row].TrueClass, instances[row].PredictedClass);
-        var truth = y is { } k ? $"true class {options.Names[k]}, " : "";
-        return $"{label} ({truth}predicted {options.Names[p]})";
+        var truth = y is { } k ? $"true class {Names[k]}, " : "";
+        return $"{label} ({truth}predicted {Names[p]})";
     }
 
     private Tensor UnitGradient(string layer, int unit, int[] rows) =>
@@ -325,9 +330,9 @@ internal sealed class ReportBuilder : IDisposable
 
     private MethodRow MethodRow(int row, Func<int[], Tensor>[] pixelMaps, int expert)
     {
-        using var row1 = NewDisposeScope();
+        using var views = NewDisposeScope();
         // All figures' maps are made together, and found again here.
-        var views = ReportMethods.All.Select(
+        var shown = ReportMethods.All.Select(
             (method, i) =>
             {
                 var map = pixelMaps[i](choice.Figures)[Array.IndexOf(choice.Figures, row)];
@@ -337,13 +342,13 @@ internal sealed class ReportBuilder : IDisposable
                 return new MethodView(
                     method,
                     unit,
-                    (int)map.gt(0).sum().ToInt64(),
+                    TensorModule.toArray<float>(map).Count(a => a > 0),
                     painter.PointCloud(name, row, map, $"Point cloud {of}"),
                     painter.Mask(name, row, map, $"Binary mask {of}")
                 );
             }
         );
-        return new(instances[row], painter.Input(row, $"Image {Describe(row)}"), [.. views]);
+        return new(instances[row], painter.Input(row, $"Image {Describe(row)}"), [.. shown]);
     }
 
     private DropSection Drop(int[] rows, Func<int[], Tensor>[] pixelMaps)

@@ -154,7 +154,7 @@ internal sealed class ReportChooser
     private void Add(string what, string value, object? given, string reason) =>
         reasons.Add(new(what, value, given is null ? $"chosen: {reason}" : "given"));
 
-    private string Name(int k) => $"{options.Names[k]} ({k})";
+    private string Name(int k) => $"{options.Names![k]} ({k})";
 
     private string Name(ClassPair pair) => $"{Name(pair.First)} and {Name(pair.Second)}";
 

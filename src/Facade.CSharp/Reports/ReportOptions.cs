@@ -18,8 +18,9 @@ public sealed record ReportTruth(Tensor Objects, Tensor Parts, IReadOnlyList<Con
 /// <summary>What a report is about. What is left out is chosen, and the report names the choice.</summary>
 public sealed record ReportOptions
 {
-    /// <summary>What the classes are called.</summary>
-    public ClassNames Names { get; init; } = ClassNames.Default;
+    /// <summary>What the classes are called; null: the course's names for a model of ImageNet's 1000 classes, else
+    /// numbers.</summary>
+    public ClassNames? Names { get; init; }
 
     /// <summary>Two classes whose experts are compared; chosen: Arabian camel and weasel where there are images of both (by
     /// the course's numbers and names), else the two classes with most images.</summary>

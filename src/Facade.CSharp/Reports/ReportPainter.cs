@@ -1,8 +1,8 @@
 using System;
 using System.Collections.Generic;
 using System.Runtime.InteropServices;
+using Attribution.Core;
 using SkiaSharp;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Attribution;
@@ -21,21 +21,21 @@ internal sealed class ReportPainter(ImageSet images)
     );
 
     /// <summary>The blur of binary masks in pixels: on a large image, single pixels are too small to see.</summary>
-    public double Blur { get; } = Math.Max(images.Height, images.Width) / 64.0;
+    public double Blur { get; } = Math.Max(1, Math.Max(images.Height, images.Width) / 64.0);
 
     /// <summary>All pictures made so far.</summary>
     public IReadOnlyCollection<ReportImage> Images => drawn.Values;
 
     /// <summary>An image as it is.</summary>
     public ReportImage Input(int row, string description) =>
-        Draw($"input-{Number(row)}", description, () => Bytes(Image(row).permute(0, 2, 3, 1) * (255 / images.Peak)));
+        Draw($"input-{Number(row)}", description, () => Bytes(Image(row), White));
 
     /// <summary>A map (h×w) as grey on black.</summary>
     public ReportImage PointCloud(string name, int row, Tensor map, string description) =>
         Draw(
             $"{name}-{Number(row)}-point-cloud",
             description,
-            () => Bytes(Visualization.PointCloud(map.unsqueeze(0), threshold: 0).unsqueeze(3) * 255)
+            () => Bytes(Visualization.PointCloud(map.unsqueeze(0)).unsqueeze(1), 255)
         );
 
     /// <summary>An image seen through a map (h×w).</summary>
@@ -43,7 +43,7 @@ internal sealed class ReportPainter(ImageSet images)
         Draw(
             $"{name}-{Number(row)}-binary-mask",
             description,
-            () => Visualization.BinaryMask(Image(row), map.unsqueeze(0), blur: Blur)
+            () => TensorModule.toArray<byte>(Visualization.BinaryMask(Image(row), map.unsqueeze(0), blur: Blur))
         );
 
     /// <summary>An image of which all but a region (h×w booleans) is dimmed.</summary>
@@ -52,43 +52,59 @@ internal sealed class ReportPainter(ImageSet images)
             $"{name}-{Number(row)}",
             description,
             () =>
-                Bytes(
-                    Image(row).permute(0, 2, 3, 1)
-                        * (255 / images.Peak)
-                        * region.reshape(1, region.shape[0], -1, 1).to(float32).mul(0.8).add(0.2)
-                )
+            {
+                var inside = TensorModule.toArray<bool>(region);
+                var bytes = Bytes(Image(row), White);
+                for (var i = 0; i < bytes.Length; i++)
+                    bytes[i] = inside[i / images.Channels] ? bytes[i] : (byte)(bytes[i] / 5);
+                return bytes;
+            }
         );
+
+    private float White => 255 / images.Peak;
 
     private string Number(int row) => row.ToString().PadLeft((images.Count - 1).ToString().Length, '0');
 
     private Tensor Image(int row) => images.Images(row..(row + 1));
 
-    private static Tensor Bytes(Tensor values) => values.round().clamp(0, 255).to(ScalarType.Byte);
+    // 1×c×h×w to h×w×c bytes.
+    private static byte[] Bytes(Tensor values, float scale) =>
+        Array.ConvertAll(
+            TensorModule.toArray<float>(values.permute(0, 2, 3, 1)),
+            value => (byte)Math.Clamp(MathF.Round(value * scale), 0, 255)
+        );
 
-    // pixels: 1×h×w×c bytes.
-    private ReportImage Draw(string name, string description, Func<Tensor> pixels)
+    // pixels: h×w×c bytes.
+    private ReportImage Draw(string name, string description, Func<byte[]> pixels)
     {
         name += ".png";
         if (drawn.TryGetValue(name, out var known))
             return known;
 
         using var scope = NewDisposeScope();
-        using var __ = no_grad();
-        var large = pixels()[0].repeat_interleave(factor, 0).repeat_interleave(factor, 1);
-        var (height, width, channels) = ((int)large.shape[0], (int)large.shape[1], (int)large.shape[2]);
+        using var gradients = no_grad();
+        var small = pixels();
+        var channels = small.Length / (images.Height * images.Width);
+        var (width, height) = (images.Width * factor, images.Height * factor);
         var isGrey = channels == 1;
-        var bytes = (isGrey ? large : cat([large, full_like(large.narrow(2, 0, 1), 255)], 2))
-            .contiguous()
-            .data<byte>()
-            .ToArray();
-        var info = new SKImageInfo(
-            width,
-            height,
-            isGrey ? SKColorType.Gray8 : SKColorType.Rgba8888,
-            SKAlphaType.Opaque
+        var large = new byte[width * height * (isGrey ? 1 : 4)];
+        for (var i = 0; i < width * height; i++)
+        {
+            var from = channels * (i / width / factor * images.Width + i % width / factor);
+            if (isGrey)
+                large[i] = small[from];
+            else
+                (large[4 * i], large[4 * i + 1], large[4 * i + 2], large[4 * i + 3]) = (
+                    small[from],
+                    small[from + 1],
+                    small[from + 2],
+                    255
+                );
+        }
+        using var bitmap = new SKBitmap(
+            new SKImageInfo(width, height, isGrey ? SKColorType.Gray8 : SKColorType.Rgba8888, SKAlphaType.Opaque)
         );
-        using var bitmap = new SKBitmap(info);
-        Marshal.Copy(bytes, 0, bitmap.GetPixels(), bytes.Length);
+        Marshal.Copy(large, 0, bitmap.GetPixels(), large.Length);
         using var png = bitmap.Encode(SKEncodedImageFormat.Png, 100);
         return drawn[name] = new(name, description, width, height, png.ToArray());
     }
