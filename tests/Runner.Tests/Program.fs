@@ -19,6 +19,7 @@ let main arguments =
             BadInputTests.tests
             ReportTests.tests
             PageTests.tests
+            ScriptTests.tests
         ]
         |> testSequenced
         |> runTestsWithCLIArgs [] arguments
