@@ -478,7 +478,7 @@ module ReportPage =
         sectionOf "methods" "Methods side by side" "Exercise 14" [
             p [] [
                 str
-                    $"Each method explains the score of the class that the model predicts. The influence-directed map is that of the expert of the predicted class, over this class’s images, at layer {report.Layer}. A point cloud is the mean of the attribution over the colour channels divided by its largest value; a binary mask keeps the pixels above 0.2 of the largest value, after a Gaussian blur of σ = {px report.Blur} px."
+                    $"Each method explains the score of the class that the model predicts. The influence-directed map is that of the expert of the predicted class, over this class’s images (over all where it has none), at layer {report.Layer}. A point cloud is the mean of the attribution over the colour channels divided by its largest value; a binary mask keeps the pixels above 0.2 of the largest value, after a Gaussian blur of σ = {px report.Blur} px."
             ]
             if report.HasTrueClasses && wrong.Length < 5 then
                 p [] [

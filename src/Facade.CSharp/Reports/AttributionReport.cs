@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Linq;
 using System.Threading;
+using TorchSharp;
 
 namespace Attribution;
 
@@ -98,6 +99,7 @@ public sealed class AttributionReport
         CancellationToken cancellation = default
     )
     {
+        using var scope = torch.NewDisposeScope();
         using var builder = new ReportBuilder(model, images, options ?? new(), progress, cancellation);
         return builder.Build();
     }

@@ -30,7 +30,6 @@ internal sealed class ReportBuilder : IDisposable
     private readonly ReportMaps maps;
     private readonly ReportPainter painter;
     private readonly Stopwatch clock = Stopwatch.StartNew();
-    private readonly DisposeScope scope = NewDisposeScope();
 
     private readonly double[][] logits;
     private readonly int[] predicted;
@@ -122,11 +121,7 @@ internal sealed class ReportBuilder : IDisposable
         };
     }
 
-    public void Dispose()
-    {
-        maps.Dispose();
-        scope.Dispose();
-    }
+    public void Dispose() => maps.Dispose();
 
     private void Plan(int explained, int drop)
     {
