@@ -20,7 +20,8 @@ module Baseline =
     let white (peak: float) = constant "white" peak
 
     /// Gaussian noise, mean 0, one draw an instance: the draw depends on the seed and the instance's position alone.
-    let random (standardDeviation: float) (seed: int64) =
+    /// `first` is the position of the first instance, where instances are explained a part at a time.
+    let randomFrom (first: int64) (standardDeviation: float) (seed: int64) =
         let draw (batch: Batch) (row: int64) =
             use generator =
                 new torch.Generator(uint64 (seed * 0x9E3779B97F4A7C15L + row), torch.CPU)
@@ -31,11 +32,16 @@ module Baseline =
             Name = "random"
             Of =
                 fun batch ->
-                    let draws = Tensor.toArray<int64> batch.Rows |> Array.map (draw batch)
+                    let draws =
+                        Tensor.toArray<int64> batch.Rows
+                        |> Array.map (fun row -> draw batch (first + row))
 
                     torch.stack(draws).``to``(batch.X.dtype, batch.X.device)
                     * standardDeviation.ToScalar()
         }
+
+    /// The same, where all instances are explained together.
+    let random standardDeviation seed = randomFrom 0L standardDeviation seed
 
     /// Any function of the instances.
     let ofFunction (name: string) (f: Tensor -> Tensor) = {

@@ -1,6 +1,5 @@
 using System;
 using Attribution.Core;
-using Microsoft.FSharp.Core;
 using static TorchSharp.torch;
 
 namespace Attribution;
@@ -22,12 +21,8 @@ public sealed class Baseline
     /// <param name="seed">The seed.</param>
     /// <param name="standardDeviation">Its standard deviation.</param>
     /// <param name="first">The position of the first instance, where instances are explained a part at a time.</param>
-    public static Baseline Random(long seed = 1111, double standardDeviation = 0.1, long first = 0)
-    {
-        var noise = BaselineModule.random(standardDeviation, seed);
-        var shifted = FuncConvert.FromFunc<Batch, Tensor>(part => noise.Of.Invoke(new(part.Rows + first, part.X)));
-        return new(_ => new(noise.Name, shifted));
-    }
+    public static Baseline Random(long seed = 1111, double standardDeviation = 0.1, long first = 0) =>
+        new(_ => BaselineModule.randomFrom(first, standardDeviation, seed));
 
     /// <summary>Any function of the instances (n×…) that keeps their shape.</summary>
     public static Baseline Of(Func<Tensor, Tensor> function, string name = "function") =>
