@@ -49,7 +49,7 @@ public sealed class Model : IDisposable
     /// <summary>
     /// The numbers that it computes in. A model that is loaded from a file computes in 64-bit floats where it is small,
     /// since rounding to 32 bits flips the activations that are nearest to zero, and a few of them move a small network's
-    /// map by a percent; see <see cref="To"/>.
+    /// map by a percent; see <see cref="To(Device, Precision)"/>.
     /// </summary>
     public Precision Precision =>
         Core.Precision?.Value switch
@@ -133,16 +133,16 @@ public sealed class Model : IDisposable
         return x.Core.Map(target, batch => TargetModule.explained(target, batch).Outputs.Value);
     }
 
-    /// <summary>The model with a copy of its weights on another device or in another precision.</summary>
+    /// <summary>
+    /// The model on another device or in another precision. Weights that stay as they are, are shared: dispose of neither
+    /// model before both are done with.
+    /// </summary>
     /// <param name="device">Such as <c>torch.CPU</c> or <c>torch.CUDA</c>.</param>
     /// <param name="precision">The numbers that it computes in; images and results stay as they are.</param>
     /// <exception cref="AttributionException">The device is not there.</exception>
     public Model To(Device device, Precision precision = Precision.Float32)
     {
-        if (device.type == DeviceType.CUDA && !cuda.is_available())
-            throw new AttributionException(
-                "This build has no CUDA device: reference TorchSharp's libtorch-cuda package in place of libtorch-cpu, or use the device cpu."
-            );
+        RequireCuda(device.type == DeviceType.CUDA);
 
         var type = precision switch
         {
@@ -151,6 +151,23 @@ public sealed class Model : IDisposable
             _ => ScalarType.Float32,
         };
         return new(ModelModule.toDevice(device, type, Core), Notes);
+    }
+
+    /// <inheritdoc cref="To(Device, Precision)"/>
+    /// <param name="device">"cpu", "cuda", or "cuda:1" for the second one.</param>
+    /// <param name="precision">The numbers that it computes in.</param>
+    public Model To(string device, Precision precision)
+    {
+        RequireCuda(device.StartsWith("cuda"));
+        return To(torch.device(device), precision);
+    }
+
+    private static void RequireCuda(bool isAsked)
+    {
+        if (isAsked && !cuda.is_available())
+            throw new AttributionException(
+                "This build has no CUDA device: reference TorchSharp's libtorch-cuda package in place of libtorch-cpu, or use the device cpu."
+            );
     }
 
     /// <summary>Name, operation and shape of every layer.</summary>

@@ -33,6 +33,8 @@ type Arg =
     | Pixels_Per_Step of number: int
     | Skip_Non_Positive
     | Batch_Size of number: int
+    | Device of device: string
+    | Precision of precision: string
     | Classes of pair: string
     | Related of pair: string
     | Figures of ids: string
@@ -70,6 +72,9 @@ type Arg =
             | Pixels_Per_Step _ ->
                 "how many pixels necessity ordering removes at a time; 1000 by default (report: fewer for images smaller than 224×224)."
             | Skip_Non_Positive -> "leave images whose score is not positive out of average drop, instead of stopping."
+            | Device _ -> "where the model runs: cpu (the default), cuda or cuda:I."
+            | Precision _ ->
+                "float32, float64 or bfloat16; without it float64 for small networks, and float32 for others."
             | Batch_Size _ -> "images a pass; without it as many as memory allows. No result depends on it."
             | Classes _ -> "two classes whose experts are compared: A,B."
             | Related _ -> "two related classes: C,D."

@@ -47,12 +47,45 @@ module Inputs =
 
     let private fail message = raise (AttributionException message)
 
-    let modelOptions = [ "--model"; "--scale"; "--mean"; "--std" ]
+    let modelOptions = [ "--model"; "--scale"; "--mean"; "--std"; "--device"; "--precision" ]
 
     let options =
         modelOptions @ [ "--dataset"; "--images"; "--indices"; "--ids"; "--labels" ]
 
     let syntax = "--model FILE (--dataset FILE | --images PATH…)"
+
+    /// The model moved to where --device and --precision say.
+    let private placement arguments : Model -> Model =
+        let device =
+            arguments
+            |> Arguments.tryPick (function
+                | Arg.Device name -> Some name
+                | _ -> None)
+
+        let precision =
+            arguments
+            |> Arguments.tryPick (function
+                | Arg.Precision name -> Some name
+                | _ -> None)
+
+        let place = defaultArg device "cpu"
+
+        if not (Regex.IsMatch(place, @"^(cpu|cuda(:\d)?)$")) then
+            Arguments.wrong $"--device takes cpu, cuda or cuda:I, and not '{place}'."
+
+        let numbers =
+            match precision with
+            | None -> None
+            | Some "float32" -> Some Precision.Float32
+            | Some "float64" -> Some Precision.Float64
+            | Some "bfloat16" -> Some Precision.BFloat16
+            | Some name -> Arguments.wrong $"--precision takes float32, float64 or bfloat16, and not '{name}'."
+
+        fun model ->
+            if device.IsNone && numbers.IsNone then
+                model
+            else
+                model.To(place, defaultArg numbers model.Precision)
 
     let private preprocessing arguments =
         let scale =
@@ -96,7 +129,11 @@ module Inputs =
             | ".npz", Some _ -> Arguments.wrong "--scale, --mean and --std are for .onnx models: VGG16 has its own."
             | _ -> fail $"'{file}' is no model: give an .onnx file, or the .npz file of VGG16's weights."
 
-        let model = Terminal.watch $"Reading {Path.GetFileName file}" (fun _ -> load ())
+        let place = placement arguments
+
+        let model =
+            Terminal.watch $"Reading {Path.GetFileName file}" (fun _ -> place (load ()))
+
         Seq.iter Terminal.say model.Notes
         file, model
 
