@@ -15,7 +15,7 @@ internal sealed class ReportBuilder : IDisposable
     private const int Steps = 50;
     private const int Views = 3;
     private const int ImageNetClasses = 1000;
-    private const int LocatedOfEach = 20;
+    private const int LocatedOfEach = 10;
     private const int Resamples = 10_000;
 
     // What a gradient costs, in forward passes.
