@@ -35,6 +35,7 @@ let private explain model data more =
 /// Each: its name, a command line without --out from a folder to write in, and what the sentence holds.
 let private rows: (string * (string -> string) * string list) list = [
     "a missing model", (fun d -> explain $"{d}/no.npz" (Tiny.dataset d) ""), [ "no.npz"; "does not exist" ]
+    "a device that is not there", (fun d -> explain (Tiny.vgg16 d) (Tiny.dataset d) "--device cuda:9"), [ "CUDA" ]
     "a missing ONNX model", (fun d -> explain $"{d}/no.onnx" (Tiny.dataset d) ""), [ "no.onnx"; "does not exist" ]
     "a model of an unknown kind",
     (fun d -> explain (bytes $"{d}/net.h5" [||]) (Tiny.dataset d) ""),

@@ -34,6 +34,8 @@ let private wrong = [
     "explain", "TINY --method integrated-gradients --steps 0 --out DIR", "--steps must be at least 1"
     "explain", "TINY --method integrated-gradients --steps few --out DIR", "--steps"
     "explain", "TINY --method saliency --batch-size 0 --out DIR", "--batch-size"
+    "explain", "TINY --method saliency --device gpu --out DIR", "'gpu'"
+    "explain", "TINY --method saliency --precision half --out DIR", "'half'"
     "explain", "TINY --method saliency --indices 1,x --out DIR", "'x'"
     "explain", "TINY --images a.png --method saliency --out DIR", "not both"
     "explain", "MODEL --method saliency --out DIR", "Images are missing"
