@@ -101,9 +101,14 @@ let tests =
                 Thread.Sleep 50
 
             Thread.Sleep 1500
-            use kill = Process.Start("kill", [ "-INT"; string running.Id ])
+            // Not -INT, which every process ignores that a script started in the background.
+            use kill = Process.Start("kill", [ "-TERM"; string running.Id ])
             kill.WaitForExit()
             let clock = Stopwatch.StartNew()
+
+            if not (running.WaitForExit 20000) then
+                running.Kill()
+
             let outcome = finish running
             Expect.equal outcome.Code 130 "exit code"
             Expect.isLessThan clock.Elapsed.TotalSeconds 20. "it stops"
