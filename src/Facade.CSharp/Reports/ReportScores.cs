@@ -1,9 +1,5 @@
-using System;
 using System.Collections.Generic;
-using System.Globalization;
-using System.IO;
 using System.Linq;
-using System.Text;
 
 namespace Attribution;
 
@@ -19,21 +15,11 @@ internal static class ReportScores
     );
 
     public static void WriteCsv(AttributionReport report, string path) =>
-        AtomicFile.Write(
+        ScoreRows.Write(
             path,
-            stream =>
-            {
-                using var writer = new StreamWriter(stream, new UTF8Encoding(false), leaveOpen: true)
-                {
-                    NewLine = "\n",
-                };
-                writer.WriteLine("Idx,method,metric,score");
-                foreach (var scores in All(report))
-                foreach (var (instance, value) in scores.Instances.Zip(scores.Values))
-                    writer.WriteLine(
-                        string.Join(',', Field(instance.Label), scores.Method, scores.Metric, Text(value))
-                    );
-            }
+            from scores in All(report)
+            from row in scores.Instances.Zip(scores.Values)
+            select (row.First.Label, scores.Method, scores.Metric, row.Second)
         );
 
     public static void WriteJson(AttributionReport report, string path) =>
@@ -107,10 +93,4 @@ internal static class ReportScores
                     }
                 )
             );
-
-    private static string Text(double score) =>
-        double.IsFinite(score) ? score.ToString("R", CultureInfo.InvariantCulture) : "";
-
-    private static string Field(string text) =>
-        text.AsSpan().ContainsAny(",\"\r\n") ? $"\"{text.Replace("\"", "\"\"")}\"" : text;
 }

@@ -1,9 +1,6 @@
 using System;
 using System.Collections.Generic;
-using System.Globalization;
-using System.IO;
 using System.Linq;
-using System.Text;
 
 namespace Attribution;
 
@@ -55,21 +52,11 @@ public sealed class ScoreTable
     /// <summary>Writes <c>Idx,method,metric,score</c>, one row an instance; the score is empty where it was skipped.</summary>
     /// <exception cref="AttributionException">The file cannot be written.</exception>
     public void WriteCsv(string path) =>
-        AtomicFile.Write(
+        ScoreRows.Write(
             path,
-            stream =>
-            {
-                using var writer = new StreamWriter(stream, new UTF8Encoding(false), leaveOpen: true)
-                {
-                    NewLine = "\n",
-                };
-                writer.WriteLine("Idx,method,metric,score");
-                foreach (var scores in Scores)
-                    for (var i = 0; i < instances.Count; i++)
-                        writer.WriteLine(
-                            $"{Field(instances[i])},{Field(scores.Method)},{Field(scores.Metric)},{Text(scores.PerInstance[i])}"
-                        );
-            }
+            from scores in Scores
+            from row in instances.Zip(scores.PerInstance)
+            select (row.First, scores.Method, scores.Metric, row.Second)
         );
 
     /// <summary>Writes <c>{method: {metric: {score, per_instance, skipped}}}</c>; a skipped instance is null in
@@ -94,10 +81,4 @@ public sealed class ScoreTable
                         )
                 )
         );
-
-    private static string Text(double score) =>
-        double.IsFinite(score) ? score.ToString("R", CultureInfo.InvariantCulture) : "";
-
-    private static string Field(string text) =>
-        text.AsSpan().ContainsAny(",\"\r\n") ? $"\"{text.Replace("\"", "\"\"")}\"" : text;
 }
