@@ -36,42 +36,57 @@ module internal Autograd =
         else
             copy.requires_grad_ true
 
-    let private record (f: Tensor -> Tensor) (x: Tensor) =
+    let private record (f: Tensor list -> 'a) (xs: Tensor list) : Tensor list * 'a =
         use _ = torch.inference_mode false
         use _ = torch.enable_grad ()
         use _ = Nesting.Enter()
-        let x = variable x
-        x, f x
+        let xs = List.map variable xs
+        xs, f xs
 
-    let private transposedProduct (keep: bool) (x: Tensor) (y: Tensor) (w: Tensor) : Tensor =
+    /// wᵀ ∂y/∂v for each v, which may be an argument or a value on the way from the arguments to y.
+    let private transposedProducts (keep: bool) (vs: Tensor list) (y: Tensor) (w: Tensor) : Tensor list =
         if w.shape <> y.shape then
             invalidArg
                 "w"
                 $"w must have the shape {Tensor.shapeText y.shape} of f x, but has {Tensor.shapeText w.shape}."
 
+        let zeros (v: Tensor) = torch.zeros_like (v.detach ())
+
         if not y.requires_grad then
-            torch.zeros_like (x.detach ())
+            List.map zeros vs
         else
             let nested = Nesting.IsInside
+            let watched = vs |> List.filter _.requires_grad |> Array.ofList
 
-            let result =
-                torch.autograd.grad([| y |], [| x |], [| w |], keep || nested, nested, true).[0]
+            let results =
+                torch.autograd.grad ([| y |], watched, [| w |], keep || nested, nested, true)
 
-            if isNull result || result.IsInvalid then
-                torch.zeros_like (x.detach ())
-            else
-                result
+            vs
+            |> List.map (fun v ->
+                match Array.IndexOf(watched, v) with
+                | -1 -> zeros v
+                | i when isNull results[i] || results[i].IsInvalid -> zeros v
+                | i -> results[i])
 
     /// y, cut off from what was recorded where no enclosing derivative needs it.
     let plain (y: Tensor) =
         if Nesting.IsInside then y else y.detach ()
 
+    /// For f that gives y and some values on the way to it: (y, those values, w ↦ wᵀ ∂y/∂v for each argument and then each
+    /// of those values); the map may be used any number of times.
+    let pullbacks
+        (f: Tensor list -> Tensor * Tensor list)
+        (xs: Tensor list)
+        : Tensor * Tensor list * (Tensor -> Tensor list) =
+        let xs, (y, inner) = record f xs
+        plain y, List.map plain inner, transposedProducts true (xs @ inner) y
+
     /// (f x, w ↦ Jᵀw); the map may be used any number of times.
     let pullback (f: Tensor -> Tensor) (x: Tensor) : Tensor * (Tensor -> Tensor) =
-        let x, y = record f x
-        plain y, transposedProduct true x y
+        let xs, y = record (List.head >> f) [ x ]
+        plain y, transposedProducts true xs y >> List.head
 
     /// (f x, the gradient of f x's sum), for one use: what was recorded is freed on the way back.
     let gradientOfSum (f: Tensor -> Tensor) (x: Tensor) : Tensor * Tensor =
-        let x, y = record f x
-        plain y, transposedProduct false x y (torch.ones_like y)
+        let xs, y = record (List.head >> f) [ x ]
+        plain y, (transposedProducts false xs y (torch.ones_like y)).Head

@@ -17,6 +17,8 @@ let private dot (a: Tensor) (b: Tensor) = Autograd.plain ((a * b).sum())
 
 let evalReverseDiff f x = Autograd.pullback f x
 
+let evalReverseDiffAlong f (xs: Tensor list) : Tensor * Tensor list * (Tensor -> Tensor list) = Autograd.pullbacks f xs
+
 let fgrad f x =
     Autograd.gradientOfSum (scalarValued f) x
 

@@ -9,6 +9,11 @@ module Attribution.Core.Diff
 /// (f x, w ↦ Jᵀw): evaluates f once; the map may then be used any number of times.
 val evalReverseDiff: f: (Tensor -> Tensor) -> x: Tensor -> Tensor * (Tensor -> Tensor)
 
+/// For f that gives y and some values on its way there: (y, those values, w ↦ wᵀ·∂y/∂v for each argument and then for each of
+/// those values). Everything that does not pass through v is held fixed.
+val evalReverseDiffAlong:
+    f: (Tensor list -> Tensor * Tensor list) -> xs: Tensor list -> Tensor * Tensor list * (Tensor -> Tensor list)
+
 /// Derivative of f at a scalar x; f may be vector-valued, and the result has its shape.
 val diff: f: (Tensor -> Tensor) -> x: Tensor -> Tensor
 /// (f x, derivative).

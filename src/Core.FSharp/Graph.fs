@@ -100,6 +100,18 @@ type Graph = {
     Output: string
 }
 
+/// A node to be computed, and the values that nothing needs after it.
+[<NoComparison; ReferenceEquality>]
+type Step = { Node: Node; Done: string list }
+
+/// How the values of the wanted nodes follow from those of the given ones.
+[<NoComparison; ReferenceEquality>]
+type Plan = {
+    Given: string list
+    Wanted: string list
+    Steps: Step[]
+}
+
 /// A way of running a network: what each op makes of its inputs' values. Guided backpropagation or LRP are other
 /// semantics of the same graph.
 type Semantics = Op -> Tensor list -> Tensor
@@ -264,92 +276,108 @@ module Graph =
 
         names
 
-    /// The nodes that depend on the layer, itself excluded.
-    let private downstream layer graph =
-        let names = HashSet<string>([ layer ])
+    /// The nodes that depend on any of the layers, these excluded.
+    let private downstream (layers: string list) graph =
+        let names = HashSet<string> layers
 
         for node in graph.Nodes do
             if List.exists names.Contains node.Inputs then
                 names.Add node.Name |> ignore
 
-        names.Remove layer |> ignore
+        names.ExceptWith layers
         names
 
     /// Whether the output depends on the layer.
     let leads (layer: string) graph =
-        layer = graph.Output || (downstream layer graph).Contains graph.Output
+        layer = graph.Output || (downstream [ layer ] graph).Contains graph.Output
 
-    /// The layers other than the given one whose values flow past it to the output: what a cut there holds fixed.
-    let around (layer: string) graph =
-        let later = downstream layer graph
-        let needed = needed (fun name -> name = layer) [ graph.Output ] graph
+    /// Those of the layers that depend on none of the others.
+    let first (layers: string list) graph =
+        let isAfter layer other =
+            other <> layer && (downstream [ other ] graph).Contains layer
+
+        layers |> List.filter (fun layer -> not (List.exists (isAfter layer) layers))
+
+    /// The layers other than the given ones whose values flow past these to the output: what a cut there holds fixed.
+    let around (layers: string list) graph =
+        let later = downstream layers graph
+        let isCut name = List.contains name layers
+        let needed = needed isCut [ graph.Output ] graph
 
         graph.Nodes
         |> Seq.filter (fun node -> later.Contains node.Name && needed.Contains node.Name)
         |> Seq.collect _.Inputs
-        |> Seq.filter (fun name -> name <> layer && not (later.Contains name))
+        |> Seq.filter (fun name -> not (isCut name || later.Contains name))
         |> Seq.distinct
         |> List.ofSeq
 
-    /// <summary>The one interpreter: the values of the wanted nodes, from the values of the given ones. Runs only what
-    /// they need, and lets go of each value when its last reader is done; where a gradient is being recorded, autograd
-    /// keeps what the way back needs. `observe` sees each value computed.</summary>
-    let runObserved
-        (observe: Node -> Tensor -> unit)
-        (semantics: Semantics)
-        (graph: Graph)
-        (given: (string * Tensor) list)
-        (wanted: string list)
-        : Tensor list =
-        use scope = torch.NewDisposeScope()
-        let values = Dictionary<string, Tensor>()
-
-        for name, value in given do
-            values[name] <- value
-
-        let isGiven = HashSet<string>(Seq.map fst given)
+    /// The steps that lead from the values of the given nodes to those of the wanted ones.
+    let plan (given: string list) (wanted: string list) graph : Plan =
+        let isGiven = HashSet<string> given
         let needed = needed isGiven.Contains wanted graph
 
         let computed =
             graph.Nodes
             |> Array.filter (fun n -> needed.Contains n.Name && not (isGiven.Contains n.Name))
 
-        let readers = Dictionary<string, int>()
-
-        for name in Seq.append wanted (computed |> Seq.collect _.Inputs) do
-            readers[name] <- readers.GetValueOrDefault name + 1
-
-        let release name =
-            readers[name] <- readers[name] - 1
-
-            if readers[name] = 0 && not (isGiven.Contains name) then
-                values[name].Dispose()
-                values.Remove name |> ignore
+        let lastReader = Dictionary<string, string>()
 
         for node in computed do
-            let inputs = node.Inputs |> List.map (fun name -> values[name])
+            for name in node.Inputs do
+                lastReader[name] <- node.Name
+
+        let isKept name =
+            isGiven.Contains name || List.contains name wanted
+
+        {
+            Given = given
+            Wanted = wanted
+            Steps =
+                computed
+                |> Array.map (fun node -> {
+                    Node = node
+                    Done =
+                        node.Inputs
+                        |> List.distinct
+                        |> List.filter (fun name -> lastReader[name] = node.Name && not (isKept name))
+                })
+        }
+
+    /// <summary>The one interpreter: the values of a plan's wanted nodes, from the values of its given ones. Lets go of
+    /// each value when its last reader is done; where a gradient is being recorded, autograd keeps what the way back
+    /// needs. `observe` sees each value computed.</summary>
+    let runObserved (observe: Node -> Tensor -> unit) (semantics: Semantics) (plan: Plan) (given: Tensor list) =
+        use scope = torch.NewDisposeScope()
+        let values = Dictionary<string, Tensor>()
+        List.iter2 (fun name value -> values[name] <- value) plan.Given given
+
+        for step in plan.Steps do
+            let inputs = step.Node.Inputs |> List.map (fun name -> values[name])
 
             let value =
                 Scope.run (fun () ->
-                    let result = semantics node.Op inputs
+                    let result = semantics step.Node.Op inputs
                     // A function may hand back what is not its own to free: its argument, or a tensor that it holds.
                     if torch.CurrentDisposeScope.Contains result then
                         result
                     else
                         result.alias ())
 
-            values[node.Name] <- value
-            observe node value
-            List.iter release node.Inputs
+            values[step.Node.Name] <- value
+            observe step.Node value
 
-        wanted
+            for name in step.Done do
+                values[name].Dispose()
+                values.Remove name |> ignore
+
+        plan.Wanted
         |> List.map (fun name ->
-            if isGiven.Contains name then
+            if List.contains name plan.Given then
                 values[name].alias()
             else
                 values[name])
         |> List.map (fun value -> scope.MoveToOuter value)
 
-    /// The values of the wanted nodes, from the values of the given ones.
-    let run semantics graph given wanted =
-        runObserved (fun _ _ -> ()) semantics graph given wanted
+    /// The values of a plan's wanted nodes, from the values of its given ones.
+    let run semantics plan given : Tensor list =
+        runObserved (fun _ _ -> ()) semantics plan given

@@ -1,6 +1,7 @@
 namespace Attribution.Core
 
 open System
+open System.Collections.Generic
 open System.Runtime.CompilerServices
 
 /// The core's functions of functions, for languages without F#'s functions.
@@ -28,6 +29,13 @@ type Interop private () =
         else
             model
 
+    /// The model with passes that take at most that many bytes.
+    [<Extension>]
+    static member Within(model: Model, bytes: int64) = {
+        model with
+            Batching = Batching.Memory bytes
+    }
+
     /// The chain of named functions.
     static member OfFunctions(layers: seq<struct (string * Func<Tensor, Tensor>)>) =
         layers |> Seq.map (fun struct (name, f) -> name, f.Invoke) |> Model.ofFunctions
@@ -44,18 +52,40 @@ type Interop private () =
         Distribution = distribution.Invoke
     }
 
-    /// f of every batch, batches as large as the target's model takes: one result an instance.
+    /// f of every batch, batches as large as memory allows in that kind of pass: one result an instance.
     [<Extension>]
-    static member Map(instances: Instances, target: Target, f: Func<Batch, Tensor>) =
+    static member Map(instances: Instances, target: Target, pass: Pass, f: Func<Batch, Tensor>) =
         target.Prepare instances
-        |> Instances.map (target.BatchSize instances) (fun batch -> (f.Invoke batch).``to`` instances.Type)
+        |> Instances.map (target.BatchSize pass instances) (fun batch -> (f.Invoke batch).``to`` instances.Type)
 
     /// The same for results that are not tensors.
     [<Extension>]
-    static member Collect(instances: Instances, target: Target, f: Func<Batch, 'a[]>) : 'a[] =
+    static member Collect(instances: Instances, target: Target, pass: Pass, f: Func<Batch, 'a seq>) : 'a[] =
         let results = ResizeArray<'a>()
 
         target.Prepare instances
-        |> Instances.iter (target.BatchSize instances) (fun batch -> results.AddRange(f.Invoke batch))
+        |> Instances.iter (target.BatchSize pass instances) (fun batch -> results.AddRange(f.Invoke batch))
 
         results.ToArray()
+
+    /// The influences on some interests at some layers, and what `observe` is told of their values (layer, batch, n×…).
+    static member Survey
+        (
+            interests: Interest seq,
+            layers: string seq,
+            model: Model,
+            instances: Instances,
+            observe: Action<string, Batch, Tensor>
+        ) : IReadOnlyDictionary<string, Tensor[]> =
+        let observe layer batch values =
+            if not (isNull observe) then
+                observe.Invoke(layer, batch, values)
+
+        Influence.survey observe (Array.ofSeq interests) (List.ofSeq layers) model instances
+
+    /// The target with outputs of its instances that are known, or will be.
+    [<Extension>]
+    static member Knowing(target: Target, known: Known) = {
+        target with
+            Known = Option.ofObj known
+    }

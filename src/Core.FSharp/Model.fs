@@ -15,12 +15,34 @@ type Slice = {
     G: Tensor list -> Tensor -> Tensor
 }
 
+/// A network cut at several layers.
+[<NoComparison; NoEquality>]
+type Cuts = {
+    /// The layers that depend on none of the others, and the rest.
+    First: string list
+    Rest: string list
+    /// Instances → the values of the first layers (n×…), and what flows past them.
+    H: Tensor -> Tensor list * Tensor list
+    /// What flows past → the first layers' values → the outputs, and the rest's values.
+    G: Tensor list -> Tensor list -> Tensor * Tensor list
+}
+
 /// How work is divided into passes.
 type Batching =
     /// As many instances a pass as this many bytes of activations allow.
     | Memory of bytes: int64
     /// This many instances a pass, or as many of them as memory has room for.
     | Fixed of size: int
+
+/// What a pass over a batch does.
+type Pass =
+    /// Values alone: each is freed after its last reader.
+    | Forward
+    /// Values that the way back needs, and the way back.
+    | Gradient
+
+/// Bytes that one instance takes in each kind of pass.
+type Footprint = { Forward: int64; Gradient: int64 }
 
 /// A classifier: images (n×c×h×w, 0-255) → logits (n×k), with its layers and cuts.
 [<NoComparison; ReferenceEquality>]
@@ -34,8 +56,10 @@ type Model = {
     Batching: Batching
     /// Called before each pass with the number of instances that it holds; it may raise an exception to stop the work.
     OnPass: int -> unit
-    /// Bytes of activations of one instance, by the instance's shape.
-    Footprints: ConcurrentDictionary<string, int64>
+    /// The steps of each kind of run, by what is given and what is wanted.
+    Plans: ConcurrentDictionary<string, Plan>
+    /// What one instance takes of memory, by its shape.
+    Footprints: ConcurrentDictionary<string, Footprint>
 }
 
 [<RequireQualifiedAccess>]
@@ -55,6 +79,7 @@ module Model =
         Precision = None
         Batching = Memory(defaultMemory ())
         OnPass = ignore
+        Plans = ConcurrentDictionary()
         Footprints = ConcurrentDictionary()
     }
 
@@ -104,6 +129,7 @@ module Model =
                 Graph = Graph.mapOps layout model.Graph
                 Device = device
                 Precision = Some precision
+                Plans = ConcurrentDictionary()
                 Footprints = ConcurrentDictionary()
         }
 
@@ -143,8 +169,13 @@ module Model =
             invalidArg "x" $"The model takes instances of the shape {text shape}, but these have {text x.shape[1..]}."
         | _ -> ()
 
-    let private run semantics (model: Model) given wanted =
-        Graph.run semantics model.Graph given wanted
+    /// The plain run from the given nodes to the wanted ones, made fast once.
+    let private plan (model: Model) (given: string list) (wanted: string list) =
+        let key = String.Join('\n', Seq.append given ("" :: wanted))
+        model.Plans.GetOrAdd(key, fun _ -> model.Graph |> Rewrite.forRun given wanted |> Graph.plan given wanted)
+
+    let private run model given wanted values =
+        Graph.run Semantics.plain (plan model given wanted) values
 
     let private place (model: Model) (x: Tensor) =
         match model.Precision with
@@ -180,7 +211,7 @@ module Model =
                 else
                     placed
 
-            run Semantics.plain model [ model.Graph.Input, placed ] wanted)
+            run model [ model.Graph.Input ] wanted [ placed ])
 
     /// <summary>f: instances (n×…) → logits (n×k).</summary>
     /// <exception cref="T:System.ArgumentException">The instances have a shape that the model does not take.</exception>
@@ -194,23 +225,43 @@ module Model =
         if not (List.contains layer (layers model)) then
             invalidArg "layer" $"The model has no layer named '{layer}'."
 
+    /// <summary>f cut at several layers at once. H gives the values of those that come first, followed by what flows past
+    /// them; G goes from there to the logits, followed by the values of the rest of the layers.</summary>
+    /// <exception cref="T:System.ArgumentException">The model has no such layer, or it does not lead to the logits.</exception>
+    let cuts (layers: string list) (model: Model) : Cuts =
+        for layer in layers do
+            requireLayer layer model
+
+            if not (Graph.leads layer model.Graph) then
+                invalidArg "layer" $"Layer '{layer}' does not lead to the logits."
+
+        let first = Graph.first layers model.Graph
+        let rest = List.except first layers
+        let around = Graph.around first model.Graph
+        let wanted = List.distinct (model.Graph.Output :: rest)
+
+        {
+            First = first
+            Rest = rest
+            H = valuesOf model (first @ around) >> List.splitAt first.Length
+            G =
+                fun past values ->
+                    let found =
+                        run model (first @ around) wanted (values @ past)
+                        |> List.zip wanted
+                        |> Map.ofList
+
+                    Tensor.readable found[model.Graph.Output], rest |> List.map (fun layer -> found[layer])
+        }
+
     /// <summary>f = g ∘ h, cut at a layer.</summary>
     /// <exception cref="T:System.ArgumentException">The model has no such layer, or it does not lead to the logits.</exception>
     let cut (layer: string) (model: Model) : Slice =
-        requireLayer layer model
-
-        if not (Graph.leads layer model.Graph) then
-            invalidArg "layer" $"Layer '{layer}' does not lead to the logits."
-
-        let around = Graph.around layer model.Graph
+        let cuts = cuts [ layer ] model
 
         {
-            H = valuesOf model (layer :: around)
-            G =
-                fun past z ->
-                    Scope.run (fun () ->
-                        let given = (layer, z) :: List.zip around past
-                        (run Semantics.plain model given [ model.Graph.Output ]).Head |> Tensor.readable)
+            H = fun x -> let values, past = cuts.H x in values @ past
+            G = fun past z -> Scope.run (fun () -> cuts.G past [ z ] |> fst)
         }
 
     /// <summary>The values of a layer: instances (n×…) → n×units, flattened in row-major order.</summary>
@@ -236,8 +287,9 @@ module Model =
         |> Option.iter (fun x ->
             shapes[model.Graph.Input] <- x.shape[1..]
 
-            Scope.forwardOnly (fun () ->
-                Graph.runObserved observe Semantics.plain model.Graph [ model.Graph.Input, x ] [ model.Graph.Output ])
+            let every = Graph.plan [ model.Graph.Input ] [ model.Graph.Output ] model.Graph
+
+            Scope.forwardOnly (fun () -> Graph.runObserved observe Semantics.plain every [ x ])
             |> ignore)
 
         let names = HashSet<string>(layers model)
@@ -254,38 +306,72 @@ module Model =
 
         model.Graph |> Graph.mapOps (Op.mapTensors free) |> ignore
 
-    /// Bytes of activations that one of these instances leaves behind in a forward pass.
+    /// The most bytes that the values of a plan take at one time, and what they take if all are kept.
+    let private held (sizes: IReadOnlyDictionary<string, int64>) (plan: Plan) : Footprint =
+        let live = Dictionary<string, int64>()
+        let mutable now, most, kept, largest = 0L, 0L, 0L, 0L
+
+        for step in plan.Steps do
+            let bytes = sizes[step.Node.Name]
+
+            if Rewrite.overwrites step.Node.Op then
+                // What the input held is the value's from now on.
+                live[step.Node.Name] <- live[step.Node.Inputs.Head]
+                live[step.Node.Inputs.Head] <- 0L
+            else
+                live[step.Node.Name] <- bytes
+                now <- now + bytes
+                kept <- kept + bytes
+                largest <- max largest bytes
+
+            most <- max most now
+
+            for name in step.Done do
+                now <- now - live.GetValueOrDefault name
+
+        // On the way back two gradients are there at a time, and a convolution's scratch.
+        {
+            Forward = most
+            Gradient = kept + 3L * largest
+        }
+
     let private footprint (model: Model) (instances: Instances) =
         use _ = torch.NewDisposeScope()
         let one = instances.Read 0 1
 
         let measure _ =
-            let mutable bytes = one.numel () * 4L
-
-            let observe (_: Node) (value: Tensor) =
-                bytes <- bytes + value.numel () * value.ElementSize
-
-            let quiet = { model with OnPass = ignore }
-            requireImages quiet one
+            requireImages model one
             let placed = place model one
+            let sizes = Dictionary<string, int64>()
 
-            Scope.forwardOnly (fun () ->
-                Graph.runObserved observe Semantics.plain model.Graph [ model.Graph.Input, placed ] [
-                    model.Graph.Output
-                ])
-            |> List.iter _.Dispose()
+            let observe (node: Node) (value: Tensor) =
+                // A maximum is kept with its position, an int64.
+                let positions =
+                    match node.Op with
+                    | Pool { Kind = MaxPool } -> 8L
+                    | _ -> 0L
 
-            bytes
+                sizes[node.Name] <- value.numel () * (value.ElementSize + positions)
+
+            let plan = plan model [ model.Graph.Input ] [ model.Graph.Output ]
+
+            Scope.forwardOnly (fun () -> Graph.runObserved observe Semantics.plain plan [ placed ])
+            |> ignore
+
+            held sizes plan
 
         model.Footprints.GetOrAdd(Tensor.shapeText one.shape, measure)
 
-    // A gradient keeps the activations, and about as much again in gradients and the convolutions' scratch.
-    let private gradientOverhead = 2L
-
     /// How many of these instances one pass takes. A result never depends on it.
-    let batchSize (model: Model) (instances: Instances) : int =
+    let batchSize (pass: Pass) (model: Model) (instances: Instances) : int =
         let fitting budget =
-            let each = footprint model instances * gradientOverhead
+            let footprint = footprint model instances
+
+            let each =
+                match pass with
+                | Forward -> footprint.Forward
+                | Gradient -> footprint.Gradient
+
             int (min MostInstances (max 1L (budget / max 1L each)))
 
         match model.Batching with

@@ -23,7 +23,11 @@ type Quantity = {
 type Target = {
     Output: Tensor -> Tensor
     Quantity: Quantity
-    BatchSize: Instances -> int
+    /// Outputs of the explained instances that are known beforehand; what is computed of them is added.
+    Known: Known option
+    /// The output (1×k) of the black image of the shape of these, computed at most once.
+    Blank: Tensor -> Tensor
+    BatchSize: Pass -> Instances -> int
     /// Instances in the numbers that it computes in.
     Prepare: Instances -> Instances
 }
@@ -97,31 +101,49 @@ module Quantity =
 
 [<RequireQualifiedAccess>]
 module Target =
+    let private ofOutput output quantity model =
+        let known = Known 1
+
+        let blank (x: Tensor) =
+            let first = torch.zeros (1L, torch.int64)
+
+            match known.TryFind first with
+            | Some output -> output
+            | None ->
+                let output =
+                    Scope.run (fun () ->
+                        Scope.forwardOnly (fun () -> output (torch.zeros_like (x.narrow (0L, 0L, 1L)))))
+
+                known.Keep(first, output)
+                output
+
+        {
+            Output = output
+            Quantity = quantity
+            Known = None
+            Blank = blank
+            BatchSize = fun pass -> Model.batchSize pass model
+            Prepare = Model.instances model
+        }
+
     /// <summary>A quantity of interest of the model's logits.</summary>
-    let ofQuantity (quantity: Quantity) (model: Model) : Target = {
-        Output = Model.logits model
-        Quantity = quantity
-        BatchSize = Model.batchSize model
-        Prepare = Model.instances model
-    }
+    let ofQuantity (quantity: Quantity) (model: Model) : Target =
+        ofOutput (Model.logits model) quantity model
 
     /// <summary>The value of a unit of a layer, by its row-major position in the layer. No op above the layer runs.</summary>
-    let ofUnit (layer: string) (unit: int) (model: Model) : Target = {
-        Output =
-            fun x ->
-                let values = Model.units layer model x
+    let ofUnit (layer: string) (unit: int) (model: Model) : Target =
+        let value x =
+            let values = Model.units layer model x
 
-                if unit < 0 || int64 unit >= values.shape[1] then
-                    raise (
-                        AttributionException
-                            $"Layer '{layer}' has no unit {unit}: its units are 0 to {values.shape[1] - 1L}."
-                    )
+            if unit < 0 || int64 unit >= values.shape[1] then
+                raise (
+                    AttributionException
+                        $"Layer '{layer}' has no unit {unit}: its units are 0 to {values.shape[1] - 1L}."
+                )
 
-                values.narrow (1L, int64 unit, 1L)
-        Quantity = Quantity.ofClass 0
-        BatchSize = Model.batchSize model
-        Prepare = Model.instances model
-    }
+            values.narrow (1L, int64 unit, 1L)
+
+        ofOutput value (Quantity.ofClass 0) model
 
     /// <summary>Requires outputs without NaN or infinity.</summary>
     /// <exception cref="T:Attribution.AttributionException">Names the first instance that has one.</exception>
@@ -141,10 +163,14 @@ module Target =
         requireFinite rows outputs
         outputs
 
+    let private keep target rows (outputs: Tensor) =
+        target.Known |> Option.iter (fun known -> known.Keep(rows, outputs))
+        outputs
+
     /// The target as a function of the explained instances themselves, fit to be differentiated.
     let here (target: Target) (batch: Batch) : Tensor -> Tensor =
         fun x ->
-            let outputs = checkedOutput target batch.Rows x
+            let outputs = checkedOutput target batch.Rows x |> keep target batch.Rows
 
             target.Quantity.Of
                 {
@@ -157,14 +183,20 @@ module Target =
     /// this is called in.
     let explained (target: Target) (batch: Batch) : Explained =
         // Whoever asks first may do so in a scope that ends before the next one asks.
-        let keep = Scope.keepHere ()
+        let live = Scope.keepHere ()
+
+        let compute () =
+            Scope.run (fun () -> Scope.forwardOnly (fun () -> checkedOutput target batch.Rows batch.X))
+            |> keep target batch.Rows
 
         {
             Rows = batch.Rows
             Outputs =
                 lazy
-                    (Scope.run (fun () -> Scope.forwardOnly (fun () -> checkedOutput target batch.Rows batch.X))
-                     |> keep)
+                    (target.Known
+                     |> Option.bind (fun known -> known.TryFind batch.Rows)
+                     |> Option.defaultWith compute
+                     |> live)
         }
 
     /// What is explained, narrowed to some positions in the batch (int64, m; repeats allowed).

@@ -142,6 +142,34 @@ module Tensor =
         else
             attributions
 
+/// Outputs of instances, by their positions, kept for whoever asks next; outside native memory, so that nobody has to
+/// free them.
+[<Sealed; AllowNullLiteral>]
+type Known(count: int) =
+    let outputs = Array.zeroCreate<float[]> count
+    let mutable numbers = torch.float64
+
+    let rows (positions: Tensor) =
+        Tensor.toArray<int64> positions |> Array.map int
+
+    /// Those of the instances at these positions (n×k), if all are known.
+    member _.TryFind(positions: Tensor) : Tensor option =
+        let found = rows positions |> Array.map (Array.get outputs)
+
+        if Array.contains null found then
+            None
+        else
+            Some(torch.tensor (array2D found, numbers))
+
+    /// Keeps the outputs (n×k) of the instances at these positions.
+    member _.Keep(positions: Tensor, values: Tensor) =
+        use _ = torch.NewDisposeScope()
+        numbers <- values.dtype
+
+        Tensor.toArray<float>(values.detach().``to`` torch.float64)
+        |> Array.chunkBySize (int values.shape[1])
+        |> Array.iter2 (Array.set outputs) (rows positions)
+
 [<RequireQualifiedAccess>]
 module Instances =
     let ofTensor (x: Tensor) = {

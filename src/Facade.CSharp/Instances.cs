@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Attribution.Core;
 using static TorchSharp.torch;
 
@@ -11,7 +12,10 @@ public readonly struct Instances
 {
     private const double White = 255;
 
-    private Instances(Core.Instances core, double peak) => (Core, Peak) = (core, peak);
+    private readonly ConditionalWeakTable<Graph, Known>? known;
+
+    private Instances(Core.Instances core, double peak, ConditionalWeakTable<Graph, Known>? known = null) =>
+        (Core, Peak, this.known) = (core, peak, known);
 
     internal Core.Instances Core { get; }
 
@@ -20,6 +24,21 @@ public readonly struct Instances
 
     /// <summary>The number of instances.</summary>
     public int Count => Core.Count;
+
+    /// <summary>
+    /// The same instances for several calls: the logits that one of them computes on its way, the next ones take over. For
+    /// models whose weights stay as they are meanwhile, and one call at a time.
+    /// </summary>
+    public Instances Remembered() => new(Core, Peak, []);
+
+    /// <summary>A quantity of interest of these instances.</summary>
+    internal Target TargetOf(Quantity quantity, Core.Model model)
+    {
+        var count = Count;
+        return TargetModule
+            .ofQuantity(quantity.Core, model)
+            .Knowing(known?.GetValue(model.Graph, _ => new Known(count)));
+    }
 
     /// <summary>The rows of a tensor.</summary>
     public static implicit operator Instances(Tensor x) => new(InstancesModule.ofTensor(x), White);

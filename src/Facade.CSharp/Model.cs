@@ -126,11 +126,8 @@ public sealed class Model : IDisposable
     )
     {
         using var _ = no_grad();
-        var target = TargetModule.ofQuantity(
-            QuantityModule.predicted,
-            Working(batchSize, x.Count, progress, cancellation)
-        );
-        return x.Core.Map(target, batch => TargetModule.explained(target, batch).Outputs.Value);
+        var target = x.TargetOf(Quantity.Predicted, Working(batchSize, x.Count, progress, cancellation));
+        return x.Core.Map(target, Pass.Forward, batch => TargetModule.explained(target, batch).Outputs.Value);
     }
 
     /// <summary>
@@ -160,6 +157,19 @@ public sealed class Model : IDisposable
     {
         RequireCuda(device.StartsWith("cuda"));
         return To(torch.device(device), precision);
+    }
+
+    /// <summary>
+    /// The model with passes that take at most that much memory for the values of their batch; by default half of what is
+    /// free, and at most 4 GiB, since more makes no pass faster. No result depends on it. The weights are shared: dispose of
+    /// neither model before both are done with.
+    /// </summary>
+    /// <param name="bytes">The memory; a pass takes one instance at least.</param>
+    /// <exception cref="ArgumentOutOfRangeException">bytes is not positive.</exception>
+    public Model Within(long bytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(bytes, 1);
+        return new(Core.Within(bytes), Notes);
     }
 
     private static void RequireCuda(bool isAsked)

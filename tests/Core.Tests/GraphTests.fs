@@ -6,8 +6,12 @@ open TorchSharp
 open Attribution.Core
 open Support
 
+let private runAs observe semantics graph given wanted =
+    let plan = Graph.plan (List.map fst given) wanted graph
+    Graph.runObserved observe semantics plan (List.map snd given)
+
 let private run graph given wanted =
-    Graph.run Semantics.plain graph given wanted
+    runAs (fun _ _ -> ()) Semantics.plain graph given wanted
 
 let private apply op inputs = Semantics.plain op inputs
 
@@ -276,8 +280,7 @@ let private interpreter =
 
             let x = vector [ 3. ]
 
-            let results =
-                Graph.runObserved observe Semantics.plain graph [ "x", x ] [ "c"; "b"; "x" ]
+            let results = runAs observe Semantics.plain graph [ "x", x ] [ "c"; "b"; "x" ]
 
             Expect.equal (results |> List.map (values >> Array.head)) [ 27.; 18.; 3. ] "values"
             Expect.equal (List.ofSeq seen) [ "square"; "b"; "c" ] "computed"
@@ -339,7 +342,7 @@ let private interpreter =
                     | Activation _ -> inputs.Head * 2.
                     | op -> Semantics.plain op inputs
 
-            same (vector [ 18. ]) (Graph.run doubling graph [ "x", vector [ 3. ] ] [ "r" ]).Head "doubled")
+            same (vector [ 18. ]) (runAs (fun _ _ -> ()) doubling graph [ "x", vector [ 3. ] ] [ "r" ]).Head "doubled")
 
         example "mapOps changes every tensor that an op holds" (fun () ->
             let graph =
@@ -365,11 +368,14 @@ let private interpreter =
                     node "out" Add [ "d"; "x" ]
                 ]
 
-            Expect.equal (Graph.around "a" graph) [ "x" ] "a"
-            Expect.equal (Graph.around "b" graph) [ "a"; "x" ] "b"
-            Expect.equal (Graph.around "c" graph) [ "x" ] "c"
-            Expect.equal (Graph.around "out" graph) [] "out"
-            Expect.equal (Graph.around "x" graph) [] "x"
+            Expect.equal (Graph.around [ "a" ] graph) [ "x" ] "a"
+            Expect.equal (Graph.around [ "b" ] graph) [ "a"; "x" ] "b"
+            Expect.equal (Graph.around [ "c" ] graph) [ "x" ] "c"
+            Expect.equal (Graph.around [ "out" ] graph) [] "out"
+            Expect.equal (Graph.around [ "x" ] graph) [] "x"
+            Expect.equal (Graph.around [ "b"; "a" ] graph) [ "x" ] "a and b"
+            Expect.equal (Graph.first [ "d"; "b"; "aside" ] graph) [ "b" ] "the first of those in a row"
+            Expect.equal (Graph.first [ "d"; "aside" ] graph) [ "d"; "aside" ] "branches"
 
             let dead =
                 graph.Nodes

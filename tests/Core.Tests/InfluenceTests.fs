@@ -62,6 +62,39 @@ let private laws =
                 Influence.distributions interests "h" model (Instances.ofTensor x)
                 |> Seq.iter2 (fun e a -> same e a $"{size} at a time") expected)
 
+        law "at several layers at once are those at each, and so are the layers' values" (fun rng ->
+            let model, _, _ = ModelTests.residual rng
+            let x = gaussian rng [ 5; 2; 3; 4 ]
+            let every = List.except [ "x" ] (Model.layers model)
+            let layers = every |> List.filter (fun _ -> rng.Next 2 = 0)
+            let layers = if layers.IsEmpty then [ "x"; "sum" ] else layers
+            let quantity = Quantity.margin 0 2
+
+            let interests = [|
+                all quantity
+                over (fun i -> i % 2 = 0) quantity
+                over (fun i -> i = 3) Quantity.predicted
+            |]
+
+            let seen = Collections.Generic.Dictionary<string, ResizeArray<float>>()
+
+            let observe layer (_: Batch) (value: Tensor) =
+                if not (seen.ContainsKey layer) then
+                    seen[layer] <- ResizeArray()
+
+                seen[layer].AddRange(values value)
+
+            let model = batching (Fixed(rng.Next(1, 6))) model
+
+            let found = Influence.survey observe interests layers model (Instances.ofTensor x)
+
+            for layer in layers do
+                Influence.distributions interests layer model (Instances.ofTensor x)
+                |> Array.iteri2 (fun i a e -> same e a $"{layer}, interest {i}") found[layer]
+
+                let expected = Model.units layer model x
+                same expected (tensor [ 5; int expected.shape[1] ] seen[layer]) $"values of {layer}")
+
         law "are linear in the quantity" (fun rng ->
             let _, model, _, x = case rng 0.
             let a, b = rng.NextDouble(), rng.NextDouble()

@@ -161,6 +161,52 @@ let private laws =
             let mean = IntegratedGradients.attribute nodes Baseline.black false target (batch x)
             same (x * mean) (IntegratedGradients.attribute nodes Baseline.black true target (batch x)) "times x")
 
+        law "with steps found for each instance are those of its own number of steps, the fewest that do" (fun rng ->
+            let _, model, images, x = case rng 0.
+
+            let target =
+                Target.ofQuantity Quantity.predicted (batching (Fixed(rng.Next(1, 9))) model)
+
+            let tolerance, most = 0.02, 64
+
+            let found =
+                IntegratedGradients.adaptive tolerance most Baseline.black true target (batch x)
+
+            let gap count (only: Tensor) =
+                let ig = attribute GaussLegendre count Baseline.black target only
+                let s image = Model.logits model image
+
+                let change =
+                    let c = (s only).argmax(1L).item<int64>()
+                    (s only - s (torch.zeros_like only)).[0L, c]
+
+                ig, abs ((values ig |> Array.sum) - values(change)[0]) / abs (values(change)[0])
+
+            for i in 0 .. images.Length - 1 do
+                let only = x.narrow (0L, int64 i, 1L)
+                let ig, left = gap found.Steps[i] only
+                same ig (found.Attributions.narrow (0L, int64 i, 1L)) $"instance {i}"
+                Expect.isLessThan (abs (left - found.Gaps[i])) 1e-9 "the gap"
+                Expect.isTrue (left <= tolerance || found.Steps[i] = most) "enough steps"
+
+                if found.Steps[i] > 4 then
+                    Expect.isGreaterThan (snd (gap (found.Steps[i] / 2) only)) tolerance "not one too many")
+
+        example "with steps found for each instance are exact at once where the target is linear" (fun () ->
+            let w = gaussian (Random 4) [ 3; 24 ]
+
+            let model =
+                graphModel "s" [ node "f" Flatten [ "x" ]; node "s" (Linear(w, None)) [ "f" ] ]
+
+            let x = gaussian (Random 5) [ 5; 2; 3; 4 ]
+            let target = Target.ofQuantity (Quantity.ofClass 1) model
+
+            let found =
+                IntegratedGradients.adaptive 1e-9 64 Baseline.black true target (batch x)
+
+            Expect.equal found.Steps (Array.create 5 4) "steps"
+            same (x * w[1L].reshape(2L, 3L, 4L)) found.Attributions "x ⊙ w")
+
         example "leave no tensor behind" (fun () ->
             let _, model, _, x = case (Random 3) 0.
             let target = Target.ofQuantity Quantity.predicted (batching (Fixed 2) model)
@@ -168,6 +214,12 @@ let private laws =
 
             let work () =
                 (inBatches 2 (IntegratedGradients.attribute nodes Baseline.black true target) x).Dispose()
+
+                use found =
+                    IntegratedGradients.adaptive 1e-3 16 Baseline.black false target
+                    |> fun f -> inBatches 2 (f >> _.Attributions) x
+
+                ()
 
             Expect.equal (liveAfter work) 0L "live tensors")
     ]

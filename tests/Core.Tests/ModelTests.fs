@@ -19,7 +19,7 @@ let private convolution (weight: Tensor) =
     }
 
 /// A residual network with two shortcuts, a weight used twice, and a value read three times.
-let private residual (rng: Random) =
+let residual (rng: Random) =
     let shared, last = gaussian rng [ 2; 2; 3; 3 ], gaussian rng [ 3; 24 ]
 
     let model =
@@ -205,14 +205,22 @@ let private passes =
             let x = Instances.ofTensor (gaussian (Random 2) [ 7; 2; 3; 4 ])
 
             let size bytes =
-                Model.batchSize (batching (Memory bytes) model) x
+                Model.batchSize Gradient (batching (Memory bytes) model) x
 
             Expect.equal (size 0L) 1 "no memory"
             Expect.equal (size Int64.MaxValue) 256 "all memory"
             Expect.isGreaterThan (size 20_000L) (size 5_000L) "more memory"
-            Expect.equal (Model.batchSize (batching (Fixed 5) model) x) 5 "fixed"
-            Expect.throwsT<ArgumentException> (fun () -> Model.batchSize (batching (Fixed 0) model) x |> ignore) "none"
-            Expect.equal (liveAfter (fun () -> size 1L |> ignore)) 0L "live tensors")
+            Expect.equal (Model.batchSize Gradient (batching (Fixed 5) model) x) 5 "fixed"
+
+            Expect.throwsT<ArgumentException>
+                (fun () -> Model.batchSize Gradient (batching (Fixed 0) model) x |> ignore)
+                "none"
+
+            Expect.equal (liveAfter (fun () -> size 1L |> ignore)) 0L "live tensors"
+
+            let forward = Model.batchSize Forward (batching (Memory 20_000L) model) x
+
+            Expect.isGreaterThan forward (size 20_000L) "values that are freed at once leave room for more instances")
 
         example "a thousand passes leave no tensor behind" (fun () ->
             let model, _, _ = residual (Random 5)

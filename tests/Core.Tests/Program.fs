@@ -13,6 +13,7 @@ let main arguments =
             TensorTests.tests
             DiffTests.tests
             GraphTests.tests
+            RewriteTests.tests
             ModelTests.tests
             BuildTests.tests
             QuantityTests.tests

@@ -153,6 +153,45 @@ let private targets =
 
             Expect.equal (liveAfter work) 0L "live tensors"
             Expect.equal passes 1 "passes")
+
+        law "known outputs are those that are computed without knowing, and are computed once an instance" (fun rng ->
+            let _, model, images, x = case rng 0.
+            let mutable passed = 0
+            let n = images.Length
+
+            let counted = {
+                batching (Fixed(rng.Next(1, 4))) model with
+                    OnPass = fun instances -> passed <- passed + instances
+            }
+
+            let plain = Target.ofQuantity Quantity.predicted counted
+            let knowing = { plain with Known = Some(Known n) }
+
+            let outputs target =
+                inBatches (rng.Next(1, 4)) (fun batch -> (Target.explained target batch).Outputs.Force().clone()) x
+
+            let expected = outputs plain
+            passed <- 0
+            let map = inBatches (rng.Next(1, 4)) (Saliency.attribute true knowing) x
+            Expect.equal passed n "the map's own passes"
+            same expected (outputs knowing) "outputs"
+            Expect.equal passed n "nothing is computed again"
+            same (inBatches n (Saliency.attribute true plain) x) map "the map")
+
+        example "the black image is scored once" (fun () ->
+            let mutable passes = 0
+
+            let model = {
+                Plain.model (Plain.random (Random 1) 24 6 4 0.) with
+                    OnPass = fun _ -> passes <- passes + 1
+            }
+
+            let target = Target.ofQuantity Quantity.predicted model
+            let x = gaussian (Random 2) [ 2; 2; 3; 4 ]
+            let expected = Model.logits model (torch.zeros_like (x.narrow (0L, 0L, 1L)))
+            same expected (target.Blank x) "black"
+            same expected (Scope.run (fun () -> (target.Blank x).clone())) "again"
+            Expect.equal passes 2 "passes, one of them the test's")
     ]
 
 let tests = testList "Quantity and Target" [ quantities; targets ]

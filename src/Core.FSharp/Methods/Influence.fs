@@ -15,11 +15,26 @@ type Interest = {
 /// <remarks>Leino, Sen, Datta, Fredrikson and Li, arXiv 1802.03788.</remarks>
 [<RequireQualifiedAccess>]
 module Influence =
-    /// <summary>I = (1/|D|) Σ_{x ∈ D} ∂q(g(z))/∂z at z = h(x), for each interest: one number a unit, of the layer's shape.
-    /// h runs once a batch and g once, whatever the number of interests; paths around the layer are held fixed.</summary>
+    /// Adds up, for each distribution, the gradients of its members.
+    let private collect (keep: Tensor -> Tensor) (sums: Tensor[]) i (gradient: Tensor) =
+        if isNull sums[i] then
+            sums[i] <- keep gradient
+        else
+            sums[i].add_ gradient |> ignore
+
+    /// <summary>I = (1/|D|) Σ_{x ∈ D} ∂q(g(z))/∂z at z = h(x), for each layer and each interest: one number a unit, of the
+    /// layer's shape. The network runs once a batch, whatever the number of layers and interests, and back once a quantity;
+    /// paths around a layer are held fixed. `observe` sees each layer's values of each batch (n×…).</summary>
     /// <exception cref="T:Attribution.AttributionException">A distribution is empty.</exception>
-    let distributions (interests: Interest[]) (layer: string) (model: Model) (instances: Instances) : Tensor[] =
-        let slice = Model.cut layer model
+    let survey
+        (observe: string -> Batch -> Tensor -> unit)
+        (interests: Interest[])
+        (layers: string list)
+        (model: Model)
+        (instances: Instances)
+        : Map<string, Tensor[]> =
+        let cuts = Model.cuts (List.distinct layers) model
+        let layers = cuts.First @ cuts.Rest
 
         let members =
             interests
@@ -31,14 +46,23 @@ module Influence =
         if Array.contains 0 counts then
             raise (AttributionException "The distribution of interest is empty: no instance belongs to it.")
 
-        let sums: Tensor[] = Array.create interests.Length null
+        // Interests in one quantity share its gradients.
+        let byQuantity =
+            [| 0 .. interests.Length - 1 |]
+            |> Array.groupBy (fun i ->
+                Array.findIndex (fun other -> obj.ReferenceEquals(other.Quantity, interests[i].Quantity)) interests)
+
+        let sums =
+            layers |> List.map (fun _ -> Array.create interests.Length (null: Tensor))
+
         let keep = Scope.keepHere ()
 
         Model.instances model instances
-        |> Instances.iter (Model.batchSize model instances) (fun batch ->
-            let values = Scope.forwardOnly (fun () -> slice.H batch.X)
-            let logits, pull = Diff.evalReverseDiff (slice.G values.Tail) values.Head
+        |> Instances.iter (Model.batchSize Gradient model instances) (fun batch ->
+            let first, past = Scope.forwardOnly (fun () -> cuts.H batch.X)
+            let logits, rest, pull = Diff.evalReverseDiffAlong (cuts.G past) first
             Target.requireFinite batch.Rows logits
+            List.iter2 (fun layer -> observe layer batch) layers (first @ rest)
 
             let explained = {
                 Rows = batch.Rows
@@ -47,29 +71,33 @@ module Influence =
 
             let start = int (batch.Rows[0].item<int64>())
 
-            interests
-            |> Array.iteri (fun i interest ->
-                let isMember = members[i][start .. start + int batch.X.shape[0] - 1]
+            let present i =
+                members[i][start .. start + int batch.X.shape[0] - 1]
 
-                if Array.contains true isMember then
-                    let among = torch.tensor isMember
+            for _, group in byQuantity do
+                let group = group |> Array.filter (present >> Array.contains true)
 
-                    let ask (outputs: Tensor) =
-                        interest.Quantity.Of explained outputs * among
+                if group.Length > 0 then
+                    let quantity = interests[group[0]].Quantity
 
-                    let sum = (Tensor.readable (pull (Diff.gradEach ask logits))).sum [| 0L |]
+                    let gradients =
+                        pull (Diff.gradEach (quantity.Of explained) logits) |> List.map Tensor.readable
 
-                    if isNull sums[i] then
-                        sums[i] <- keep sum
-                    else
-                        sums[i].add_ sum |> ignore))
+                    for i in group do
+                        for sums, gradient in List.zip sums gradients do
+                            let among = torch.tensor(present i).``to`` gradient.dtype
+                            collect keep sums i (torch.tensordot (among, gradient, [| 0L |], [| 0L |])))
 
-        Array.map2
-            (fun (sum: Tensor) (count: int) ->
-                use sum = sum
-                Scope.run (fun () -> (sum / count.ToScalar()).``to``(instances.Type, torch.CPU)))
-            sums
-            counts
+        let average (sum: Tensor) (count: int) =
+            use sum = sum
+            Scope.run (fun () -> (sum / count.ToScalar()).``to``(instances.Type, torch.CPU))
+
+        List.zip layers (sums |> List.map (fun sums -> Array.map2 average sums counts))
+        |> Map.ofList
+
+    /// <summary>The influences on some interests at one layer.</summary>
+    let distributions interests layer model instances : Tensor[] =
+        (survey (fun _ _ _ -> ()) interests [ layer ] model instances)[layer]
 
     /// <summary>The influence on one quantity over all instances.</summary>
     let ofQuantity quantity layer model instances =
@@ -96,7 +124,7 @@ module Influence =
         let columns = torch.tensor (Array.map int64 units)
 
         Model.instances model instances
-        |> Instances.map (Model.batchSize model instances) (fun batch ->
+        |> Instances.map (Model.batchSize Forward model instances) (fun batch ->
             Scope.forwardOnly (fun () ->
                 (Model.units layer model batch.X).index_select(1L, columns).``to`` instances.Type))
 

@@ -26,8 +26,8 @@ module NecessityOrdering =
 
         Scope.forwardOnly (fun () ->
             let explained = Target.explained target batch
-            let blank = target.Output(torch.zeros_like (batch.X.narrow (0L, 0L, 1L)))
-            let size = target.BatchSize(Instances.ofTensor batch.X)
+            let blank = target.Blank batch.X
+            let size = target.BatchSize Forward (Instances.ofTensor batch.X)
 
             Instances.tile size (counts |> Array.map _.LongLength) batch.X.device (fun instance _ ->
                 let pick (t: Tensor) = t.index_select (0L, instance)

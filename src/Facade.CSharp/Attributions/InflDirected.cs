@@ -101,7 +101,7 @@ public sealed class InflDirected
     )
     {
         var target = TargetModule.ofUnit(layer, expertId, model.Working(batchSize, x.Count, progress, cancellation));
-        return x.Core.Map(target, batch => Saliency.attribute(multiplyWithInput, target, batch));
+        return x.Core.Map(target, Pass.Gradient, batch => Saliency.attribute(multiplyWithInput, target, batch));
     }
 
     /// <summary>How a unit behaves over instances: its values, when it is active, what it tells apart.</summary>
@@ -120,7 +120,7 @@ public sealed class InflDirected
     {
         var target = TargetModule.ofUnit(layer, unit, model.Working(batchSize, x.Count, progress, cancellation));
         using var _ = no_grad();
-        using var values = x.Core.Map(target, batch => target.Output.Invoke(batch.X));
+        using var values = x.Core.Map(target, Pass.Forward, batch => target.Output.Invoke(batch.X));
         return new(TensorModule.toArray<float>(values.to(ScalarType.Float32)));
     }
 }

@@ -37,7 +37,7 @@ public sealed class SaliencyMap
         CancellationToken cancellation = default
     )
     {
-        var target = TargetModule.ofQuantity(quantity.Core, model.Working(batchSize, x.Count, progress, cancellation));
-        return x.Core.Map(target, batch => Saliency.attribute(multiplyWithInput, target, batch));
+        var target = x.TargetOf(quantity, model.Working(batchSize, x.Count, progress, cancellation));
+        return x.Core.Map(target, Pass.Gradient, batch => Saliency.attribute(multiplyWithInput, target, batch));
     }
 }

@@ -58,12 +58,10 @@ public sealed class AverageDrop
     )
     {
         Maps.RequireOneEach(attributions, x);
-        var target = TargetModule.ofQuantity(
-            quantity.Core,
-            model.Working(batchSize, 2L * x.Count, progress, cancellation)
-        );
+        var target = x.TargetOf(quantity, model.Working(batchSize, 2L * x.Count, progress, cancellation));
         var drops = x.Core.Collect(
             target,
+            Pass.Forward,
             batch =>
                 TensorModule.toArray<double>(
                     Core.AverageDrop.drops(target, batch.RowsOf(attributions), batch).to(ScalarType.Float64)

@@ -74,9 +74,10 @@ public sealed class N_Ord
     {
         Maps.RequireOneEach(attributions, x);
         var passes = x.Count + NecessityOrdering.steps(pixelsPerStep, attributions);
-        var target = TargetModule.ofQuantity(quantity.Core, model.Working(batchSize, passes, progress, cancellation));
+        var target = x.TargetOf(quantity, model.Working(batchSize, passes, progress, cancellation));
         return x.Core.Collect(
             target,
+            Pass.Forward,
             batch => NecessityOrdering.curves(pixelsPerStep, target, batch.RowsOf(attributions), batch)
         );
     }
