@@ -68,6 +68,13 @@ type Interop private () =
 
         results.ToArray()
 
+    /// The gradient with respect to each instance (n×…) of a function that gives one number an instance (n).
+    static member Gradient(f: Func<Tensor, Tensor>, x: Tensor) = Diff.gradEach f.Invoke x
+
+    /// The steps from the images to a layer, as the graph has them.
+    static member Plan(graph: Graph, layer: string) =
+        Graph.plan [ graph.Input ] [ layer ] graph
+
     /// The influences on some interests at some layers, and what `observe` is told of their values (layer, batch, n×…).
     static member Survey
         (

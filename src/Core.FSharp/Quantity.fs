@@ -16,6 +16,8 @@ type Quantity = {
     /// As the command line spells it: "predicted", "class:3", "margin:3,5".
     Name: string
     Of: Explained -> Tensor -> Tensor
+    /// Where it is Σ wₖ sₖ for every instance: the classes k and their weights.
+    Linear: (int * float) list option
 }
 
 /// What is differentiated or measured: outputs of instances (n×… → n×k), and a quantity of them.
@@ -66,27 +68,38 @@ module Quantity =
         pick (trueClass labels explained outputs) outputs
 
     /// s_c, c the class predicted for the explained instance.
-    let predicted = { Name = "predicted"; Of = ofPredicted }
+    let predicted = {
+        Name = "predicted"
+        Of = ofPredicted
+        Linear = None
+    }
 
     /// s_y, y the explained instance's label; `labels` holds one for each of all instances.
-    let trueClassOf (labels: int64[]) = { Name = "true"; Of = ofTrue labels }
+    let trueClassOf (labels: int64[]) = {
+        Name = "true"
+        Of = ofTrue labels
+        Linear = None
+    }
 
     /// s_c - s_y: predicted minus true.
     let predictedMinusTrue (labels: int64[]) = {
         Name = "predicted-true"
         Of = fun explained outputs -> ofPredicted explained outputs - ofTrue labels explained outputs
+        Linear = None
     }
 
     /// s_k.
     let ofClass (k: int) = {
         Name = $"class:{k}"
         Of = fun _ outputs -> column k outputs
+        Linear = Some [ k, 1. ]
     }
 
     /// s_a - s_b.
     let margin (a: int) (b: int) = {
         Name = $"margin:{a},{b}"
         Of = fun _ outputs -> column a outputs - column b outputs
+        Linear = Some [ a, 1.; b, -1. ]
     }
 
     /// Any function of the outputs, row by row: n×k → n.
@@ -97,6 +110,7 @@ module Quantity =
                 let values = f outputs
                 Tensor.requireShape "The quantity of n×k logits" [| outputs.shape[0] |] values
                 values
+        Linear = None
     }
 
 [<RequireQualifiedAccess>]

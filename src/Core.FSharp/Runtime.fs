@@ -107,10 +107,12 @@ module Runtime =
     extern int private mallopt(int parameter, int value)
 
     // With glibc's defaults every large activation is mapped and unmapped anew, and page faults take half the run.
+    // ATTRIBUTION_ALLOCATOR=default leaves it as it is, for a program that has settings of its own.
     let private keepMemory () =
         try
-            for parameter, value in [ -4, 0; -1, Int32.MaxValue; -2, 256 <<< 20 ] do
-                mallopt (parameter, value) |> ignore
+            if Environment.GetEnvironmentVariable "ATTRIBUTION_ALLOCATOR" <> "default" then
+                for parameter, value in [ -4, 0; -1, Int32.MaxValue; -2, 256 <<< 20 ] do
+                    mallopt (parameter, value) |> ignore
         with
         | :? EntryPointNotFoundException
         | :? DllNotFoundException -> ()

@@ -143,32 +143,35 @@ module Tensor =
             attributions
 
 /// Outputs of instances, by their positions, kept for whoever asks next; outside native memory, so that nobody has to
-/// free them.
+/// free them. `place` gives where an instance's are kept.
 [<Sealed; AllowNullLiteral>]
-type Known(count: int) =
-    let outputs = Array.zeroCreate<float[]> count
-    let mutable numbers = torch.float64
+type Known private (outputs: float[][], numbers: torch.ScalarType ref, place: int -> int) =
+    let places (positions: Tensor) =
+        Tensor.toArray<int64> positions |> Array.map (int >> place)
 
-    let rows (positions: Tensor) =
-        Tensor.toArray<int64> positions |> Array.map int
+    new(count: int) = Known(Array.zeroCreate count, ref torch.float64, id)
+
+    /// The same, for instances of which the i-th is the `which i`-th of these.
+    member _.Of(which: Func<int, int>) =
+        Known(outputs, numbers, which.Invoke >> place)
 
     /// Those of the instances at these positions (n×k), if all are known.
     member _.TryFind(positions: Tensor) : Tensor option =
-        let found = rows positions |> Array.map (Array.get outputs)
+        let found = places positions |> Array.map (Array.get outputs)
 
         if Array.contains null found then
             None
         else
-            Some(torch.tensor (array2D found, numbers))
+            Some(torch.tensor (array2D found, numbers.Value))
 
     /// Keeps the outputs (n×k) of the instances at these positions.
     member _.Keep(positions: Tensor, values: Tensor) =
         use _ = torch.NewDisposeScope()
-        numbers <- values.dtype
+        numbers.Value <- values.dtype
 
         Tensor.toArray<float>(values.detach().``to`` torch.float64)
         |> Array.chunkBySize (int values.shape[1])
-        |> Array.iter2 (Array.set outputs) (rows positions)
+        |> Array.iter2 (Array.set outputs) (places positions)
 
 [<RequireQualifiedAccess>]
 module Instances =
@@ -178,6 +181,27 @@ module Instances =
         Read = fun start length -> x.narrow (0L, start, length)
     }
 
+    /// All of them, then all of them again, `times` over.
+    let repeat (times: int) (instances: Instances) =
+        let read start length =
+            let rec pieces start left = [
+                if left > 0 then
+                    let first = start % instances.Count
+                    let length = min left (instances.Count - first)
+                    instances.Read first length
+                    yield! pieces (start + length) (left - length)
+            ]
+
+            match pieces start length with
+            | [ one ] -> one
+            | several -> Scope.run (fun () -> torch.cat (List.toArray several))
+
+        {
+            instances with
+                Count = times * instances.Count
+                Read = read
+        }
+
     let private read (instances: Instances) start length =
         let x = instances.Read start length
 
@@ -186,12 +210,22 @@ module Instances =
             X = x
         }
 
+    /// The (start, length) of as few parts of at most `size` as there can be, all of about the same length: a short last one
+    /// would read the weights for a few instances.
+    let private parts size total =
+        let count = (total + size - 1) / size
+
+        [
+            for i in 0 .. count - 1 ->
+                let start = int (int64 total * int64 i / int64 count)
+                start, int (int64 total * int64 (i + 1) / int64 count) - start
+        ]
+
     let private starts size (instances: Instances) =
         if instances.Count = 0 then
             raise (AttributionException "There are no instances to work on: the selection is empty.")
 
-        seq { 0..size .. instances.Count - 1 }
-        |> Seq.map (fun start -> start, min size (instances.Count - start))
+        parts size instances.Count
 
     /// <summary>Hands every batch of at most `size` instances to f, and frees what f leaves behind.</summary>
     /// <exception cref="T:Attribution.AttributionException">There are no instances.</exception>
@@ -230,9 +264,8 @@ module Instances =
 
         let step = counts |> Array.collect (fun count -> [| 0L .. count - 1L |])
 
-        for start in 0..size .. instance.Length - 1 do
+        for start, length in parts size instance.Length do
             use _ = torch.NewDisposeScope()
-            let length = min size (instance.Length - start)
 
             let on (numbers: int64[]) =
                 torch.tensor(numbers[start .. start + length - 1]).``to`` device

@@ -1,3 +1,4 @@
+using System;
 using System.Runtime.CompilerServices;
 using Attribution.Core;
 using static TorchSharp.torch;
@@ -12,10 +13,10 @@ public readonly struct Instances
 {
     private const double White = 255;
 
-    private readonly ConditionalWeakTable<Graph, Known>? known;
+    private readonly Memory? memory;
 
-    private Instances(Core.Instances core, double peak, ConditionalWeakTable<Graph, Known>? known = null) =>
-        (Core, Peak, this.known) = (core, peak, known);
+    private Instances(Core.Instances core, double peak, Memory? memory = null) =>
+        (Core, Peak, this.memory) = (core, peak, memory);
 
     internal Core.Instances Core { get; }
 
@@ -29,15 +30,35 @@ public readonly struct Instances
     /// The same instances for several calls: the logits that one of them computes on its way, the next ones take over. For
     /// models whose weights stay as they are meanwhile, and one call at a time.
     /// </summary>
-    public Instances Remembered() => new(Core, Peak, []);
+    public Instances Remembered() => new(Core, Peak, new(Count, [], row => row));
 
-    /// <summary>A quantity of interest of these instances.</summary>
-    internal Target TargetOf(Quantity quantity, Core.Model model)
+    /// <summary>Some of these instances that are in memory already; what is known of these is known of them.</summary>
+    /// <param name="start">The position of the first.</param>
+    /// <param name="x">They themselves: n×….</param>
+    public Instances Part(int start, Tensor x) =>
+        new(InstancesModule.ofTensor(x), Peak, memory?.Of(row => start + row));
+
+    /// <summary>All of these instances, then all of them again, and so on: for several attributions of each.</summary>
+    public Instances Repeated(int times)
     {
         var count = Count;
-        return TargetModule
-            .ofQuantity(quantity.Core, model)
-            .Knowing(known?.GetValue(model.Graph, _ => new Known(count)));
+        return new(InstancesModule.repeat(times, Core), Peak, memory?.Of(row => row % count));
+    }
+
+    /// <summary>A quantity of interest of these instances.</summary>
+    internal Target TargetOf(Quantity quantity, Core.Model model) =>
+        TargetModule.ofQuantity(quantity.Core, model).Knowing(memory?.By(model.Graph));
+
+    /// <summary>What is known of instances, by the network that computed it; `place` gives where.</summary>
+    private sealed record Memory(int Count, ConditionalWeakTable<Graph, Known> Table, Func<int, int> Place)
+    {
+        public Memory Of(Func<int, int> which)
+        {
+            var place = Place;
+            return this with { Place = row => place(which(row)) };
+        }
+
+        public Known By(Graph graph) => Table.GetValue(graph, _ => new Known(Count)).Of(Place);
     }
 
     /// <summary>The rows of a tensor.</summary>

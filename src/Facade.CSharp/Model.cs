@@ -37,6 +37,9 @@ public sealed record Layer(string Name, string Operation, IReadOnlyList<long> Sh
 /// </summary>
 public sealed class Model : IDisposable
 {
+    private const string CoarseNote =
+        "The model computes in bfloat16, which keeps 8 bits of a number: maps and scores differ from float32's.";
+
     private Model(Core.Model core, IReadOnlyList<string> notes)
     {
         Core = core;
@@ -103,6 +106,9 @@ public sealed class Model : IDisposable
     /// <exception cref="AttributionException">The file is missing or broken, or its shapes do not chain.</exception>
     public static Model LoadVgg16(string weightsPath) => Loaded(Vgg16.Read(weightsPath));
 
+    /// <summary>VGG16 in its original shapes (3×224×224, 1000 classes) with random weights: for measuring time.</summary>
+    public static Model RandomVgg16(long seed = 1) => Loaded(Vgg16.Random(seed));
+
     /// <summary>A classifier from an ONNX file; every intermediate tensor is a layer under its ONNX name.</summary>
     /// <param name="path">The file.</param>
     /// <param name="preprocessing">What is done to images (0-255) before the file's own first step; nothing by default.</param>
@@ -147,7 +153,8 @@ public sealed class Model : IDisposable
             Precision.Float64 => ScalarType.Float64,
             _ => ScalarType.Float32,
         };
-        return new(ModelModule.toDevice(device, type, Core), Notes);
+        string[] coarse = precision == Precision.BFloat16 ? [CoarseNote] : [];
+        return new(ModelModule.toDevice(device, type, Core), [.. Notes.Except([CoarseNote]), .. coarse]);
     }
 
     /// <inheritdoc cref="To(Device, Precision)"/>

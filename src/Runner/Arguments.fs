@@ -26,7 +26,8 @@ type Arg =
     | Quantity of quantity: string
     | Distribution of distribution: string
     | Baseline of baseline: string
-    | Steps of number: int
+    | Steps of number: string
+    | Tolerance of share: float
     | Rule of rule: string
     | No_Multiply
     | Top of number: int
@@ -35,6 +36,10 @@ type Arg =
     | Batch_Size of number: int
     | Device of device: string
     | Precision of precision: string
+    | Memory of size: string
+    | Rounds of number: int
+    | Json of file: string
+    | Part of part: string
     | Classes of pair: string
     | Related of pair: string
     | Figures of ids: string
@@ -61,11 +66,15 @@ type Arg =
             | Metrics _ -> "average-drop, necessity-ordering: one or both."
             | Layer _ ->
                 "where the model is cut (see 'attribution layers'); without it, before the last hidden activation."
-            | Quantity _ -> "what is explained: predicted (the default), true, class:K, or margin:A,B."
+            | Quantity _ ->
+                "what is explained: predicted (the default), true, class:K, or margin:A,B. For experts also classes and margins: every class that has images, and every pair of them, both ways."
             | Distribution _ ->
-                "the images over which the expert is found: all (the default), or those of true classes, class:K,…"
+                "the images over which the expert is found: all (the default), those of true classes, class:K,…, or own: those of the quantity's classes."
             | Baseline _ -> "where integrated gradients begin: black (the default), white, random or random:SEED."
-            | Steps _ -> "the points of integrated gradients; 50 by default."
+            | Steps _ ->
+                "the points of integrated gradients, 50 by default; or auto: for each image as few as completeness asks for."
+            | Tolerance _ ->
+                "for --steps auto: the completeness gap that may be left, as a share of the change of the score; 0.01 by default."
             | Rule _ -> "their rule: right (the default), midpoint, trapezoid, gauss-legendre."
             | No_Multiply -> "gradients alone, not multiplied with the input."
             | Top _ -> "how many units to list; 10 by default."
@@ -75,6 +84,11 @@ type Arg =
             | Device _ -> "where the model runs: cpu (the default), cuda or cuda:I."
             | Precision _ ->
                 "float32, float64 or bfloat16; without it float64 for small networks, and float32 for others."
+            | Memory _ ->
+                "what a pass may take of memory, such as 2GB or 500MB; without it half of what is free, and at most 4GB."
+            | Rounds _ -> "how often everything is timed; 5 by default. The fastest is told."
+            | Json _ -> "a file for the measurements."
+            | Part _ -> "one part alone, in this process: stock (bare loops) or memory; the rest runs these by itself."
             | Batch_Size _ -> "images a pass; without it as many as memory allows. No result depends on it."
             | Classes _ -> "two classes whose experts are compared: A,B."
             | Related _ -> "two related classes: C,D."
@@ -101,6 +115,23 @@ type QuantitySpec =
 type DistributionSpec =
     | All
     | Classes of ClassSpec list
+    /// The images of the classes that the quantity names.
+    | Own
+
+[<RequireQualifiedAccess>]
+type StepsSpec =
+    | Fixed of int * IntegrationRule
+    /// As few as leave a completeness gap of at most this share.
+    | Auto of tolerance: float
+
+/// Quantities that one command asks about at once.
+[<RequireQualifiedAccess>]
+type QuantitiesSpec =
+    | One of QuantitySpec
+    /// Every class that has images.
+    | EachClass
+    /// Every pair of them, both ways.
+    | EachMargin
 
 type Arguments = {
     Given: Arg list
@@ -171,10 +202,16 @@ module Arguments =
             | Arg.Out folder -> Some folder
             | _ -> None)
 
-    let layer =
-        tryPick (function
+    /// Every --layer.
+    let layers arguments =
+        arguments.Given
+        |> List.choose (function
             | Arg.Layer name -> Some name
             | _ -> None)
+        |> List.distinct
+
+    /// The last --layer.
+    let layer = layers >> List.tryLast
 
     let multiply arguments =
         not (List.contains Arg.No_Multiply arguments.Given)
@@ -193,20 +230,41 @@ module Arguments =
         | 0 -> Nullable()
         | size -> Nullable size
 
+    /// The bytes that --memory names: "2GB", "500 MB", "1.5GiB".
+    let memory arguments =
+        let bytes (text: string) =
+            let unit = text.TrimStart("0123456789. ".ToCharArray()).ToUpperInvariant()
+            let number = text[.. text.Length - unit.Length - 1]
+
+            let size =
+                match unit with
+                | "B" -> 1.
+                | "KB"
+                | "KIB" -> 1024.
+                | "MB"
+                | "MIB" -> 1024. ** 2.
+                | "GB"
+                | "GIB" -> 1024. ** 3.
+                | _ -> nan
+
+            match Double.TryParse(number, NumberStyles.Float, CultureInfo.InvariantCulture) with
+            | true, n when n * size >= 1. && n * size < 2. ** 62. -> int64 (n * size)
+            | _ -> wrong $"--memory takes a size such as 2GB or 500MB, and not '{text}'."
+
+        tryPick
+            (function
+            | Arg.Memory text -> Some text
+            | _ -> None)
+            arguments
+        |> Option.map bytes
+
     /// "head:rest" as (head, Some rest).
     let private split (text: string) =
         match text.IndexOf ':' with
         | -1 -> text, None
         | at -> text[.. at - 1], Some text[at + 1 ..]
 
-    let quantity arguments =
-        let text =
-            arguments
-            |> tryPick (function
-                | Arg.Quantity quantity -> Some quantity
-                | _ -> None)
-            |> Option.defaultValue "predicted"
-
+    let private asQuantity text =
         match split text with
         | "predicted", None -> QuantitySpec.Predicted
         | "true", None -> QuantitySpec.True
@@ -217,20 +275,49 @@ module Arguments =
             | _ -> wrong $"--quantity margin:A,B takes two classes, and not '{pair}'."
         | _ -> wrong $"--quantity takes predicted, true, class:K or margin:A,B, and not '{text}'."
 
-    let distribution arguments =
-        match
-            tryPick
-                (function
-                | Arg.Distribution distribution -> Some distribution
-                | _ -> None)
-                arguments
-        with
-        | None
-        | Some "all" -> DistributionSpec.All
-        | Some text ->
-            match split text with
-            | "class", Some classes when parts classes <> [] -> DistributionSpec.Classes(parts classes)
-            | _ -> wrong $"--distribution takes all or class:K,…, and not '{text}'."
+    let private asDistribution text =
+        match split text with
+        | "all", None -> DistributionSpec.All
+        | "own", None -> DistributionSpec.Own
+        | "class", Some classes when parts classes <> [] -> DistributionSpec.Classes(parts classes)
+        | _ -> wrong $"--distribution takes all, own or class:K,…, and not '{text}'."
+
+    let private every pick ``default`` parse arguments =
+        match List.choose pick arguments.Given with
+        | [] -> [ parse ``default`` ]
+        | given -> given |> List.distinct |> List.map parse
+
+    /// Every --quantity.
+    let quantities =
+        every
+            (function
+            | Arg.Quantity text -> Some text
+            | _ -> None)
+            "predicted"
+            (function
+             | "classes" -> QuantitiesSpec.EachClass
+             | "margins" -> QuantitiesSpec.EachMargin
+             | text -> QuantitiesSpec.One(asQuantity text))
+
+    /// The last --quantity.
+    let quantity arguments =
+        match List.last (quantities arguments) with
+        | QuantitiesSpec.One quantity -> quantity
+        | _ ->
+            wrong
+                "Several quantities at once are for 'experts' alone: give --quantity predicted, true, class:K or margin:A,B."
+
+    /// Every --distribution.
+    let distributions =
+        every
+            (function
+            | Arg.Distribution text -> Some text
+            | _ -> None)
+            "all"
+            asDistribution
+
+    /// The last --distribution.
+    let distribution arguments = List.last (distributions arguments)
 
     /// The baseline, by the value of white and the position of the first image.
     let baseline arguments : string * (float -> int -> Baseline) =
@@ -250,20 +337,50 @@ module Arguments =
             | _ -> wrong $"--baseline random:SEED takes a whole number, and not '{text}'."
         | _ -> wrong $"--baseline takes black, white, random or random:SEED, and not '{text}'."
 
-    let rule arguments =
-        match
-            tryPick
-                (function
-                | Arg.Rule rule -> Some rule
-                | _ -> None)
-                arguments
-        with
+    let private ruleName =
+        tryPick (function
+            | Arg.Rule rule -> Some rule
+            | _ -> None)
+
+    let private rule arguments =
+        match ruleName arguments with
         | None
         | Some "right" -> IntegrationRule.RightHand
         | Some "midpoint" -> IntegrationRule.Midpoint
         | Some "trapezoid" -> IntegrationRule.Trapezoid
         | Some "gauss-legendre" -> IntegrationRule.GaussLegendre
         | Some other -> wrong $"--rule takes right, midpoint, trapezoid or gauss-legendre, and not '{other}'."
+
+    /// The steps of integrated gradients.
+    let steps arguments =
+        let given =
+            arguments
+            |> tryPick (function
+                | Arg.Steps text -> Some text
+                | _ -> None)
+
+        let tolerance =
+            arguments
+            |> tryPick (function
+                | Arg.Tolerance share -> Some share
+                | _ -> None)
+
+        match defaultArg given "50", tolerance with
+        | "auto", tolerance ->
+            match ruleName arguments with
+            | None
+            | Some "gauss-legendre" -> ()
+            | Some other -> wrong $"--steps auto is for the rule gauss-legendre, and not for '{other}'."
+
+            match defaultArg tolerance 0.01 with
+            | share when share > 0. && share < 1. -> StepsSpec.Auto share
+            | share -> wrong $"--tolerance is a share between 0 and 1, and not {share}."
+        | _, Some _ -> wrong "--tolerance is for --steps auto."
+        | text, None ->
+            match Int32.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture) with
+            | true, n when n >= 1 -> StepsSpec.Fixed(n, rule arguments)
+            | true, n -> wrong $"--steps must be at least 1, but is {n}."
+            | _ -> wrong $"--steps takes a number or auto, and not '{text}'."
 
     let private parser = lazy ArgumentParser.Create<Arg>(checkStructure = false)
 

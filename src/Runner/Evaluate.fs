@@ -12,14 +12,14 @@ type private Metric = {
     Title: string
     /// Forward passes an image, about: for the progress.
     Passes: float
-    /// The scores of maps of a part of the images.
-    Score: Part -> torch.Tensor -> IProgress<Progress> -> float[]
+    /// The scores of maps of instances.
+    Score: Instances -> torch.Tensor -> IProgress<Progress> -> float[]
 }
 
 let private known = [ "average-drop"; "necessity-ordering" ]
 
-/// The positions, among the selected, of the images whose score is positive. Asked before the long work begins.
-let private positives arguments (inputs: Inputs) (target: Nullable<int>) =
+/// Refuses images whose score is not positive, unless they may be skipped. Asked before the long work begins.
+let private requirePositive arguments (inputs: Inputs) (target: Nullable<int>) =
     use _ = torch.NewDisposeScope()
 
     let logits =
@@ -27,7 +27,7 @@ let private positives arguments (inputs: Inputs) (target: Nullable<int>) =
             let progress = Terminal.part report 0. 1.
 
             Inputs.naming (Array.get inputs.Positions) (fun () ->
-                inputs.Model.Logits(inputs.Selected, Arguments.batchSize arguments, progress, arguments.Stop)))
+                inputs.Model.Logits(inputs.Instances, Arguments.batchSize arguments, progress, arguments.Stop)))
 
     let scores =
         if target.HasValue then
@@ -58,39 +58,17 @@ let private positives arguments (inputs: Inputs) (target: Nullable<int>) =
     if positive.Length = 0 then
         raise (AttributionException "Average drop is undefined: no image has a positive score.")
 
-    set positive
-
 let private averageDrop arguments (inputs: Inputs) target =
-    let positives = positives arguments inputs target
-    let metric = AverageDrop(inputs.Model, target, NonPositive.Skip)
-
-    let score part maps progress =
-        let drops = Array.create part.Images.Count nan
-
-        let rows =
-            drops
-            |> Array.indexed
-            |> Array.map fst
-            |> Array.filter (fun k -> positives.Contains(part.Start + k))
-
-        if rows.Length > 0 then
-            use _ = torch.NewDisposeScope()
-
-            let pick (all: torch.Tensor) =
-                all.index_select (0L, torch.tensor (Array.map int64 rows))
-
-            let result =
-                metric.Evaluate(pick maps, pick part.X, Arguments.batchSize arguments, progress, arguments.Stop)
-
-            Seq.iter2 (Array.set drops) rows result.Drops
-
-        drops
+    requirePositive arguments inputs target
+    let metric = AverageDrop(inputs.Model, target)
 
     {
         Name = "average-drop"
         Title = "average drop (%)"
         Passes = 2.
-        Score = score
+        Score =
+            fun instances maps progress ->
+                metric.Drops(maps, instances, Arguments.batchSize arguments, progress, arguments.Stop)
     }
 
 let private necessityOrdering arguments (inputs: Inputs) target =
@@ -111,8 +89,8 @@ let private necessityOrdering arguments (inputs: Inputs) target =
         Title = "necessity ordering"
         Passes = 2. + float (inputs.All.Height * inputs.All.Width) / (2. * float step)
         Score =
-            fun part maps progress ->
-                metric.Evaluate(maps, part.X, Arguments.batchSize arguments, progress, arguments.Stop)
+            fun instances maps progress ->
+                metric.Evaluate(maps, instances, Arguments.batchSize arguments, progress, arguments.Stop)
                 |> Array.ofSeq
     }
 
@@ -186,13 +164,21 @@ let private run arguments =
                 spent <- spent + share
                 result
 
-            // Every map is made once, and all metrics share it.
-            for method in methods do
-                use maps = spend method.Passes (method.Attribute part)
+            // Every map is made once, and a metric scores those of all methods together.
+            let maps = [| for method in methods -> spend method.Passes (method.Attribute part) |]
 
-                for owner, metric, values in scores do
-                    if owner.Name = method.Name then
-                        values.AddRange(spend metric.Passes (metric.Score part maps))))
+            use every = torch.cat maps
+            let instances = part.Instances.Repeated methods.Length
+
+            for metric in metrics do
+                let found =
+                    spend (metric.Passes * float methods.Length) (metric.Score instances every)
+                    |> Array.chunkBySize part.Images.Count
+
+                for method, found in Seq.zip methods found do
+                    for owner, of', values in scores do
+                        if owner.Name = method.Name && of'.Name = metric.Name then
+                            values.AddRange found))
 
     let table =
         ScoreTable(
@@ -203,6 +189,7 @@ let private run arguments =
         )
 
     show metrics table $"""{Terminal.count images.Count "image"}, {score}: mean ± standard error; lower is better"""
+    methods |> List.choose (fun method -> method.Note()) |> List.iter Terminal.say
     table.WriteCsv(out.Draft "scores.csv")
     table.WriteJson(out.Draft "scores.json")
     out |> Output.commit "scores.csv and scores.json"

@@ -38,6 +38,42 @@ let private show (inputs: Inputs) (expert: ExpertSummary) =
 
     expert |> Methods.warning |> Option.iter Terminal.say
 
+/// Many experts, a line each.
+let private list (inputs: Inputs) (experts: ExpertSummary list) =
+    Terminal.table $"{experts.Length} experts over {inputs.Selected.Count} images" 3 [
+        "layer"
+        "quantity"
+        "distribution"
+        "expert"
+        "influence"
+        "active there"
+        "selectivity"
+    ] [
+        for e in experts ->
+            [
+                e.Layer
+                e.Quantity
+                e.Distribution
+                string e.Expert
+                number "G6" e.Top[0].Influence
+                percent e.ActiveShare
+                match Option.ofObj e.Selectivity with
+                | Some s -> number "0.000" s.Auc
+                | None -> ""
+            ]
+    ]
+
+    match experts |> List.filter _.IsDead with
+    | [] -> ()
+    | dead ->
+        let names =
+            [ for e in dead -> $"{e.Layer}: {e.Expert}" ]
+            |> List.distinct
+            |> String.concat ", "
+
+        Terminal.say
+            $"{dead.Length} of them are dead experts, active on no image of their distribution ({names}): {Methods.remedy dead.Head}."
+
 let private run arguments =
     let top =
         arguments
@@ -51,16 +87,20 @@ let private run arguments =
 
     use out = Output.create arguments
     use inputs = Inputs.load arguments
-    let expert = Methods.expert arguments inputs inputs.Selected top
-    show inputs expert
-    expert.WriteJson(out.Draft "experts.json")
-    expert.WriteInfluence(out.Draft "influence.npz")
+    let experts = Methods.experts arguments inputs top
+
+    match List.ofSeq experts with
+    | [ expert ] -> show inputs expert
+    | several -> list inputs several
+
+    ExpertSummary.WriteJson(out.Draft "experts.json", experts)
+    ExpertSummary.WriteInfluence(out.Draft "influence.npz", experts)
     out |> Output.commit "experts.json and influence.npz"
 
 let command = {
     Name = "experts"
     Summary = "Finds the unit of a layer with most influence on a quantity, and says when it is active."
-    Syntax = $"{Inputs.syntax} [--layer NAME] [--quantity QUANTITY] --out FOLDER"
+    Syntax = $"{Inputs.syntax} [--layer NAME…] [--quantity QUANTITY…] [--distribution DISTRIBUTION…] --out FOLDER"
     Options = Inputs.options @ Methods.expertOptions @ [ "--top"; "--batch-size"; "--out" ]
     Run = run
 }

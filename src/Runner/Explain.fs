@@ -83,18 +83,24 @@ let private explain arguments (output: Output) inputs (methods: Method list) : F
         let mutable spent = 0.
 
         Methods.forParts inputs (fun part ->
+            let maps = [
+                for method in methods do
+                    let share = float part.Images.Count * method.Passes / total
+                    method.Attribute part (Terminal.part report spent share)
+                    spent <- spent + share
+            ]
+
+            // Methods that need the logits have left them.
             use logits =
-                inputs.Model.Logits(part.X, Arguments.batchSize arguments, cancellation = arguments.Stop)
+                inputs.Model.Logits(part.Instances, Arguments.batchSize arguments, cancellation = arguments.Stop)
 
             findings.Predicted.AddRange(classes logits)
 
-            for file, (method, empty) in List.zip files findings.Empty do
-                let share = float part.Images.Count * method.Passes / total
-                use maps = method.Attribute part (Terminal.part report spent share)
+            for maps, file, (method, empty) in List.zip3 maps files findings.Empty do
                 file.Append maps
                 empty.AddRange(emptyMaps maps |> Seq.map (fun k -> inputs.Positions[part.Start + k]))
                 draw arguments output inputs findings method part maps
-                spent <- spent + share))
+                maps.Dispose()))
 
     for file in files do
         file.Commit findings.Predicted
@@ -142,7 +148,11 @@ let private run arguments =
     let methods, expert = Methods.create arguments inputs names
     let findings = explain arguments output inputs methods
     let images = inputs.Selected
-    let notes = notes images expert findings
+
+    let notes =
+        List.choose (fun (method: Method) -> method.Note()) methods
+        @ notes images expert findings
+
     List.iter Terminal.say notes
 
     let summary =

@@ -14,6 +14,8 @@ type Inputs = {
     /// All images, and those that --indices and --ids select.
     All: ImageSet
     Selected: ImageSet
+    /// The selected ones, with what is known of them.
+    Instances: Instances
     /// The position among all of each selected image.
     Positions: int[]
     Names: ClassNames
@@ -47,7 +49,15 @@ module Inputs =
 
     let private fail message = raise (AttributionException message)
 
-    let modelOptions = [ "--model"; "--scale"; "--mean"; "--std"; "--device"; "--precision" ]
+    let modelOptions = [
+        "--model"
+        "--scale"
+        "--mean"
+        "--std"
+        "--device"
+        "--precision"
+        "--memory"
+    ]
 
     let options =
         modelOptions @ [ "--dataset"; "--images"; "--indices"; "--ids"; "--labels" ]
@@ -81,11 +91,16 @@ module Inputs =
             | Some "bfloat16" -> Some Precision.BFloat16
             | Some name -> Arguments.wrong $"--precision takes float32, float64 or bfloat16, and not '{name}'."
 
+        let memory = Arguments.memory arguments
+
         fun model ->
-            if device.IsNone && numbers.IsNone then
-                model
-            else
-                model.To(place, defaultArg numbers model.Precision)
+            let model =
+                if device.IsNone && numbers.IsNone then
+                    model
+                else
+                    model.To(place, defaultArg numbers model.Precision)
+
+            memory |> Option.fold (fun (model: Model) bytes -> model.Within bytes) model
 
     let private preprocessing arguments =
         let scale =
@@ -114,7 +129,14 @@ module Inputs =
         | None, None, None -> None
         | _ -> Some(Preprocessing(defaultArg scale 1., list mean, list std))
 
-    /// The model, with what loading it has to say printed.
+    /// Loads a model, puts it where the arguments say, and prints what loading it has to say.
+    let placed arguments title load =
+        let place = placement arguments
+        let model: Model = Terminal.watch title (fun _ -> place (load ()))
+        Seq.iter Terminal.say model.Notes
+        model
+
+    /// The model that --model names.
     let model arguments =
         let file =
             arguments
@@ -129,13 +151,7 @@ module Inputs =
             | ".npz", Some _ -> Arguments.wrong "--scale, --mean and --std are for .onnx models: VGG16 has its own."
             | _ -> fail $"'{file}' is no model: give an .onnx file, or the .npz file of VGG16's weights."
 
-        let place = placement arguments
-
-        let model =
-            Terminal.watch $"Reading {Path.GetFileName file}" (fun _ -> place (load ()))
-
-        Seq.iter Terminal.say model.Notes
-        file, model
+        file, placed arguments $"Reading {Path.GetFileName file}" load
 
     let private requireFit (model: Model) (images: ImageSet) source =
         match Option.ofObj model.InputShape |> Option.map List.ofSeq with
@@ -244,12 +260,15 @@ module Inputs =
                     else
                         ClassNames.None
 
+                let selected = all.Take positions
+
                 {
                     Model = model
                     ModelFile = file
                     Source = source
                     All = all
-                    Selected = all.Take positions
+                    Selected = selected
+                    Instances = (Instances.op_Implicit selected).Remembered()
                     Positions = positions
                     Names = Option.defaultValue unnamed names
                     Classes = classes

@@ -10,6 +10,8 @@ type Part = {
     Start: int
     Images: ImageSet
     X: torch.Tensor
+    /// The same, with what is known of them.
+    Instances: Instances
 }
 
 /// An attribution method, set up.
@@ -20,6 +22,8 @@ type Method = {
     /// Passes an image, a gradient's counting three: for the progress.
     Passes: float
     Attribute: Part -> IProgress<Progress> -> torch.Tensor
+    /// What there is to say when all is done.
+    Note: unit -> string option
 }
 
 [<RequireQualifiedAccess>]
@@ -30,53 +34,91 @@ module Methods =
 
     let options =
         expertOptions
-        @ [ "--baseline"; "--steps"; "--rule"; "--no-multiply"; "--batch-size" ]
+        @ [
+            "--baseline"
+            "--steps"
+            "--tolerance"
+            "--rule"
+            "--no-multiply"
+            "--batch-size"
+        ]
 
-    /// The layer that --layer names, or the one to cut at where it names none.
-    let layer arguments (inputs: Inputs) =
-        match Arguments.layer arguments with
-        | Some layer -> layer
-        | None ->
+    /// The layers that --layer names, or the one to cut at where it names none.
+    let layers arguments (inputs: Inputs) =
+        match Arguments.layers arguments with
+        | [] ->
             let layer = Cuts.Default inputs.Model
             Terminal.say $"Cut at layer '{layer}'; --layer names another."
-            layer
+            [ layer ]
+        | layers -> layers
 
-    /// The expert that the arguments ask for, among these images.
-    let expert arguments (inputs: Inputs) (images: ImageSet) top =
-        let distribution =
-            match Arguments.distribution arguments with
-            | DistributionSpec.All -> None
-            | DistributionSpec.Classes classes -> classes |> List.map (Inputs.classOf inputs) |> Array.ofList |> Some
-
-        let spec = Arguments.quantity arguments
-
+    let private question (inputs: Inputs) (images: ImageSet) spec distribution =
         let margin: Nullable<struct (int * int)> =
             match spec with
             | QuantitySpec.Margin(a, b) -> Nullable(struct (Inputs.classOf inputs a, Inputs.classOf inputs b))
             | _ -> Nullable()
 
-        let layer = layer arguments inputs
+        let classes =
+            match distribution, spec with
+            | DistributionSpec.All, _ -> null
+            | DistributionSpec.Classes classes, _ -> classes |> List.map (Inputs.classOf inputs) |> Array.ofList
+            | DistributionSpec.Own, QuantitySpec.Class k -> [| Inputs.classOf inputs k |]
+            | DistributionSpec.Own, QuantitySpec.Margin(a, b) -> [| Inputs.classOf inputs a; Inputs.classOf inputs b |]
+            | DistributionSpec.Own, _ ->
+                Arguments.wrong "--distribution own needs a quantity that names classes: class:K or margin:A,B."
 
+        ExpertQuestion(Inputs.quantity inputs spec images, classes, margin)
+
+    /// The answers to questions about these images.
+    let private answers arguments (inputs: Inputs) (images: ImageSet) (layers: string list) questions top =
         let position i =
             if obj.ReferenceEquals(images, inputs.Selected) then
                 inputs.Positions[i]
             else
                 i
 
-        Terminal.watch $"Finding the expert of layer {layer}" (fun report ->
+        Terminal.watch $"""Finding the expert of layer {String.concat ", " layers}""" (fun report ->
             Inputs.naming position (fun () ->
-                ExpertSummary.Find(
+                ExpertSummary.FindAll(
                     inputs.Model,
-                    layer,
-                    Inputs.quantity inputs spec images,
+                    Array.ofList layers,
+                    Array.ofList questions,
                     images,
-                    Option.toObj distribution,
-                    margin,
                     top,
                     Arguments.batchSize arguments,
                     Terminal.part report 0. 1.,
                     arguments.Stop
                 )))
+
+    /// The experts that the arguments ask for among the selected images: for each layer, quantity and distribution.
+    let experts arguments (inputs: Inputs) top =
+        let images = inputs.Selected
+
+        let classes () =
+            images.TrueClasses |> Seq.distinct |> Seq.sort |> Seq.map string |> List.ofSeq
+
+        let quantities =
+            Arguments.quantities arguments
+            |> List.collect (function
+                | QuantitiesSpec.One quantity -> [ quantity ]
+                | QuantitiesSpec.EachClass -> classes () |> List.map QuantitySpec.Class
+                | QuantitiesSpec.EachMargin ->
+                    List.allPairs (classes ()) (classes ())
+                    |> List.filter (fun (a, b) -> a <> b)
+                    |> List.map QuantitySpec.Margin)
+
+        let questions =
+            List.allPairs quantities (Arguments.distributions arguments)
+            |> List.map (fun (quantity, distribution) -> question inputs images quantity distribution)
+
+        answers arguments inputs images (layers arguments inputs) questions top
+
+    /// The one expert that the arguments ask for, among all images.
+    let private expert arguments (inputs: Inputs) =
+        let asked =
+            question inputs inputs.All (Arguments.quantity arguments) (Arguments.distribution arguments)
+
+        (answers arguments inputs inputs.All [ List.last (layers arguments inputs) ] [ asked ] 10)[0]
 
     /// Where to cut instead of after an activation.
     let remedy (expert: ExpertSummary) =
@@ -110,43 +152,82 @@ module Methods =
             Attribute =
                 fun part progress ->
                     SaliencyMap(inputs.Model, quantity part.Images)
-                        .Attribute(part.X, Arguments.batchSize arguments, multiply, progress, arguments.Stop)
+                        .Attribute(part.Instances, Arguments.batchSize arguments, multiply, progress, arguments.Stop)
+            Note = fun () -> None
         }
 
     let private integratedGradients arguments inputs =
-        let steps =
-            arguments
-            |> Arguments.atLeast
-                1
-                "--steps"
-                (function
-                | Arg.Steps n -> Some n
-                | _ -> None)
-                50
-
         let start, baseline = Arguments.baseline arguments
-        let rule = Arguments.rule arguments
         let multiply = Arguments.multiply arguments
         let quantity, asked = quantityOf arguments inputs
 
-        {
+        let baseline part =
+            baseline (float part.Images.Peak) part.Start
+
+        let batchSize = Arguments.batchSize arguments
+
+        let over part =
+            IntegratedGrad(inputs.Model, quantity part.Images)
+
+        match Arguments.steps arguments with
+        | StepsSpec.Fixed(steps, rule) -> {
             Name = "integrated-gradients"
             Description = $"{asked} · {steps} steps from {start}{alone multiply}"
             Passes = 3. * float steps
             Attribute =
                 fun part progress ->
-                    IntegratedGrad(inputs.Model, quantity part.Images)
+                    (over part)
                         .Attribute(
-                            part.X,
-                            baseline (float part.Images.Peak) part.Start,
-                            Arguments.batchSize arguments,
+                            part.Instances,
+                            baseline part,
+                            batchSize,
                             steps,
                             multiply,
                             rule,
                             progress,
                             arguments.Stop
                         )
-        }
+            Note = fun () -> None
+          }
+        | StepsSpec.Auto tolerance ->
+            let steps, gaps = ResizeArray<int>(), ResizeArray<float>()
+
+            {
+                Name = "integrated-gradients"
+                Description =
+                    $"{asked} · as many steps from {start} as leave a gap of {100. * tolerance} %%{alone multiply}"
+                Passes = 3. * 64.
+                Attribute =
+                    fun part progress ->
+                        let found =
+                            (over part)
+                                .AttributeAdaptively(
+                                    part.Instances,
+                                    baseline part,
+                                    batchSize,
+                                    tolerance,
+                                    multiplyWithInput = multiply,
+                                    progress = progress,
+                                    cancellation = arguments.Stop
+                                )
+
+                        steps.AddRange found.Steps
+                        gaps.AddRange found.Gaps
+                        found.Attributions
+                Note =
+                    fun () ->
+                        let sorted = Seq.sort steps |> Array.ofSeq
+                        let far = gaps |> Seq.filter (fun gap -> gap > tolerance) |> Seq.length
+
+                        let unreached =
+                            if far > 0 then
+                                $"; {far} of them keep a larger gap, up to {100. * Seq.max gaps:F1} %%"
+                            else
+                                ""
+
+                        Some
+                            $"Integrated gradients took {sorted[0]} to {Array.last sorted} steps an image (median {sorted[sorted.Length / 2]}) for a completeness gap of {100. * tolerance} %%{unreached}."
+            }
 
     let private influenceDirected arguments (inputs: Inputs) (expert: ExpertSummary) =
         let multiply = Arguments.multiply arguments
@@ -161,12 +242,13 @@ module Methods =
                 fun part progress ->
                     explain.ExpertAttribution(
                         expert.Expert,
-                        part.X,
+                        part.Instances,
                         Arguments.batchSize arguments,
                         multiply,
                         progress,
                         arguments.Stop
                     )
+            Note = fun () -> None
         }
 
     /// Hands the selected images to f in parts small enough for their attributions to be held in memory.
@@ -178,12 +260,14 @@ module Methods =
         for start in 0..size .. images.Count - 1 do
             use _ = torch.NewDisposeScope()
             let part = images.Take [ start .. min images.Count (start + size) - 1 ]
+            let x = part.Images()
 
-            Inputs.naming (fun row -> inputs.Positions[start + row]) (fun () ->
+            Inputs.naming (fun row -> inputs.Positions[start + row % part.Count]) (fun () ->
                 f {
                     Start = start
                     Images = part
-                    X = part.Images()
+                    X = x
+                    Instances = inputs.Instances.Part(start, x)
                 })
 
     /// The methods of these names, and the expert where one is needed. The expert is found over all images: the selection
@@ -191,7 +275,7 @@ module Methods =
     let create arguments (inputs: Inputs) names : Method list * ExpertSummary option =
         let expert =
             if List.contains "influence-directed" names then
-                Some(expert arguments inputs inputs.All 10)
+                Some(expert arguments inputs)
             else
                 None
 

@@ -12,6 +12,7 @@ let private commands = [
     Evaluate.command
     Report.command
     Layers.command
+    Bench.command
     TrainDemo.command
 ]
 

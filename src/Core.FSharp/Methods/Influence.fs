@@ -1,5 +1,6 @@
 namespace Attribution.Core
 
+open System.Collections.Generic
 open Attribution
 open TorchSharp
 
@@ -15,16 +16,32 @@ type Interest = {
 /// <remarks>Leino, Sen, Datta, Fredrikson and Li, arXiv 1802.03788.</remarks>
 [<RequireQualifiedAccess>]
 module Influence =
-    /// Adds up, for each distribution, the gradients of its members.
-    let private collect (keep: Tensor -> Tensor) (sums: Tensor[]) i (gradient: Tensor) =
-        if isNull sums[i] then
-            sums[i] <- keep gradient
-        else
-            sums[i].add_ gradient |> ignore
+    /// The quantities whose gradients suffice for those asked about, and what each of these is a sum of: weights and
+    /// positions. Margins of a few classes are differences of the classes' gradients.
+    let private basis (asked: Quantity[]) : Quantity[] * (float * int) list[] =
+        let linear = asked |> Array.choose _.Linear
+        let classes = linear |> Seq.collect (List.map fst) |> Seq.distinct |> Array.ofSeq
+
+        let isByClass (q: Quantity) =
+            q.Linear.IsSome && classes.Length < linear.Length
+
+        let others = asked |> Array.filter (isByClass >> not)
+        let offset = classes.Length * (if others.Length < asked.Length then 1 else 0)
+
+        Array.append (classes |> Array.truncate offset |> Array.map Quantity.ofClass) others,
+        asked
+        |> Array.map (fun q ->
+            if isByClass q then
+                [ for k, weight in q.Linear.Value -> weight, Array.findIndex ((=) k) classes ]
+            else
+                [
+                    1., offset + Array.findIndex (fun other -> obj.ReferenceEquals(other, q)) others
+                ])
 
     /// <summary>I = (1/|D|) Σ_{x ∈ D} ∂q(g(z))/∂z at z = h(x), for each layer and each interest: one number a unit, of the
-    /// layer's shape. The network runs once a batch, whatever the number of layers and interests, and back once a quantity;
-    /// paths around a layer are held fixed. `observe` sees each layer's values of each batch (n×…).</summary>
+    /// layer's shape. The network runs once a batch, whatever the number of layers and interests, and back once a quantity
+    /// (once a class, for any number of its margins); paths around a layer are held fixed. `observe` sees each layer's values
+    /// of each batch (n×…).</summary>
     /// <exception cref="T:Attribution.AttributionException">A distribution is empty.</exception>
     let survey
         (observe: string -> Batch -> Tensor -> unit)
@@ -40,22 +57,31 @@ module Influence =
             interests
             |> Array.map (fun i -> Array.init instances.Count (fun row -> i.Distribution(int64 row)))
 
-        let counts =
-            members |> Array.map (Array.sumBy (fun isMember -> if isMember then 1 else 0))
-
-        if Array.contains 0 counts then
+        if members |> Array.exists (Array.contains true >> not) then
             raise (AttributionException "The distribution of interest is empty: no instance belongs to it.")
 
-        // Interests in one quantity share its gradients.
-        let byQuantity =
-            [| 0 .. interests.Length - 1 |]
-            |> Array.groupBy (fun i ->
-                Array.findIndex (fun other -> obj.ReferenceEquals(other.Quantity, interests[i].Quantity)) interests)
-
+        let quantities, terms = interests |> Array.map _.Quantity |> basis
+        // What is summed: the gradients of a quantity over the members of a distribution.
         let sums =
-            layers |> List.map (fun _ -> Array.create interests.Length (null: Tensor))
+            Dictionary<struct (string * int * bool[]), Tensor>(HashIdentity.Structural)
+
+        for layer in layers do
+            for members, terms in Array.zip members terms do
+                for _, q in terms do
+                    sums[struct (layer, q, members)] <- null
+
+        let asked =
+            [| for struct (_, q, members) in sums.Keys -> q, members |]
+            |> Array.distinct
+            |> Array.groupBy fst
 
         let keep = Scope.keepHere ()
+
+        let collect key gradient =
+            if isNull sums[key] then
+                sums[key] <- keep gradient
+            else
+                sums[key].add_ gradient |> ignore
 
         Model.instances model instances
         |> Instances.iter (Model.batchSize Gradient model instances) (fun batch ->
@@ -71,29 +97,42 @@ module Influence =
 
             let start = int (batch.Rows[0].item<int64>())
 
-            let present i =
-                members[i][start .. start + int batch.X.shape[0] - 1]
+            let present (members: bool[]) =
+                members[start .. start + int batch.X.shape[0] - 1]
 
-            for _, group in byQuantity do
-                let group = group |> Array.filter (present >> Array.contains true)
+            for q, distributions in asked do
+                let distributions =
+                    distributions |> Array.filter (snd >> present >> Array.contains true)
 
-                if group.Length > 0 then
-                    let quantity = interests[group[0]].Quantity
-
+                if distributions.Length > 0 then
                     let gradients =
-                        pull (Diff.gradEach (quantity.Of explained) logits) |> List.map Tensor.readable
+                        pull (Diff.gradEach (quantities[q].Of explained) logits)
+                        |> List.map Tensor.readable
 
-                    for i in group do
-                        for sums, gradient in List.zip sums gradients do
-                            let among = torch.tensor(present i).``to`` gradient.dtype
-                            collect keep sums i (torch.tensordot (among, gradient, [| 0L |], [| 0L |])))
+                    for layer, gradient in List.zip layers gradients do
+                        for _, members in distributions do
+                            let among = torch.tensor(present members).``to`` gradient.dtype
 
-        let average (sum: Tensor) (count: int) =
-            use sum = sum
-            Scope.run (fun () -> (sum / count.ToScalar()).``to``(instances.Type, torch.CPU))
+                            collect
+                                (struct (layer, q, members))
+                                (torch.tensordot (among, gradient, [| 0L |], [| 0L |])))
 
-        List.zip layers (sums |> List.map (fun sums -> Array.map2 average sums counts))
-        |> Map.ofList
+        let influence layer members terms =
+            let count = members |> Array.sumBy (fun isMember -> if isMember then 1. else 0.)
+
+            Scope.run (fun () ->
+                terms
+                |> List.map (fun (weight: float, q) -> sums[struct (layer, q, members)] * (weight / count).ToScalar())
+                |> List.reduce Tensor.add
+                |> _.``to``(instances.Type, torch.CPU))
+
+        let found =
+            Map [ for layer in layers -> layer, Array.map2 (influence layer) members terms ]
+
+        for sum in sums.Values do
+            sum.Dispose()
+
+        found
 
     /// <summary>The influences on some interests at one layer.</summary>
     let distributions interests layer model instances : Tensor[] =

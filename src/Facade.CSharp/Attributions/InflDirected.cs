@@ -10,7 +10,10 @@ namespace Attribution;
 /// <summary>A question of influence: a quantity of interest over a distribution of interest.</summary>
 /// <param name="Quantity">What is asked of the logits.</param>
 /// <param name="Distribution">Which instances, by position, belong to the distribution; null: all.</param>
-public sealed record Interest(Quantity Quantity, Predicate<int>? Distribution = null);
+public sealed record Interest(Quantity Quantity, Predicate<int>? Distribution = null)
+{
+    internal Core.Interest Core => Interop.Interest(Quantity.Core, row => Distribution?.Invoke((int)row) ?? true);
+}
 
 /// <summary>
 /// Influence-directed explanations: the neuron of a layer with most influence on a quantity of interest over a
@@ -70,11 +73,7 @@ public sealed class InflDirected
         CancellationToken cancellation = default
     ) =>
         Attribution.Core.Influence.distributions(
-            [
-                .. interests.Select(i =>
-                    Interop.Interest(i.Quantity.Core, row => i.Distribution?.Invoke((int)row) ?? true)
-                ),
-            ],
+            [.. interests.Select(i => i.Core)],
             model.RequireLayer(layer),
             model.Working(batchSize, x.Count, progress, cancellation),
             x.Core

@@ -128,14 +128,7 @@ public sealed class IntegratedGrad
             Pass.Gradient,
             batch =>
             {
-                var found = IntegratedGradients.adaptive(
-                    tolerance,
-                    maxSteps,
-                    start,
-                    multiplyWithInput,
-                    target,
-                    batch
-                );
+                var found = IntegratedGradients.adaptive(tolerance, maxSteps, start, multiplyWithInput, target, batch);
                 steps.AddRange(found.Steps);
                 gaps.AddRange(found.Gaps);
                 return found.Attributions;

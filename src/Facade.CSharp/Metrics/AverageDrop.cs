@@ -57,16 +57,7 @@ public sealed class AverageDrop
         CancellationToken cancellation = default
     )
     {
-        Maps.RequireOneEach(attributions, x);
-        var target = x.TargetOf(quantity, model.Working(batchSize, 2L * x.Count, progress, cancellation));
-        var drops = x.Core.Collect(
-            target,
-            Pass.Forward,
-            batch =>
-                TensorModule.toArray<double>(
-                    Core.AverageDrop.drops(target, batch.RowsOf(attributions), batch).to(ScalarType.Float64)
-                )
-        );
+        var drops = Drops(attributions, x, batchSize, progress, cancellation);
         int[] skipped = [.. Enumerable.Range(0, drops.Length).Where(i => double.IsNaN(drops[i]))];
 
         if (skipped.Length > 0 && onNonPositive == NonPositive.Throw)
@@ -78,5 +69,29 @@ public sealed class AverageDrop
             throw new AttributionException("Average drop is undefined: no instance has a positive score.");
 
         return new(drops.Where(drop => !double.IsNaN(drop)).Average(), drops, skipped);
+    }
+
+    /// <summary>Each instance's drop in percent; NaN where its score is not positive, whatever is to be done with such.</summary>
+    /// <inheritdoc cref="Evaluate" path="/param"/>
+    /// <exception cref="ArgumentException">The shapes do not fit.</exception>
+    /// <exception cref="AttributionException">An attribution or the model's output is not finite.</exception>
+    public double[] Drops(
+        Tensor attributions,
+        Instances x,
+        int? batchSize = null,
+        IProgress<Progress>? progress = null,
+        CancellationToken cancellation = default
+    )
+    {
+        Maps.RequireOneEach(attributions, x);
+        var target = x.TargetOf(quantity, model.Working(batchSize, 2L * x.Count, progress, cancellation));
+        return x.Core.Collect(
+            target,
+            Pass.Forward,
+            batch =>
+                TensorModule.toArray<double>(
+                    Core.AverageDrop.drops(target, batch.RowsOf(attributions), batch).to(ScalarType.Float64)
+                )
+        );
     }
 }

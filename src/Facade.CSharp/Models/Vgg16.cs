@@ -26,7 +26,55 @@ internal static class Vgg16
     {
         using var scope = NewDisposeScope();
         using var file = NpzFile.Open(path);
-        var side = ImageSide(file);
+        return Network(ImageSide(file), name => file.Read(name).to(ScalarType.Float32));
+    }
+
+    /// <summary>The original's shapes with random weights, which keep the size of the values from layer to layer.</summary>
+    public static LoadedModel Random(long seed)
+    {
+        using var scope = NewDisposeScope();
+        var arrays = RandomArrays(seed).ToDictionary(array => array.Name, array => array.Values);
+        return Network(7L << ConvolutionsPerBlock.Length, name => arrays[name]);
+    }
+
+    /// <summary>A file of such weights.</summary>
+    public static void WriteRandom(string path, long seed)
+    {
+        using var scope = NewDisposeScope();
+        using var writer = new NpzWriter(path);
+        foreach (var (name, values) in RandomArrays(seed))
+            writer.Add(name, values);
+        writer.Commit();
+    }
+
+    private static IEnumerable<(string Name, Tensor Values)> RandomArrays(long seed)
+    {
+        using var generator = new Generator((ulong)seed, CPU);
+        long[] widths = [64, 128, 256, 512, 512];
+        var inputs = (long)MeanColour.Length;
+        var convolutions = Blocks.SelectMany(block =>
+            block.Convolutions.Select(name => (name, outputs: widths[block.Block - 1]))
+        );
+        foreach (var (name, outputs) in convolutions)
+        {
+            yield return (
+                name + "_W",
+                randn(3, 3, inputs, outputs, generator: generator) * Math.Sqrt(2.0 / (9 * inputs))
+            );
+            yield return (name + "_b", zeros(outputs));
+            inputs = outputs;
+        }
+        inputs *= 7 * 7;
+        foreach (var ((name, _), outputs) in Dense.Zip([4096L, 4096L, 1000L]))
+        {
+            yield return (name + "_W", randn(inputs, outputs, generator: generator).mul_(Math.Sqrt(2.0 / inputs)));
+            yield return (name + "_b", zeros(outputs));
+            inputs = outputs;
+        }
+    }
+
+    private static LoadedModel Network(long side, Func<string, Tensor> array)
+    {
         var nodes = new List<Node>();
         void Add(string name, Op op, params string[] inputs) => nodes.Add(Build.Node(name, op, inputs));
 
@@ -37,8 +85,8 @@ internal static class Vgg16
         {
             foreach (var name in convolutions)
             {
-                var weight = Numbers(file, name + "_W").permute(3, 2, 0, 1).contiguous();
-                var convolution = Build.Convolution(weight, Numbers(file, name + "_b"), [1, 1], [1, 1], [1, 1], 1);
+                var weight = array(name + "_W").permute(3, 2, 0, 1).contiguous();
+                var convolution = Build.Convolution(weight, array(name + "_b"), [1, 1], [1, 1], [1, 1], 1);
                 Add(name + "l", convolution, nodes[^1].Name);
                 Add(name, Op.NewActivation(Activation.Relu), name + "l");
             }
@@ -46,18 +94,18 @@ internal static class Vgg16
         }
         Add("pool5 by position", Op.NewPermute([0, 2, 3, 1]), nodes[^1].Name);
         Add("flatten", Op.Flatten, nodes[^1].Name);
-        foreach (var (array, layer) in Dense)
+        foreach (var (name, layer) in Dense)
         {
             // A view: the largest array is 411 MB in the original network.
-            var weight = Numbers(file, array + "_W").t();
-            Add(layer + "l", Build.Linear(weight, Numbers(file, array + "_b")), nodes[^1].Name);
+            var weight = array(name + "_W").t();
+            Add(layer + "l", Build.Linear(weight, array(name + "_b")), nodes[^1].Name);
             if (layer != Dense[^1].Layer)
                 Add(layer, Op.NewActivation(Activation.Relu), layer + "l");
         }
         return new LoadedModel(
             Build.Model([3, side, side], "image", nodes[^1].Name, nodes),
             [],
-            (int)file.Header(Dense[^1].Array + "_b").Shape[0]
+            (int)array(Dense[^1].Array + "_b").shape[0]
         );
     }
 
@@ -65,8 +113,6 @@ internal static class Vgg16
         ConvolutionsPerBlock.Select(
             (count, i) => (i + 1, Enumerable.Range(1, count).Select(j => $"conv{i + 1}_{j}").ToArray())
         );
-
-    private static Tensor Numbers(NpzFile file, string name) => file.Read(name).to(ScalarType.Float32);
 
     // Requires every array to fit the one before it.
     private static long ImageSide(NpzFile file)

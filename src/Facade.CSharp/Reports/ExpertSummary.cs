@@ -24,6 +24,16 @@ public sealed record ClassActivity(long Class, int Instances, double ActiveShare
 /// <param name="Auc">The area under the ROC curve: 1 tells them apart, 0.5 tells nothing.</param>
 public sealed record Selectivity(long Class, long Against, double Auc);
 
+/// <summary>A question whose answer is an expert.</summary>
+/// <param name="Quantity">The quantity of interest; its labels, if it has any, are those of the images.</param>
+/// <param name="Distribution">The true classes of the images that make up the distribution; null: all images.</param>
+/// <param name="Margin">The two classes whose selectivity is asked for; null: none.</param>
+public sealed record ExpertQuestion(
+    Quantity Quantity,
+    IReadOnlyCollection<int>? Distribution = null,
+    (int Class, int Against)? Margin = null
+);
+
 /// <summary>
 /// An expert and what is to be known about it: its influence and the runners-up's, how often it is active, and what it
 /// tells apart.
@@ -106,71 +116,105 @@ public sealed class ExpertSummary
         int? batchSize = null,
         IProgress<Progress>? progress = null,
         CancellationToken cancellation = default
+    ) => FindAll(model, [layer], [new(quantity, distribution, margin)], x, top, batchSize, progress, cancellation)[0];
+
+    /// <summary>The same for several questions at several layers, of one pass over the images.</summary>
+    /// <param name="model">The classifier.</param>
+    /// <param name="layers">Where it is cut.</param>
+    /// <param name="questions">What is asked.</param>
+    /// <param name="x">The images.</param>
+    /// <param name="top">How many units to list.</param>
+    /// <param name="batchSize">Images a pass; null: as many as memory allows. The result does not depend on it.</param>
+    /// <param name="progress">Told of every pass.</param>
+    /// <param name="cancellation">Stops the work.</param>
+    /// <returns>The answers to all questions at the first layer, then at the second, and so on.</returns>
+    /// <exception cref="AttributionException">A layer is not there, a distribution is empty, or true classes are asked for
+    /// that are not known.</exception>
+    public static IReadOnlyList<ExpertSummary> FindAll(
+        Model model,
+        IReadOnlyList<string> layers,
+        IReadOnlyList<ExpertQuestion> questions,
+        ImageSet x,
+        int top = 10,
+        int? batchSize = null,
+        IProgress<Progress>? progress = null,
+        CancellationToken cancellation = default
     )
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(top, 1);
-        int[] All(Func<long, bool> isWanted) =>
-            [.. Enumerable.Range(0, x.Count).Where(i => isWanted(x.TrueClasses[i]))];
-        if (distribution is not null)
+        var byClass = (x.HasTrueClasses ? Enumerable.Range(0, x.Count) : [])
+            .GroupBy(i => x.TrueClasses[i])
+            .ToDictionary(group => group.Key, group => group.ToArray());
+        int[] Members(IReadOnlyCollection<int>? distribution)
+        {
+            if (distribution is null)
+                return [.. Enumerable.Range(0, x.Count)];
+            // Refuses a class without images, and images without classes.
             x.Where([.. distribution]);
-        var members = distribution is null
-            ? Enumerable.Range(0, x.Count).ToArray()
-            : All(y => distribution.Any(k => k == y));
-        var isMember = members.ToHashSet();
+            return [.. distribution.Distinct().SelectMany(k => byClass[k]).Order()];
+        }
 
-        // The first half of the passes finds the expert, the second watches it.
-        using var influence = InflDirected
-            .Influences(
-                model,
-                layer,
-                [new(quantity, isMember.Contains)],
-                x,
-                batchSize,
-                Half.Of(progress, 0),
-                cancellation
-            )[0]
-            .flatten();
-        var activity = new InflDirected(model, layer, quantity).Activity(
-            InflDirected.Expert(influence),
+        int[][] members = [.. questions.Select(q => Members(q.Distribution))];
+        var survey = InfluenceSurvey.Take(
+            model,
+            layers,
+            [.. questions.Zip(members, (q, m) => new Interest(q.Quantity, m.ToHashSet().Contains))],
             x,
             batchSize,
-            Half.Of(progress, 1),
+            progress,
             cancellation
         );
 
-        var classes = x.HasTrueClasses ? x.TrueClasses.Distinct().Order() : Enumerable.Empty<long>();
-        var name = distribution is null ? "all" : $"class:{string.Join(',', distribution)}";
-        return new(model, layer, quantity, name, influence.to(ScalarType.Float32).data<float>().ToArray(), top)
+        ExpertSummary Answer(string layer, int i)
         {
-            Instances = members.Length,
-            ActiveShare = activity.ActiveShare(members),
-            Classes =
-            [
-                .. classes
-                    .Select(k => (k, of: All(y => y == k)))
-                    .Select(c => new ClassActivity(c.k, c.of.Length, activity.ActiveShare(c.of))),
-            ],
-            Selectivity =
-                margin is var (a, b)
-                && x.HasTrueClasses
-                && All(y => y == a) is { Length: > 0 } ofA
-                && All(y => y == b) is { Length: > 0 } ofB
-                    ? new(a, b, activity.Selectivity(ofA, ofB))
-                    : null,
-        };
+            var (question, influence) = (questions[i], survey.Influence(layer, i));
+            var activity = new UnitActivity(
+                Array.ConvertAll(survey.Values(layer, Array.IndexOf(influence, influence.Max())), v => (float)v)
+            );
+            var name = question.Distribution is { } classes ? $"class:{string.Join(',', classes)}" : "all";
+            return new(model, layer, question.Quantity, name, Array.ConvertAll(influence, v => (float)v), top)
+            {
+                Instances = members[i].Length,
+                ActiveShare = activity.ActiveShare(members[i]),
+                Classes =
+                [
+                    .. byClass
+                        .OrderBy(c => c.Key)
+                        .Select(c => new ClassActivity(c.Key, c.Value.Length, activity.ActiveShare(c.Value))),
+                ],
+                Selectivity =
+                    question.Margin is var (a, b)
+                    && byClass.TryGetValue(a, out var ofA)
+                    && byClass.TryGetValue(b, out var ofB)
+                        ? new(a, b, activity.Selectivity(ofA, ofB))
+                        : null,
+            };
+        }
+
+        return [.. from layer in layers from i in Enumerable.Range(0, questions.Count) select Answer(layer, i)];
     }
 
-    /// <summary>Writes <c>experts.json</c>.</summary>
+    /// <summary>Writes <c>experts.json</c>: the expert, or a list of them where there are several.</summary>
     /// <exception cref="AttributionException">The file cannot be written.</exception>
-    public void WriteJson(string path) => Json.Write(path, ForJson());
-
-    /// <summary>Writes <c>influence.npz</c>: <c>influence</c>, one number a unit.</summary>
-    /// <exception cref="AttributionException">The file cannot be written.</exception>
-    public void WriteInfluence(string path)
+    public static void WriteJson(string path, IReadOnlyList<ExpertSummary> experts)
     {
-        using var values = tensor(Influence.ToArray());
+        if (experts.Count == 1)
+            Json.Write(path, experts[0].ForJson());
+        else
+            Json.Write(path, experts.Select(expert => expert.ForJson()));
+    }
+
+    /// <summary>Writes <c>influence.npz</c>: <c>influence</c>, one number a unit, or <c>influence_0</c>, <c>influence_1</c>, … in
+    /// the order of the list where there are several.</summary>
+    /// <exception cref="AttributionException">The file cannot be written.</exception>
+    public static void WriteInfluence(string path, IReadOnlyList<ExpertSummary> experts)
+    {
         using var writer = new NpzWriter(path);
-        writer.Add("influence", values);
+        foreach (var (i, expert) in experts.Index())
+        {
+            using var values = tensor(expert.Influence.ToArray());
+            writer.Add(experts.Count == 1 ? "influence" : $"influence_{i}", values);
+        }
         writer.Commit();
     }
 
@@ -189,11 +233,4 @@ public sealed class ExpertSummary
             Classes,
             Selectivity,
         };
-
-    private sealed class Half(IProgress<Progress> whole, int done) : IProgress<Progress>
-    {
-        public static Half? Of(IProgress<Progress>? whole, int done) => whole is null ? null : new(whole, done);
-
-        public void Report(Progress half) => whole.Report(new(half.Done + done * half.Total, 2 * half.Total));
-    }
 }

@@ -83,11 +83,18 @@ internal sealed class ReportBuilder : IDisposable
 
         var scoreQuestions = choice.Pairs.SelectMany(ScoresOf).ToArray();
         var marginQuestions = choice.Pairs.SelectMany(MarginsOf).ToArray();
-        var survey = Survey(
-            choice.Layer,
-            [.. scoreQuestions, .. marginQuestions, .. margins, .. methodQuestions.Values]
+        var surveys = LayerSurvey.Take(
+            model,
+            [choice.Layer, .. choice.Companion is { } layer ? [layer] : Array.Empty<string>()],
+            images,
+            labels,
+            [.. scoreQuestions, .. marginQuestions, .. margins, .. methodQuestions.Values],
+            options.BatchSize,
+            stages.Next(2L * images.Count),
+            cancellation
         );
-        var companion = choice.Companion is { } layer ? Survey(layer, [.. scoreQuestions, .. marginQuestions]) : null;
+        var survey = surveys[choice.Layer];
+        var companion = choice.Companion is { } other ? surveys[other] : null;
 
         int Expert(int row) => survey.Expert(methodQuestions[predicted[row]]);
         var pixelMaps = ReportMethods
@@ -128,15 +135,12 @@ internal sealed class ReportBuilder : IDisposable
         long perView = Views * (Gradient + Path);
         var located = 2L * (options.Truth?.Pairs.Count ?? 0) * 2 * LocatedOfEach * (Gradient + Path);
         stages.Total =
-            7L * images.Count
+            3L * images.Count
             + 8L * choice.Pairs.Count * perView
             + explained * (2 * Gradient + Path)
             + ReportMethods.All.Count * (2L * drop + 200L * choice.Figures.Length)
             + located;
     }
-
-    private LayerSurvey Survey(string layer, IReadOnlyCollection<Question> questions) =>
-        LayerSurvey.Take(model, layer, images, labels, questions, options.BatchSize, stages.Next, cancellation);
 
     // A class's own images, or all where it has none: a wrong prediction may be of a class without images.
     private Question ScoreOf(int k) => new(k, null, Array.IndexOf(labels, (long)k) >= 0);
@@ -349,7 +353,7 @@ internal sealed class ReportBuilder : IDisposable
     private DropSection Drop(int[] rows, Func<int[], Tensor>[] pixelMaps)
     {
         using var drop = NewDisposeScope();
-        var x = images.Take(rows);
+        var x = ((Instances)images.Take(rows)).Remembered();
         var isDefined = rows.Any(row => logits[row].Max() > 0);
         return new(
             choice.DropClass,
@@ -383,7 +387,7 @@ internal sealed class ReportBuilder : IDisposable
     private NecessityRow[] Necessity(int[] rows, Func<int[], Tensor>[] pixelMaps)
     {
         using var necessity = NewDisposeScope();
-        var x = images.Take(rows);
+        var x = ((Instances)images.Take(rows)).Remembered();
         var blank = Rows(model.Logits(zeros(1, images.Channels, images.Height, images.Width)))[0];
         var curves = ReportMethods
             .All.Select(
