@@ -161,6 +161,7 @@ let private run arguments =
             Option.toObj expert,
             [
                 yield! inputs.Model.Notes
+                yield! inputs.All.Notes
                 yield! Option.toList (Option.bind Methods.warning expert)
                 yield! notes
             ]

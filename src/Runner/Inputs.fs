@@ -228,6 +228,7 @@ module Inputs =
 
         try
             let all, source = images arguments model
+            Seq.iter Terminal.say all.Notes
 
             try
                 let positions = positions arguments all

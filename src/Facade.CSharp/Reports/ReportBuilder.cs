@@ -519,6 +519,7 @@ internal sealed class ReportBuilder : IDisposable
         return
         [
             .. model.Notes,
+            .. images.Notes,
             .. differ > 0
                 ? new[]
                 {
