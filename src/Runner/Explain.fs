@@ -8,6 +8,7 @@ open TorchSharp
 /// What is learned on the way: the classes that the model gives the images, and which maps of each method are empty.
 type private Findings = {
     Predicted: ResizeArray<int64>
+    Check: PredictionCheck
     Empty: (Method * ResizeArray<int>) list
 }
 
@@ -69,6 +70,7 @@ let private explain arguments (output: Output) inputs (methods: Method list) : F
 
     let findings = {
         Predicted = ResizeArray()
+        Check = PredictionCheck()
         Empty = [ for method in methods -> method, ResizeArray() ]
     }
 
@@ -87,6 +89,7 @@ let private explain arguments (output: Output) inputs (methods: Method list) : F
                 inputs.Model.Logits(part.X, Arguments.batchSize arguments, cancellation = arguments.Stop)
 
             findings.Predicted.AddRange(classes logits)
+            findings.Check.Add logits
 
             for file, (method, empty) in List.zip files findings.Empty do
                 let share = float part.Images.Count * method.Passes / total
@@ -117,6 +120,8 @@ let private notes (images: ImageSet) (expert: ExpertSummary option) (findings: F
     | some when some.HasValue && some.Value > 0 ->
         $"The model's prediction is not the file's Pred for {some.Value} of {images.Count} images; labels and files have the model's."
     | _ -> ()
+
+    yield! findings.Check.Warning images |> Option.ofObj |> Option.toList
 
     for method, empty in findings.Empty do
         if empty.Count > 0 then
