@@ -111,7 +111,9 @@ public sealed class Model : IDisposable
 
     /// <summary>A classifier from an ONNX file; every intermediate tensor is a layer under its ONNX name.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="preprocessing">What is done to images (0-255) before the file's own first step; nothing by default.</param>
+    /// <param name="preprocessing">What is done to images (0-255) before the file's own first step. What it leaves out is
+    /// taken from the file's metadata (attribution.scale, .mean, .std and .channel_order; Image.NominalPixelRange and
+    /// Image.BitmapPixelFormat; mean and std) where they say it, which is noted, and else changes nothing.</param>
     /// <exception cref="AttributionException">The file is missing, broken, or has an operator that is not supported.</exception>
     public static Model LoadOnnx(string path, Preprocessing? preprocessing = null) =>
         Loaded(Onnx.OnnxReader.Read(path, preprocessing));

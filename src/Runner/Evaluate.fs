@@ -29,6 +29,10 @@ let private requirePositive arguments (inputs: Inputs) (target: Nullable<int>) =
             Inputs.naming (Array.get inputs.Positions) (fun () ->
                 inputs.Model.Logits(inputs.Instances, Arguments.batchSize arguments, progress, arguments.Stop)))
 
+    let check = PredictionCheck()
+    check.Add logits
+    check.Warning inputs.Selected |> Option.ofObj |> Option.iter Terminal.say
+
     let scores =
         if target.HasValue then
             logits.select (1L, int64 target.Value)

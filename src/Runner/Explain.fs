@@ -8,6 +8,7 @@ open TorchSharp
 /// What is learned on the way: the classes that the model gives the images, and which maps of each method are empty.
 type private Findings = {
     Predicted: ResizeArray<int64>
+    Check: PredictionCheck
     Empty: (Method * ResizeArray<int>) list
 }
 
@@ -69,6 +70,7 @@ let private explain arguments (output: Output) inputs (methods: Method list) : F
 
     let findings = {
         Predicted = ResizeArray()
+        Check = PredictionCheck()
         Empty = [ for method in methods -> method, ResizeArray() ]
     }
 
@@ -95,6 +97,7 @@ let private explain arguments (output: Output) inputs (methods: Method list) : F
                 inputs.Model.Logits(part.Instances, Arguments.batchSize arguments, cancellation = arguments.Stop)
 
             findings.Predicted.AddRange(classes logits)
+            findings.Check.Add logits
 
             for maps, file, (method, empty) in List.zip3 maps files findings.Empty do
                 file.Append maps
@@ -123,6 +126,8 @@ let private notes (images: ImageSet) (expert: ExpertSummary option) (findings: F
     | some when some.HasValue && some.Value > 0 ->
         $"The model's prediction is not the file's Pred for {some.Value} of {images.Count} images; labels and files have the model's."
     | _ -> ()
+
+    yield! findings.Check.Warning images |> Option.ofObj |> Option.toList
 
     for method, empty in findings.Empty do
         if empty.Count > 0 then
@@ -171,6 +176,7 @@ let private run arguments =
             Option.toObj expert,
             [
                 yield! inputs.Model.Notes
+                yield! inputs.All.Notes
                 yield! Option.toList (Option.bind Methods.warning expert)
                 yield! notes
             ]

@@ -49,15 +49,10 @@ module Inputs =
 
     let private fail message = raise (AttributionException message)
 
-    let modelOptions = [
-        "--model"
-        "--scale"
-        "--mean"
-        "--std"
-        "--device"
-        "--precision"
-        "--memory"
-    ]
+    let private preprocessingOptions = [ "--preprocess"; "--scale"; "--mean"; "--std"; "--channel-order" ]
+
+    let modelOptions =
+        [ "--model" ] @ preprocessingOptions @ [ "--device"; "--precision"; "--memory" ]
 
     let options =
         modelOptions @ [ "--dataset"; "--images"; "--indices"; "--ids"; "--labels" ]
@@ -102,32 +97,53 @@ module Inputs =
 
             memory |> Option.fold (fun (model: Model) bytes -> model.Within bytes) model
 
+    /// What the options say is done to images; None where there are none.
     let private preprocessing arguments =
+        let given pick = Arguments.tryPick pick arguments
+
         let scale =
-            arguments
-            |> Arguments.tryPick (function
+            given (function
                 | Arg.Scale s -> Some s
                 | _ -> None)
 
-        let triple name pick =
-            arguments |> Arguments.tryPick pick |> Option.map (Arguments.floats name)
+        let numbers name pick : float[] =
+            given pick |> Option.map (Arguments.floats name >> Array.ofList) |> Option.toObj
 
         let mean =
-            triple "--mean" (function
+            numbers "--mean" (function
                 | Arg.Mean m -> Some m
                 | _ -> None)
 
         let std =
-            triple "--std" (function
+            numbers "--std" (function
                 | Arg.Std s -> Some s
                 | _ -> None)
 
-        let list numbers : float[] =
-            numbers |> Option.map Array.ofList |> Option.toObj
+        let order =
+            given (function
+                | Arg.Channel_Order "rgb" -> Some ChannelOrder.Rgb
+                | Arg.Channel_Order "bgr" -> Some ChannelOrder.Bgr
+                | Arg.Channel_Order other -> Arguments.wrong $"--channel-order takes rgb or bgr, and not '{other}'."
+                | _ -> None)
 
-        match scale, mean, std with
-        | None, None, None -> None
-        | _ -> Some(Preprocessing(defaultArg scale 1., list mean, list std))
+        let preset =
+            given (function
+                | Arg.Preprocess "imagenet" -> Some Preprocessing.ImageNet
+                | Arg.Preprocess "caffe" -> Some Preprocessing.Caffe
+                | Arg.Preprocess "unit" -> Some Preprocessing.Unit
+                | Arg.Preprocess "cifar10" -> Some Preprocessing.Cifar10
+                | Arg.Preprocess "none" -> Some Preprocessing.None
+                | Arg.Preprocess other ->
+                    Arguments.wrong $"--preprocess takes imagenet, caffe, unit, cifar10 or none, and not '{other}'."
+                | _ -> None)
+
+        let explicit =
+            Preprocessing(Option.toNullable scale, mean, std, Option.toNullable order)
+
+        match preset with
+        | Some preset -> Some(explicit.Or preset)
+        | None when explicit = Preprocessing() -> None
+        | None -> Some explicit
 
     /// Loads a model, puts it where the arguments say, and prints what loading it has to say.
     let placed arguments title load =
@@ -148,7 +164,9 @@ module Inputs =
             match Path.GetExtension(file).ToLowerInvariant(), preprocessing arguments with
             | ".onnx", steps -> fun () -> Model.LoadOnnx(file, Option.toObj steps)
             | ".npz", None -> fun () -> Model.LoadVgg16 file
-            | ".npz", Some _ -> Arguments.wrong "--scale, --mean and --std are for .onnx models: VGG16 has its own."
+            | ".npz", Some _ ->
+                let names = String.concat ", " preprocessingOptions
+                Arguments.wrong $"{names} are for .onnx models: VGG16 has its own."
             | _ -> fail $"'{file}' is no model: give an .onnx file, or the .npz file of VGG16's weights."
 
         file, placed arguments $"Reading {Path.GetFileName file}" load
@@ -244,6 +262,7 @@ module Inputs =
 
         try
             let all, source = images arguments model
+            Seq.iter Terminal.say all.Notes
 
             try
                 let positions = positions arguments all

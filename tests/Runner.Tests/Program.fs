@@ -14,6 +14,7 @@ let main arguments =
             UsageTests.tests
             LayersTests.tests
             ExplainTests.tests
+            PreprocessingTests.tests
             ExpertsTests.tests
             EvaluateTests.tests
             BadInputTests.tests

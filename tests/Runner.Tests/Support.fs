@@ -264,6 +264,48 @@ module Tiny =
                 name, values
         ]
 
+    /// An ONNX file whose three logits are the means of the channels, with metadata.
+    let onnx (metadata: (string * string) list) folder =
+        let rec varint (n: int) =
+            if n < 128 then
+                [ byte n ]
+            else
+                byte (n % 128 + 128) :: varint (n / 128)
+
+        let number field n = varint (8 * field) @ varint n
+
+        let message field parts =
+            let body = List.concat parts
+            varint (8 * field + 2) @ varint body.Length @ body
+
+        let text field (s: string) =
+            message field [ List.ofArray (Text.Encoding.UTF8.GetBytes s) ]
+
+        let node op input output =
+            message 1 [ text 1 input; text 2 output; text 4 op ]
+
+        let value field name (sizes: int list) =
+            let shape = sizes |> List.map (fun size -> message 1 [ number 1 size ])
+            message field [ text 1 name; message 2 [ message 1 [ number 1 1; message 2 shape ] ] ]
+
+        let model = [
+            number 1 7
+            message 7 [
+                node "GlobalAveragePool" "x" "mean"
+                node "Flatten" "mean" "y"
+                text 2 "means"
+                value 11 "x" [ 1; 3; size; size ]
+                value 12 "y" [ 1; 3 ]
+            ]
+            message 8 [ number 2 13 ]
+            for key, entry in metadata do
+                message 14 [ text 1 key; text 2 entry ]
+        ]
+
+        let file = folder </> "m.onnx"
+        File.WriteAllBytes(file, Array.ofList (List.concat model))
+        file
+
 /// Options that name a tiny model and a tiny data set.
 let tiny folder =
     $"--model {Tiny.vgg16 folder} --dataset {Tiny.dataset folder}"

@@ -40,6 +40,10 @@ let private wrong = [
     "explain", "TINY --images a.png --method saliency --out DIR", "not both"
     "explain", "MODEL --method saliency --out DIR", "Images are missing"
     "explain", "TINY --scale 255 --method saliency --out DIR", "--scale"
+    "explain", "TINY --preprocess imagenet --method saliency --out DIR", "--preprocess"
+    "explain", "TINY --preprocess keras --method saliency --out DIR", "'keras'"
+    "layers", "--model m.onnx --channel-order grb", "'grb'"
+    "layers", "--model m.onnx --mean a,b", "--mean"
     "experts", "TINY --top 0 --out DIR", "--top"
     "evaluate", "TINY --methods saliency --out DIR", "--metrics is missing"
     "evaluate", "TINY --methods saliency --metrics area --out DIR", "'area'"
@@ -56,7 +60,9 @@ let tests =
             testCase $"'{command} --help' lists the options" (fun () ->
                 let said = attribution $"{command} --help" |> ok
                 Expect.stringStarts said $"USAGE: attribution {command}" "usage"
-                Expect.stringContains said "--model" "options")
+
+                for option in [ "--model"; "--preprocess"; "--channel-order" ] do
+                    Expect.stringContains said option "options")
 
         for command, line, message in wrong do
             example $"'{command} {line}' is answered by what is wrong and the usage, and leaves no file" (fun folder ->

@@ -1,4 +1,5 @@
 using System;
+using System.Buffers.Binary;
 using System.Collections.Generic;
 using System.IO;
 using System.Linq;
@@ -9,7 +10,8 @@ using static TorchSharp.torch.nn;
 
 namespace Attribution;
 
-/// <summary>A PNG, JPEG or other picture on disk, whose header was checked; its pixels are decoded when asked for.</summary>
+/// <summary>A PNG, JPEG, WebP, BMP or GIF picture on disk, whose header was checked; its pixels are decoded when asked
+/// for.</summary>
 internal sealed class ImageFile
 {
     private const long MaxPixels = 100_000_000;
@@ -22,14 +24,14 @@ internal sealed class ImageFile
     {
         this.path = path;
         using var codec = Open();
-        if ((long)codec.Info.Width * codec.Info.Height > MaxPixels)
-            throw new FormatException(
-                $"it is {codec.Info.Width} by {codec.Info.Height}, more than {MaxPixels / 1_000_000} megapixels; shrink it"
-            );
+        IsAnimated = codec.FrameCount > 1;
     }
 
     /// <summary>The file's name without its folder.</summary>
     public string Name => Path.GetFileName(path);
+
+    /// <summary>Whether a GIF or WebP has more frames than the first, which alone is read.</summary>
+    public bool IsAnimated { get; }
 
     /// <summary>The named files, and for a folder its pictures in the order of their names.</summary>
     /// <exception cref="AttributionException">A file is missing or is no picture, or a folder has none.</exception>
@@ -40,9 +42,10 @@ internal sealed class ImageFile
                 .Select(p => FileErrors.Reading($"'{p}'", () => new ImageFile(p))),
         ];
 
-    /// <summary>The picture as channels × height × width, 0-255: turned upright as its EXIF data says, transparency on
-    /// black (the blank input), the largest centred window of the target's proportions, resized to it by an antialiased
-    /// bicubic filter; for one channel the luma of BT.601. No colour profile is applied, as networks were trained.</summary>
+    /// <summary>The picture (the first frame of an animated one) as channels × height × width, 0-255: turned upright as its
+    /// EXIF data says, grey and CMYK as RGB, 16 bits as their upper 8, transparency on black (the blank input), the largest
+    /// centred window of the target's proportions, resized to it by an antialiased bicubic filter; for one channel the luma
+    /// of BT.601. No colour profile is applied, as networks were trained.</summary>
     /// <exception cref="AttributionException">The file is damaged, or was removed.</exception>
     public Tensor Read(int height, int width, int channels) =>
         FileErrors.Reading(
@@ -51,14 +54,9 @@ internal sealed class ImageFile
             {
                 using var scope = NewDisposeScope();
                 var rgb = Window(Upright(), (double)width / height);
-                var resized = functional.interpolate(
-                    rgb.unsqueeze(0).to(ScalarType.Float32),
-                    [height, width],
-                    mode: InterpolationMode.Bicubic,
-                    align_corners: false,
-                    antialias: true
-                );
-                var image = resized.squeeze(0).round().clamp(0, 255);
+                // One at a time, since as floats a channel needs as much memory as the whole picture.
+                var resized = cat([.. rgb.unbind(0).Select(channel => Resized(channel, height, width))]);
+                var image = resized.round().clamp(0, 255);
                 if (channels == 1)
                     image = image.mul(tensor([0.299f, 0.587f, 0.114f]).view(3, 1, 1)).sum(0, keepdim: true);
                 return image.MoveToOuterDisposeScope();
@@ -73,7 +71,9 @@ internal sealed class ImageFile
         );
         return files.Length > 0
             ? files
-            : throw new AttributionException($"The folder '{folder}' has no pictures; put PNG or JPEG files in it.");
+            : throw new AttributionException(
+                $"The folder '{folder}' has no pictures; put PNG, JPEG, WebP, BMP or GIF files in it."
+            );
     }
 
     private static bool IsPicture(string path) =>
@@ -82,9 +82,19 @@ internal sealed class ImageFile
     private SKCodec Open()
     {
         // The codec itself does not say why a file cannot be opened.
-        File.OpenRead(path).Dispose();
-        return SKCodec.Create(path)
-            ?? throw new FormatException("it is no picture, or a damaged one; give a PNG or JPEG file");
+        using (var file = File.OpenRead(path))
+            if (file.Length == 0)
+                throw new FormatException("it is empty; copy it again from its source");
+        var codec =
+            SKCodec.Create(path)
+            ?? throw new FormatException("it is no picture, or a damaged one; give a PNG, JPEG, WebP, BMP or GIF file");
+        var (width, height) = (codec.Info.Width, codec.Info.Height);
+        if ((long)width * height <= MaxPixels)
+            return codec;
+        codec.Dispose();
+        throw new FormatException(
+            $"it is {width} by {height}, more than {MaxPixels / 1_000_000} megapixels; shrink it"
+        );
     }
 
     // Bytes of 3 × height × width.
@@ -95,7 +105,9 @@ internal sealed class ImageFile
         var info = new SKImageInfo(codec.Info.Width, codec.Info.Height, SKColorType.Rgba8888, SKAlphaType.Premul);
         var pixels = empty([info.Height, info.Width, 4], ScalarType.Byte, CPU);
         var result = codec.GetPixels(info, TensorBytes.Pointer(pixels));
-        if (result != SKCodecResult.Success)
+        // The codec takes a progressive JPEG without its last scans for a whole one.
+        var isCut = codec.EncodedFormat == SKEncodedImageFormat.Jpeg && !HasEnd(File.ReadAllBytes(path));
+        if (result != SKCodecResult.Success || isCut)
             throw new FormatException("its picture is damaged or cut short; copy it again from its source");
 
         var rgb = pixels.narrow(2, 0, 3).permute(2, 0, 1);
@@ -119,6 +131,43 @@ internal sealed class ImageFile
         )
             rgb = rgb.flip(2);
         return rgb;
+    }
+
+    // Whether a JPEG has the marker of its end outside of its segments, in which a thumbnail has one of its own.
+    private static bool HasEnd(ReadOnlySpan<byte> jpeg)
+    {
+        const byte Stuffed = 0,
+            Temporary = 1,
+            FirstRestart = 0xd0,
+            Start = 0xd8,
+            End = 0xd9,
+            Marker = 0xff;
+        while (jpeg.IndexOf(Marker) is >= 0 and var at && at + 1 < jpeg.Length)
+        {
+            jpeg = jpeg[(at + 1)..];
+            if (jpeg[0] == End)
+                return true;
+            var hasLength = jpeg[0] is not (Stuffed or Temporary or (>= FirstRestart and <= Start) or Marker);
+            var length = hasLength && jpeg.Length > 2 ? 1 + BinaryPrimitives.ReadUInt16BigEndian(jpeg[1..]) : 0;
+            jpeg = jpeg[Math.Min(length, jpeg.Length)..];
+        }
+        return false;
+    }
+
+    // Values of height × width as 1 × newHeight × newWidth floats.
+    private static Tensor Resized(Tensor channel, int height, int width)
+    {
+        using var scope = NewDisposeScope();
+        return functional
+            .interpolate(
+                channel.to(ScalarType.Float32).unsqueeze(0).unsqueeze(0),
+                [height, width],
+                mode: InterpolationMode.Bicubic,
+                align_corners: false,
+                antialias: true
+            )
+            .squeeze(0)
+            .MoveToOuterDisposeScope();
     }
 
     // Cut before resizing, since the other side of a long strip could grow without bound.

@@ -49,6 +49,9 @@ public sealed class ImageSet : IDisposable
     /// <summary>The value of white: 1 when the data are floats that all lie in 0-1, else 255.</summary>
     public float Peak => source.Peak;
 
+    /// <summary>What loading it did that a person should know: that of animated pictures the first frame is taken.</summary>
+    public IReadOnlyList<string> Notes => source.Notes;
+
     /// <summary>Whether the true class of each image is known.</summary>
     public bool HasTrueClasses => trueClasses is not null;
 
@@ -97,8 +100,9 @@ public sealed class ImageSet : IDisposable
     /// <summary>Loads pictures as squares; see <see cref="LoadImages(IEnumerable{string}, int, int, int)"/>.</summary>
     public static ImageSet LoadImages(IEnumerable<string> paths, int size) => LoadImages(paths, size, size);
 
-    /// <summary>Loads picture files, and those in folders by the order of their names (subfolders and other files are
-    /// left out): turned upright as their EXIF data says, transparency on black, the shorter side resized to the
+    /// <summary>Loads PNG, JPEG, WebP, BMP and GIF files, and those in folders by the order of their names (subfolders and
+    /// other files are left out): the first frame of animated ones, turned upright as their EXIF data says, grey and CMYK
+    /// as RGB, 16 bits as their upper 8, transparency on black, no colour profile applied, the shorter side resized to the
     /// target's (antialiased, bicubic), and the centre cut out. Pixels are decoded a batch at a time.</summary>
     /// <param name="paths">Files and folders.</param>
     /// <param name="height">H in pixels, 1 to 4096.</param>

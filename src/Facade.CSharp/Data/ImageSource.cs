@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.Linq;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -18,6 +19,9 @@ internal interface IImageSource : IDisposable
     /// <summary>The value of white.</summary>
     float Peak { get; }
 
+    /// <summary>What was done to them that a person should know, a sentence each.</summary>
+    IReadOnlyList<string> Notes { get; }
+
     /// <summary>A name of an image's own, if it has one.</summary>
     string? Label(long row);
 
@@ -36,6 +40,7 @@ internal sealed class StoredImages(string name, Tensor images, bool channelsLast
     public int Width => (int)images.shape[channelsLast ? 2 : 3];
     public int Channels => (int)images.shape[channelsLast ? 3 : 1];
     public float Peak { get; } = images.is_floating_point() && LieIn01(images) ? 1 : 255;
+    public IReadOnlyList<string> Notes => [];
 
     public string? Label(long row) => null;
 
@@ -74,6 +79,14 @@ internal sealed class ImageFiles(ImageFile[] files, int height, int width, int c
     public int Width => width;
     public int Channels => channels;
     public float Peak => 255;
+
+    public IReadOnlyList<string> Notes { get; } =
+        files.Where(f => f.IsAnimated).ToArray() is [var first, ..] animated
+            ?
+            [
+                $"Of animated pictures the first frame is taken: {animated.Length} of {files.Length} files, such as '{first.Name}'.",
+            ]
+            : [];
 
     public string Label(long row) => files[row].Name;
 

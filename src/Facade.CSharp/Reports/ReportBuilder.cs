@@ -31,6 +31,7 @@ internal sealed class ReportBuilder : IDisposable
     private readonly ReportPainter painter;
     private readonly Stopwatch clock = Stopwatch.StartNew();
 
+    private readonly PredictionCheck check = new();
     private readonly double[][] logits;
     private readonly int[] predicted;
     private readonly long[] labels;
@@ -50,7 +51,9 @@ internal sealed class ReportBuilder : IDisposable
         maps = new(images);
         painter = new(images);
 
-        logits = Rows(model.Logits(images, options.BatchSize, stages.Next(images.Count), cancellation));
+        var scores = model.Logits(images, options.BatchSize, stages.Next(images.Count), cancellation);
+        check.Add(scores);
+        logits = Rows(scores);
         this.options = options with
         {
             Names = options.Names ?? (logits[0].Length == ImageNetClasses ? ClassNames.Course : ClassNames.None),
@@ -523,6 +526,8 @@ internal sealed class ReportBuilder : IDisposable
         return
         [
             .. model.Notes,
+            .. images.Notes,
+            .. new[] { check.Warning(images) }.OfType<string>(),
             .. differ > 0
                 ? new[]
                 {

@@ -1,6 +1,8 @@
 using System;
 using System.Buffers.Binary;
+using System.Collections.Generic;
 using System.IO;
+using System.IO.Compression;
 using System.Linq;
 using Attribution;
 using Expecto;
@@ -15,16 +17,37 @@ public static class ImageFileTests
 {
     private static readonly SKColor[] corners = [SKColors.Red, SKColors.Lime, SKColors.Blue, SKColors.White];
 
-    private static string Save(string path, int width, int height, Func<int, int, SKColor> colour, bool jpeg = false)
+    // The quarters as CMYK, and a progressive JPEG in grey: 0 and 250 above 0 and 125. No encoder at hand writes either.
+    private static readonly byte[] cmyk = Convert.FromBase64String(
+        "/9j/7gAOQWRvYmUAZAAAAAAA/9sAQwAIBgYHBgUIBwcHCQkICgwUDQwLCwwZEhMPFB0aHx4dGhwcICQuJyAiLCMcHCg3KSwwMTQ0NB8nOT04MjwuMz"
+            + "Qy/8AAFAgAEAAQBEMRAE0RAFkRAEsRAP/EABgAAAMBAQAAAAAAAAAAAAAAAAAHCAUE/8QAFBABAAAAAAAAAAAAAAAAAAAAAP/aAA4EQwBNAFkA"
+            + "SwAAPwBkE6U5/pLUs1A6iHVAFuK+bwf/2Q=="
+    );
+    private static readonly byte[] progressive = Convert.FromBase64String(
+        "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAMCAgMCAgMDAwMEAwMEBQgFBQQEBQoHBwYIDAoMDAsKCwsNDhIQDQ4RDgsLEBYQERMUFRUVDA8XGBYUGB"
+            + "IUFRT/wgALCAAIAAgBAREA/8QAFAABAAAAAAAAAAAAAAAAAAAABv/aAAgBAQAAAAEj/8QAFxAAAwEAAAAAAAAAAAAAAAAAAAUHFf/aAAgBAQAB"
+            + "BQKVPMY//8QAGxAAAgEFAAAAAAAAAAAAAAAAERMABRIjQtH/2gAIAQEABj8CqmFzFbAC7s//xAAXEAADAQAAAAAAAAAAAAAAAAAAAVHw/9oACAEB"
+            + "AAE/IcVZjH//2gAIAQEAAAAQ/wD/xAAYEAACAwAAAAAAAAAAAAAAAAARYQBx8P/aAAgBAQABPxDNGXGgDn//2Q=="
+    );
+
+    private static byte[] Encode(SKEncodedImageFormat format, int width, int height, Func<int, int, SKColor> colour)
     {
         using var bitmap = new SKBitmap(width, height, SKColorType.Rgba8888, SKAlphaType.Unpremul);
         for (var y = 0; y < height; y++)
         for (var x = 0; x < width; x++)
             bitmap.SetPixel(x, y, colour(x, y));
-        using var data = bitmap.Encode(jpeg ? SKEncodedImageFormat.Jpeg : SKEncodedImageFormat.Png, 100);
-        File.WriteAllBytes(path, data.ToArray());
+        using var data = bitmap.Encode(format, 100);
+        return data.ToArray();
+    }
+
+    private static string Save(string path, byte[] bytes)
+    {
+        File.WriteAllBytes(path, bytes);
         return path;
     }
+
+    private static string Save(string path, int width, int height, Func<int, int, SKColor> colour, bool jpeg = false) =>
+        Save(path, Encode(jpeg ? SKEncodedImageFormat.Jpeg : SKEncodedImageFormat.Png, width, height, colour));
 
     // Red and lime above blue and white, in quarters.
     private static SKColor Quarters(int x, int y, int width, int height) =>
@@ -46,14 +69,16 @@ public static class ImageFileTests
             Expect.isLessThanOrEqual(Math.Abs(a - b), tolerance, $"({y}, {x}) is {colour}, found {a} for {b}");
     }
 
-    // An APP1 segment after a JPEG's first two bytes: EXIF with one entry, 0x0112, the orientation.
-    private static byte[] WithOrientation(byte[] jpeg, byte orientation) =>
+    // EXIF data with one entry, 0x0112, the orientation.
+    private static byte[] Exif(byte orientation) =>
         [
-            .. jpeg[..2],
-            .. (byte[])[0xff, 0xe1, 0, 34, .. "Exif\0\0II"u8, 42, 0, 8, 0, 0, 0],
+            .. (byte[])[.. "II"u8, 42, 0, 8, 0, 0, 0],
             .. (byte[])[1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0, 0, 0, 0, 0],
-            .. jpeg[2..],
         ];
+
+    // An APP1 segment after a JPEG's first two bytes.
+    private static byte[] WithOrientation(byte[] jpeg, byte orientation) =>
+        [.. jpeg[..2], 0xff, 0xe1, 0, 34, .. "Exif\0\0"u8, .. Exif(orientation), .. jpeg[2..]];
 
     private static byte[] Chunk(string type, byte[] data)
     {
@@ -75,14 +100,106 @@ public static class ImageFileTests
         return bytes;
     }
 
-    private static byte[] PngOf(uint width, uint height) =>
+    // In RGB; no rows unless they are given, each after the number of its filter.
+    private static byte[] PngOf(uint width, uint height, byte bits = 8, byte[]? rows = null)
+    {
+        using var compressed = new MemoryStream();
+        using (var zlib = new ZLibStream(compressed, CompressionLevel.Fastest, leaveOpen: true))
+            zlib.Write(rows);
+        return
         [
             0x89,
             .. "PNG\r\n\x1a\n"u8,
-            .. Chunk("IHDR", [.. BigEndian(width), .. BigEndian(height), 8, 2, 0, 0, 0]),
-            .. Chunk("IDAT", [0x78, 0x9c, 0x03, 0, 0, 0, 0, 1]),
+            .. Chunk("IHDR", [.. BigEndian(width), .. BigEndian(height), bits, 2, 0, 0, 0]),
+            .. Chunk("IDAT", compressed.ToArray()),
             .. Chunk("IEND", []),
         ];
+    }
+
+    private static byte[] LittleEndian(int value, int bytes) => BitConverter.GetBytes(value)[..bytes];
+
+    private static byte[] BmpOf(int width, int height, byte[] rows) =>
+        [
+            .. "BM"u8,
+            .. LittleEndian(54 + rows.Length, 4),
+            .. (byte[])[0, 0, 0, 0, 54, 0, 0, 0, 40, 0, 0, 0],
+            .. LittleEndian(width, 4),
+            .. LittleEndian(height, 4),
+            .. (byte[])[1, 0, 24, 0],
+            .. new byte[24],
+            .. rows,
+        ];
+
+    // Frames of the four corners' colours by number: each pixel's code of three bits is after one that clears the table.
+    private static byte[] GifOf(int width, int height, params byte[][] frames)
+    {
+        byte[] Frame(byte[] pixels)
+        {
+            int[] codes = [.. pixels.SelectMany(p => new[] { 4, p }), 5];
+            var data = new byte[((3 * codes.Length) + 7) / 8];
+            for (var i = 0; i < 3 * codes.Length; i++)
+                data[i / 8] |= (byte)(((codes[i / 3] >> (i % 3)) & 1) << (i % 8));
+            return
+            [
+                .. (byte[])[0x2c, 0, 0, 0, 0, .. LittleEndian(width, 2), .. LittleEndian(height, 2), 0],
+                .. (byte[])[2, (byte)data.Length, .. data, 0],
+            ];
+        }
+        return
+        [
+            .. "GIF89a"u8,
+            .. LittleEndian(width, 2),
+            .. LittleEndian(height, 2),
+            .. (byte[])[0x91, 0, 0],
+            .. corners.SelectMany(c => new[] { c.Red, c.Green, c.Blue }),
+            .. frames.SelectMany(Frame),
+            0x3b,
+        ];
+    }
+
+    private static byte[] Riff(string type, params byte[][] data)
+    {
+        byte[] body = [.. data.SelectMany(d => d)];
+        return [.. System.Text.Encoding.ASCII.GetBytes(type), .. LittleEndian(body.Length, 4), .. body];
+    }
+
+    // An extended WebP: what it has by flags, and its chunks.
+    private static byte[] WebpOf(int width, int height, byte flags, params byte[][] chunks) =>
+        Riff(
+            "RIFF",
+            [
+                .. "WEBP"u8,
+                .. Riff("VP8X", [flags, 0, 0, 0], LittleEndian(width - 1, 3), LittleEndian(height - 1, 3)),
+                .. chunks.SelectMany(c => c),
+            ]
+        );
+
+    // The one chunk of a lossless WebP.
+    private static byte[] WebpChunk(int width, int height, Func<int, int, SKColor> colour) =>
+        Encode(SKEncodedImageFormat.Webp, width, height, colour)[12..];
+
+    // Each frame is one pixel in the corner.
+    private static byte[] AnimatedWebp(int width, int height, params SKColor[] frames) =>
+        WebpOf(
+            width,
+            height,
+            2,
+            [
+                Riff("ANIM", new byte[6]),
+                .. frames.Select(frame => Riff("ANMF", new byte[12], [100, 0, 0, 0], WebpChunk(1, 1, (_, _) => frame))),
+            ]
+        );
+
+    // Four pixels of the corners' colours, in every format.
+    private static IEnumerable<(string Name, byte[] Bytes)> Formats()
+    {
+        static SKColor Corner(int x, int y) => corners[(2 * y) + x];
+        yield return ("a.png", Encode(SKEncodedImageFormat.Png, 2, 2, Corner));
+        yield return ("a.webp", Encode(SKEncodedImageFormat.Webp, 2, 2, Corner));
+        yield return ("a.gif", GifOf(2, 2, [0, 1, 2, 3]));
+        // From the lowest row up, blue first, each row filled to four bytes.
+        yield return ("a.bmp", BmpOf(2, 2, [255, 0, 0, 255, 255, 255, 0, 0, 0, 0, 255, 0, 255, 0, 0, 0]));
+    }
 
     public static Test Tests =>
         Runner.TestList(
@@ -137,6 +254,70 @@ public static class ImageFileTests
                             Near(images, 12, 5, SKColors.Blue, 12);
                             Near(images, 12, 26, SKColors.White, 12);
                         }
+                        // And so is WebP: a quarter turn to the right, of red beside lime.
+                        var red = WebpChunk(2, 1, (x, _) => corners[x]);
+                        var webp = WebpOf(2, 1, 8, red, Riff("EXIF", Exif(6)));
+                        var turned = Load(Save(Path.Combine(folder, "a.webp"), webp), 2, 1);
+                        Near(turned, 0, 0, SKColors.Red);
+                        Near(turned, 1, 0, SKColors.Lime);
+                    }
+                ),
+                Check.InFolder(
+                    "of every format has its colours",
+                    folder =>
+                    {
+                        using var scope = NewDisposeScope();
+                        foreach (var (name, bytes) in Formats())
+                        {
+                            var images = Load(Save(Path.Combine(folder, name), bytes), 2, 2);
+                            for (var i = 0; i < 4; i++)
+                                Near(images, i / 2, i % 2, corners[i]);
+                        }
+                        using var set = ImageSet.LoadImages([folder], 2);
+                        Expect.equal(set.Count, 4, "a folder's pictures of every format are found");
+                        Check.Same(set.Notes);
+                    }
+                ),
+                Check.InFolder(
+                    "that is animated is its first frame, and this is said",
+                    folder =>
+                    {
+                        using var scope = NewDisposeScope();
+                        Save(Path.Combine(folder, "a.gif"), GifOf(1, 1, [2], [0], [1]));
+                        Save(Path.Combine(folder, "b.webp"), AnimatedWebp(1, 1, SKColors.Lime, SKColors.Red));
+                        Save(Path.Combine(folder, "c.png"), 1, 1, (_, _) => SKColors.Red);
+                        using var set = ImageSet.LoadImages([folder], 1);
+                        Near(set.Images(0..1), 0, 0, SKColors.Blue);
+                        Near(set.Images(1..2), 0, 0, SKColors.Lime);
+                        var note = set.Notes.Single();
+                        Expect.isTrue(note.Contains("2 of 3") && note.Contains("'a.gif'"), note);
+                    }
+                ),
+                Check.InFolder(
+                    "in CMYK has the colours that are printed",
+                    folder =>
+                    {
+                        using var scope = NewDisposeScope();
+                        var images = Load(Save(Path.Combine(folder, "a.jpg"), cmyk), 16, 16);
+                        Near(images, 3, 3, new SKColor(200, 30, 40), 1);
+                        Near(images, 3, 12, new SKColor(20, 180, 60), 1);
+                        Near(images, 12, 3, new SKColor(30, 60, 220), 1);
+                        Near(images, 12, 12, new SKColor(250, 250, 250), 1);
+                    }
+                ),
+                Check.InFolder(
+                    "of 16 bits has their upper 8, and one that is progressive its details",
+                    folder =>
+                    {
+                        using var scope = NewDisposeScope();
+                        byte[] row = [0, 0x12, 0xff, 0x80, 0x00, 0xff, 0xff, 0, 0, 0xfe, 0x01, 0x7f, 0xff];
+                        var images = Load(Save(Path.Combine(folder, "a.png"), PngOf(2, 1, 16, row)), 1, 2);
+                        Near(images, 0, 0, new SKColor(0x12, 0x80, 0xff));
+                        Near(images, 0, 1, new SKColor(0, 0xfe, 0x7f));
+                        var grey = Load(Save(Path.Combine(folder, "a.jpg"), progressive), 8, 8);
+                        Near(grey, 1, 1, SKColors.Black, 3);
+                        Near(grey, 1, 6, new SKColor(250, 250, 250), 5);
+                        Near(grey, 6, 6, new SKColor(125, 125, 125), 5);
                     }
                 ),
                 Check.InFolder(
@@ -267,8 +448,7 @@ public static class ImageFileTests
                         Refuses(Path.Combine(folder, "none.png"), "does not exist");
                         Refuses(File("notes.txt", [.. "no image"u8]), "no picture");
                         Refuses(folder, "no pictures");
-                        Refuses(File("huge.png", PngOf(20_000, 20_000)), "100 megapixels");
-                        Refuses(File("empty.png", []), "no picture");
+                        Refuses(File("empty.png", []), "is empty");
                         Refuses(folder, "empty.png");
                         Check.Refuses(() => ImageSet.LoadImages([], 8), "No image");
                         var good = Save(Path.Combine(folder, "good.png"), 2, 2, (_, _) => SKColors.Red);
@@ -279,22 +459,86 @@ public static class ImageFileTests
                     }
                 ),
                 Check.InFolder(
-                    "cut short is refused by name when it is decoded",
+                    "of any format that would be giant is refused by its header, at load and when it has become so since",
                     folder =>
                     {
-                        foreach (var jpeg in new[] { false, true })
+                        // Fewer than ten kilobytes each, and more than a gigabyte decoded.
+                        (string Name, byte[] Bytes)[] bombs =
+                        [
+                            ("a.png", PngOf(20_000, 20_000)),
+                            ("a.gif", GifOf(65_000, 65_000, [0])),
+                            ("a.bmp", BmpOf(20_000, 20_000, new byte[64])),
+                            ("a.webp", AnimatedWebp(16_000, 16_000, SKColors.Red)),
+                            // Its height and width are after the marker of its frame and a length and a depth.
+                            ("a.jpg", [.. progressive[..94], 0x4e, 0x20, 0x4e, 0x20, .. progressive[98..]]),
+                        ];
+                        foreach (var (name, bytes) in bombs)
                         {
-                            var path = Save(
-                                Path.Combine(folder, "a.img"),
-                                64,
-                                64,
-                                (x, y) => new SKColor((byte)(x * y), (byte)(37 * x), (byte)y),
-                                jpeg
-                            );
-                            File.WriteAllBytes(path, File.ReadAllBytes(path)[..^200]);
+                            var path = Path.Combine(folder, name);
+                            Save(path, bytes);
+                            Check.Refuses(() => ImageSet.LoadImages([path], 8), path, "100 megapixels");
+                            Save(path, 2, 2, (_, _) => SKColors.Red);
+                            using var set = ImageSet.LoadImages([path], 8);
+                            Save(path, bytes);
+                            Check.Refuses(() => set.Images(), path, "100 megapixels");
+                        }
+                    }
+                ),
+                Check.InFolder(
+                    "without any pixel is refused",
+                    folder =>
+                    {
+                        foreach (var (name, bytes) in new[] { ("a.png", PngOf(0, 5)), ("a.bmp", BmpOf(5, 0, [])) })
+                        {
+                            var path = Save(Path.Combine(folder, name), bytes);
+                            Check.Refuses(() => ImageSet.LoadImages([path], 8), path, "no picture");
+                        }
+                    }
+                ),
+                Check.InFolder(
+                    "of any format cut short is refused by name when it is decoded",
+                    folder =>
+                    {
+                        static SKColor Colour(int x, int y) => new((byte)(x * y), (byte)(37 * x), (byte)y);
+                        byte[] jpeg = Encode(SKEncodedImageFormat.Jpeg, 64, 64, Colour);
+                        // Of the progressive JPEG all pixels are there, but for their last details.
+                        (string Name, byte[] Cut)[] files =
+                        [
+                            ("a.png", Encode(SKEncodedImageFormat.Png, 64, 64, Colour)[..^200]),
+                            ("a.jpg", jpeg[..^200]),
+                            ("thumbnail.jpg", [.. jpeg[..2], 0xff, 0xe1, 0, 6, 0xff, 0xd8, 0xff, 0xd9, .. jpeg[2..^2]]),
+                            ("progressive.jpg", progressive[..^30]),
+                            ("a.webp", Encode(SKEncodedImageFormat.Webp, 64, 64, Colour)[..^20]),
+                            ("a.gif", GifOf(16, 9, new byte[144])[..^9]),
+                            ("a.bmp", BmpOf(64, 64, new byte[64 * 192])[..^200]),
+                        ];
+                        foreach (var (name, cut) in files)
+                        {
+                            var path = Save(Path.Combine(folder, name), cut);
                             using var set = ImageSet.LoadImages([path], 8);
                             Check.Refuses(() => set.Images(), path, "cut short");
                         }
+                    }
+                ),
+                Check.InFolder(
+                    "may be one of several thousand, of which a batch alone is decoded",
+                    folder =>
+                    {
+                        const int count = 4000;
+                        for (var i = 0; i < count; i++)
+                            Save(
+                                Path.Combine(folder, $"{i:d4}.png"),
+                                PngOf(1, 1, rows: [0, (byte)(i / 256), (byte)(i % 256), 7])
+                            );
+                        using var set = ImageSet.LoadImages([folder], 1);
+                        Expect.equal(set.Count, count, "all are found");
+                        foreach (var file in Directory.GetFiles(folder))
+                            if (Path.GetFileName(file) is not ("2999.png" or "3000.png"))
+                                File.Delete(file);
+                        using var scope = NewDisposeScope();
+                        Near(set.Images(2999..3001), 0, 0, new SKColor(2999 / 256, 2999 % 256, 7));
+                        Near(set.Images(3000..3001), 0, 0, new SKColor(3000 / 256, 3000 % 256, 7));
+                        Check.Refuses(() => set.Images(2998..3000), "2998.png", "does not exist");
                     }
                 ),
                 Check.InFolder(

@@ -8,11 +8,17 @@ using static TorchSharp.torch;
 namespace Attribution.Onnx;
 
 /// <summary>Builds the network that leads from images of a layout to one of a file's outputs.</summary>
-internal sealed class OnnxImport(OnnxFile file, ImageLayout layout, Preprocessing preprocessing)
+internal sealed class OnnxImport(
+    OnnxFile file,
+    ImageLayout layout,
+    Preprocessing preprocessing,
+    IReadOnlyList<string> saidBefore
+)
 {
+    private readonly double scale = preprocessing.Scale ?? 1;
     private readonly GraphBuilder graph = new(file.Names);
     private readonly Dictionary<string, Value> values = [];
-    private readonly List<string> notes = [.. new[] { layout.Note }.OfType<string>()];
+    private readonly List<string> notes = [.. saidBefore, .. new[] { layout.Note }.OfType<string>()];
 
     /// <summary>The network whose logits are the output, before a final softmax.</summary>
     /// <exception cref="AttributionException">The network cannot be run, or the output is not n×k.</exception>
@@ -87,10 +93,12 @@ internal sealed class OnnxImport(OnnxFile file, ImageLayout layout, Preprocessin
         List<(string Name, Op Op, Tensor? Constant)> steps = [];
         void Add(string name, Op op, IReadOnlyList<double> numbers, double neutral)
         {
-            if (numbers.Any(n => n * preprocessing.Scale != neutral))
+            if (numbers.Any(n => n * scale != neutral))
                 steps.Add((name, op, PerChannel(numbers)));
         }
 
+        if (preprocessing.ChannelOrder == ChannelOrder.Bgr)
+            steps.Add(("bgr", Reversed(), null));
         // (x / scale - mean) / std, with a pass over the images less.
         Add("centred", Op.Subtract, preprocessing.Mean ?? [0], 0);
         Add("scaled", Op.Divide, preprocessing.Std ?? [1], 1);
@@ -123,6 +131,13 @@ internal sealed class OnnxImport(OnnxFile file, ImageLayout layout, Preprocessin
         }
     }
 
+    private Op Reversed() =>
+        layout.Image is [3, _, _]
+            ? Build.Pure("Reverse", images => cat([.. Enumerable.Reverse(images[0].split(1, 1))], 1))
+            : throw new AttributionException(
+                $"Preprocessing puts channels in the order bgr, but the images of '{file.Path}' are {string.Join("×", layout.Image)}: that is for 3 channels."
+            );
+
     // In units of the image's own pixels, and exact until the model is put in a precision.
     private Tensor PerChannel(IReadOnlyList<double> numbers)
     {
@@ -131,7 +146,7 @@ internal sealed class OnnxImport(OnnxFile file, ImageLayout layout, Preprocessin
             throw new AttributionException(
                 $"Preprocessing has {numbers.Count} numbers for each pixel, but the images of '{file.Path}' have {channels} channels: give one number, or one for each channel."
             );
-        var column = tensor(numbers.Select(n => n * preprocessing.Scale).ToArray());
+        var column = tensor(numbers.Select(n => n * scale).ToArray());
         return column.reshape([-1, .. Enumerable.Repeat(1L, layout.Image.Length - 1)]);
     }
 }

@@ -15,19 +15,29 @@ internal static class OnnxReader
     public static LoadedModel Read(string path, Preprocessing? preprocessing = null)
     {
         using var scope = NewDisposeScope();
-        var file = new OnnxFile(path, Parse(path));
+        var model = Parse(path);
+        var file = new OnnxFile(path, model);
+        var (steps, notes) = Steps(new OnnxMetadata(path, model), preprocessing ?? new Preprocessing());
         AttributionException? first = null;
         foreach (var output in file.Outputs)
         foreach (var layout in ImageLayout.Candidates(file))
             try
             {
-                return new OnnxImport(file, layout, preprocessing ?? new Preprocessing()).To(output);
+                return new OnnxImport(file, layout, steps, notes).To(output);
             }
             catch (AttributionException e)
             {
                 first ??= e;
             }
         throw first ?? file.Fault("has no output");
+    }
+
+    // What was asked for, and the rest as the file says; with what a person should know of that.
+    private static (Preprocessing Steps, string[] Notes) Steps(OnnxMetadata metadata, Preprocessing asked)
+    {
+        var steps = asked.Or(metadata.Preprocessing);
+        string[] taken = steps == asked ? [] : [$"Images are preprocessed as the model's metadata say: {steps}."];
+        return (steps, asked.Or(Preprocessing.None) == asked ? [] : [.. metadata.Notes, .. taken]);
     }
 
     private static ModelProto Parse(string path) =>
