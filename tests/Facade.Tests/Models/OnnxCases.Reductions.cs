@@ -132,6 +132,25 @@ internal static partial class OnnxCases
             "TopK with ties",
             Image().Ints("k", 5).Node("Round", "x", "r").Node("TopK", "r k", "v i").Node("Cast", "i", "y", ("to", 1))
         );
+        foreach (var op in new[] { "LpNormalization", "ReduceL2", "LpPool", "GlobalLpPool" })
+            yield return (
+                $"{op} of zeros",
+                Image()
+                    .Weights("zero", [4, 1, 1], [0, 1, 0, 1])
+                    .Node("Mul", "x zero", "z")
+                    .Node(
+                        op,
+                        "z",
+                        "y",
+                        op switch
+                        {
+                            "LpPool" => Ints("kernel_shape", 2, 3),
+                            "ReduceL2" => Ints("axes", 2, 3),
+                            "LpNormalization" => ("axis", 2),
+                            _ => ("p", 2),
+                        }
+                    )
+            );
         foreach (var exclusive in new[] { 0, 1 })
         foreach (var reverse in new[] { 0, 1 })
             yield return (

@@ -50,7 +50,7 @@ internal static class OnnxOpsTests
     // Along random directions, against central differences.
     private static void HasDerivative(Func<Tensor, Tensor> f, Tensor x, Generator generator)
     {
-        const double Step = 1e-6;
+        const double Step = 1e-7;
         var w = randn(f(x).shape, ScalarType.Float64, generator: generator);
         Tensor Weighted(Tensor z) => (f(z) * w).sum();
         var point = x.clone().requires_grad_();

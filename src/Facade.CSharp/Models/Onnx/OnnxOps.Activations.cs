@@ -13,6 +13,7 @@ internal sealed partial class OnnxOps
 {
     // Scalars that closures hold, since TorchSharp may free a temporary one while native code reads it.
     private static readonly Scalar Zero = 0.0,
+        Half = 0.5,
         One = 1.0;
 
     private Value? Activations(OnnxNode node)

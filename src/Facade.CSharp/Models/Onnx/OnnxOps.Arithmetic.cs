@@ -116,7 +116,7 @@ internal sealed partial class OnnxOps
         );
 
     private Value Dropout(OnnxNode node) =>
-        node.Optional(2) is null || node.Constant(2).eq(0).all().ToBoolean()
+        node.Number("ratio", 1) is 0.0 || node.Optional(2) is null || node.Constant(2).eq(0).all().ToBoolean()
             ? Elementwise(node, Op.Identity)
             : throw node.Fault("is in training mode; export the model for inference");
 }

@@ -109,8 +109,23 @@ internal sealed partial class OnnxOps
         var axis = node.Axis(node.Int("axis", -1), x.Rank);
         RequireApart(node, x, axis);
         var isEuclidean = node.Int("p", 2) == 2;
-        Tensor Norm(Tensor t) => isEuclidean ? t.square().sum(axis, true).sqrt() : t.abs().sum(axis, true);
-        return Elementwise(node, t => t / Norm(t));
+        Tensor Norm(Tensor t) => isEuclidean ? Root(t.square().sum(axis, true), Half) : t.abs().sum(axis, true);
+        // What is zero stays zero.
+        return Elementwise(
+            node,
+            t =>
+            {
+                var norm = Norm(t);
+                return t / (norm + norm.eq(Zero));
+            }
+        );
+    }
+
+    // Sums of powers to a power below one. Where all that is summed is zero, its derivative is taken to be zero too.
+    private static Tensor Root(Tensor sums, Scalar power)
+    {
+        var none = sums.eq(Zero);
+        return (sums + none).pow(power) - none.to(sums.dtype);
     }
 
     private Value MeanVariance(OnnxNode node)
@@ -126,7 +141,7 @@ internal sealed partial class OnnxOps
             t =>
             {
                 var centred = t - t.mean(over, true);
-                return centred / centred.square().mean(over, true).sqrt().add(epsilon);
+                return centred / Root(centred.square().mean(over, true), Half).add(epsilon);
             }
         );
     }

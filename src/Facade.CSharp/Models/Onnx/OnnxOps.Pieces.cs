@@ -17,6 +17,8 @@ internal sealed partial class OnnxOps
             "Slice" => Slice(node),
             "Gather" => Gather(node),
             "GatherElements" => GatherElements(node),
+            "GatherND" => GatherNd(node),
+            "ScatterND" => ScatterNd(node),
             "Tile" => Tile(node),
             _ => null,
         };
@@ -193,5 +195,47 @@ internal sealed partial class OnnxOps
         if (second[x.Shape!.Axis] != 1)
             throw node.Fault("mixes the instances of a batch");
         return Unary(node, t => t.repeat(second));
+    }
+
+    // Rows of known numbers, by their places in the first dimensions.
+    private Value GatherNd(OnnxNode node)
+    {
+        if (node.Int("batch_dims", 0) != 0)
+            throw node.Fault("has batch_dims, which is not supported");
+        return ByRows(
+            node,
+            (rows, places, t) =>
+                rows.index_select(0, places).reshape([.. t[1].shape[..^1], .. t[0].shape[(int)t[1].shape[^1]..]])
+        );
+    }
+
+    private Value ScatterNd(OnnxNode node)
+    {
+        if (node.Text("reduction", "none") != "none")
+            throw node.Fault("has a reduction, which is not supported");
+        return ByRows(
+            node,
+            (rows, places, t) =>
+                rows.clone().index_copy_(0, places, t[2].reshape([-1, rows.shape[1]])).reshape(t[0].shape)
+        );
+    }
+
+    private Value ByRows(OnnxNode node, Func<Tensor, Tensor, IReadOnlyList<Tensor>, Tensor> f)
+    {
+        var inputs = node.Inputs;
+        if (inputs.FirstOrDefault(x => !x.IsConstant) is { } unknown)
+            throw node.Fault($"takes '{unknown.Name}', which must be a constant of the file");
+        var (data, places) = (node.Constant(0), node.Constant(1).to(ScalarType.Int64));
+        var named = places.ndim > 0 ? places.shape[^1] : 0;
+        if (named < 1 || named > data.ndim)
+            throw node.Fault($"names {named} of {data.ndim} dimensions");
+        var sizes = tensor(data.shape[..(int)named]);
+        if (places.lt(-sizes).logical_or(places.ge(sizes)).any().ToBoolean())
+            throw node.Fault("picks an element beyond those that there are");
+        long[] strides = [.. Enumerable.Range(1, (int)named).Select(i => Product(data.shape[i..(int)named]))];
+        var flat = (places.remainder(sizes) * tensor(strides)).sum(-1).reshape(-1);
+        var rows = data.reshape([Product(data.shape[..(int)named]), -1]);
+        var result = f(rows, flat, [data, places, .. inputs.Skip(2).Select(x => x.First)]);
+        return graph.Fold(node.Output, result.shape, _ => result, [.. inputs]);
     }
 }

@@ -102,7 +102,7 @@ internal sealed partial class OnnxOps
         return graph.Pure(
             node.Output,
             node.Op,
-            t => WindowSums(window, F.pad(t[0].abs().pow(power), padding)).pow(root),
+            t => Root(WindowSums(window, F.pad(t[0].abs().pow(power), padding)), root),
             t => Value.Meta([t[0].shape[0], t[0].shape[1], .. Places(window, t[0])], t[0].dtype),
             x
         );
@@ -116,7 +116,7 @@ internal sealed partial class OnnxOps
         return graph.Pure(
             node.Output,
             node.Op,
-            t => t[0].abs().pow(power).sum(spatial, true).pow(root),
+            t => Root(t[0].abs().pow(power).sum(spatial, true), root),
             t => Value.Meta([.. t[0].shape[..2], .. spatial.Select(_ => 1L)], t[0].dtype),
             x
         );

@@ -23,7 +23,7 @@ internal sealed partial class OnnxOps
                 (x, axes, keep) => axes.OrderDescending().Aggregate(x, (t, axis) => t.prod(axis, keep))
             ),
             "ReduceL1" => Reduce(node, (x, axes, keep) => x.abs().sum(axes, keep)),
-            "ReduceL2" => Reduce(node, (x, axes, keep) => x.square().sum(axes, keep).sqrt()),
+            "ReduceL2" => Reduce(node, (x, axes, keep) => Root(x.square().sum(axes, keep), Half)),
             "ReduceSumSquare" => Reduce(node, (x, axes, keep) => x.square().sum(axes, keep)),
             "ReduceLogSum" => Reduce(node, (x, axes, keep) => x.sum(axes, keep).log()),
             "ReduceLogSumExp" => Reduce(node, LogSumExp),
