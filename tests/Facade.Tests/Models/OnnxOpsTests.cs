@@ -11,7 +11,37 @@ namespace Facade.Tests;
 
 internal static class OnnxOpsTests
 {
-    public static Test Tests => Runner.TestList("ONNX operators", [.. OnnxCases.All.Select(Agrees)]);
+    public static Test Tests =>
+        Runner.TestList("ONNX operators", [.. OnnxCases.All.Select(Agrees), .. Typed.Select(Describes)]);
+
+    // What rule-based methods can read.
+    private static (string Name, string Ops)[] Typed =>
+        [
+            ("ReduceMean over the image, keepdims 1", "Input, GlobalAveragePool"),
+            ("ReduceMean over the image, keepdims 0", "Input, GlobalAveragePool, Flatten"),
+            ("ReduceMax over the image, keepdims 1", "Input, GlobalMaxPool"),
+            ("Sum of three", "Input, Neg, Add, Constant, Add"),
+            ("Gemm with alpha, beta and transB", "Input, Linear 5"),
+            ("MatMul over the last dimension", "Input, Linear 5"),
+            ("Conv with weights that nodes compute", "Input, Conv 3×3, 6"),
+            ("Celu", "Input, Celu"),
+            ("PRelu of one slope", "Input, LeakyRelu 0.2"),
+            ("a class token for a batch of 1", "Input, Constant, Expand, Concat"),
+            ("DepthToSpace in mode DCR", "Input, Reshape, Permute, Reshape"),
+        ];
+
+    private static Test Describes((string Name, string Ops) test) =>
+        Check.InFolder(
+            $"{test.Name} is read as {test.Ops}",
+            folder =>
+            {
+                var graph = OnnxCases.All.Single(c => c.Name == test.Name).Graph;
+                var last = graph.Model.Graph.Node.Last().Output[0];
+                var core = OnnxReader.Read(graph.Node("Flatten", last, "rows").Save(folder, "rows")).Core;
+                var ops = core.Graph.Nodes.SkipLast(1).Select(node => OpModule.describe(node.Op));
+                Expect.equal(string.Join(", ", ops), test.Ops, "the ops are typed");
+            }
+        );
 
     private static Test Agrees((string Name, OnnxGraph Graph) test) =>
         Check.InFolder(

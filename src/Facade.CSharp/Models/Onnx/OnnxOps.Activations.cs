@@ -41,7 +41,11 @@ internal sealed partial class OnnxOps
         };
     }
 
-    private Value Pointwise(OnnxNode node, Func<Tensor, Tensor> f) => Elementwise(node, Build.Pointwise(node.Op, f));
+    private Value Pointwise(OnnxNode node, Func<Tensor, Tensor> f)
+    {
+        RequireReal(node);
+        return Elementwise(node, Build.Pointwise(node.Op, f));
+    }
 
     private Value LeakyRelu(OnnxNode node, double slope) =>
         Elementwise(node, Op.NewActivation(Activation.NewLeakyRelu(slope)));
@@ -52,7 +56,8 @@ internal sealed partial class OnnxOps
         return Pointwise(node, gamma == 1 ? x => F.elu(x, alpha) : x => F.elu(x, alpha).mul(scale));
     }
 
-    private Value Celu(OnnxNode node, double alpha) => Pointwise(node, x => F.celu(x, alpha));
+    private Value Celu(OnnxNode node, double alpha) =>
+        alpha != 0 ? Pointwise(node, x => F.celu(x, alpha)) : throw node.Fault("has alpha 0");
 
     private Value Gelu(OnnxNode node, Approximate kind) => Pointwise(node, x => x.gelu(kind));
 

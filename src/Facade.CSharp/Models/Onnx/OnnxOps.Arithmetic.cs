@@ -17,14 +17,9 @@ internal sealed partial class OnnxOps
             "Sub" => Binary(node, Op.Subtract),
             "Mul" => Binary(node, Op.Multiply),
             "Div" when node.Input(0).IsReal => Binary(node, Op.Divide),
-            "Div" => Broadcasting(node, t => OfIntegers(t, (a, b) => a.div(b, RoundingMode.trunc), a => -a)),
+            "Div" => OfIntegers(node, (a, b) => a.div(b, RoundingMode.trunc), a => -a),
             "Mod" when node.Input(0).IsReal => Broadcasting(node, t => t[0].fmod(t[1])),
-            "Mod" => Broadcasting(
-                node,
-                node.Int("fmod", 0) != 0
-                    ? t => OfIntegers(t, torch.fmod, a => a.bitwise_xor(a))
-                    : t => OfIntegers(t, torch.remainder, a => a.bitwise_xor(a))
-            ),
+            "Mod" => OfIntegers(node, node.Int("fmod", 0) != 0 ? torch.fmod : torch.remainder, a => a.bitwise_xor(a)),
             "Pow" => Pow(node),
             "Sum" => Sum(node, node.Output),
             "Mean" => Mean(node),
@@ -39,26 +34,36 @@ internal sealed partial class OnnxOps
             "Or" => Broadcasting(node, t => t[0].logical_or(t[1]), ScalarType.Bool),
             "Xor" => Broadcasting(node, t => t[0].logical_xor(t[1]), ScalarType.Bool),
             "Not" => Elementwise(node, x => x.logical_not(), ScalarType.Bool),
-            "Where" => Broadcasting(node, t => torch.where(t[0], t[1], t[2])),
-            "Exp" => Elementwise(node, x => x.exp()),
-            "Log" => Elementwise(node, x => x.log()),
-            "Sqrt" => Elementwise(node, x => x.sqrt()),
-            "Erf" => Elementwise(node, x => x.erf()),
-            "Sin" => Elementwise(node, x => x.sin()),
-            "Cos" => Elementwise(node, x => x.cos()),
-            "Atan" => Elementwise(node, x => x.atan()),
+            "Where" when node.Input(0).First.dtype == ScalarType.Bool => Broadcasting(
+                node,
+                t => torch.where(t[0], t[1], t[2])
+            ),
+            "Where" => throw node.Fault("has a condition that is no truth value"),
+            "Exp" => OfReal(node, x => x.exp()),
+            "Log" => OfReal(node, x => x.log()),
+            "Sqrt" => OfReal(node, x => x.sqrt()),
+            "Erf" => OfReal(node, x => x.erf()),
+            "Sin" => OfReal(node, x => x.sin()),
+            "Cos" => OfReal(node, x => x.cos()),
+            "Atan" => OfReal(node, x => x.atan()),
             "Abs" => Elementwise(node, x => x.abs()),
             "Neg" => Elementwise(node, x => x.neg()),
             "Sign" => Elementwise(node, x => x.sign()),
-            "Reciprocal" => Elementwise(node, x => x.reciprocal()),
-            "Floor" => Elementwise(node, x => x.floor()),
-            "Ceil" => Elementwise(node, x => x.ceil()),
-            "Round" => Elementwise(node, x => x.round()),
+            "Reciprocal" => OfReal(node, x => x.reciprocal()),
+            "Floor" => OfReal(node, x => x.floor()),
+            "Ceil" => OfReal(node, x => x.ceil()),
+            "Round" => OfReal(node, x => x.round()),
             "IsNaN" => Elementwise(node, x => x.isnan(), ScalarType.Bool),
             "Identity" => Elementwise(node, Op.Identity),
             "Dropout" => Dropout(node),
             _ => null,
         };
+
+    private Value OfReal(OnnxNode node, Func<Tensor, Tensor> f)
+    {
+        RequireReal(node);
+        return Elementwise(node, f);
+    }
 
     // Of the last input's type, unless told.
     private Value Broadcasting(OnnxNode node, Func<IReadOnlyList<Tensor>, Tensor> f, ScalarType? type = null) =>
@@ -76,16 +81,19 @@ internal sealed partial class OnnxOps
             : throw node.Fault($"has {node.Inputs.Count} inputs, but takes 2");
 
     // Integers divide as in C; the one quotient that traps is spelled out.
-    private static Tensor OfIntegers(
-        IReadOnlyList<Tensor> t,
-        Func<Tensor, Tensor, Tensor> f,
-        Func<Tensor, Tensor> byMinusOne
-    )
+    private Value OfIntegers(OnnxNode node, Func<Tensor, Tensor, Tensor> f, Func<Tensor, Tensor> byMinusOne)
     {
-        if (t[1].eq(0).any().ToBoolean())
-            throw new InvalidOperationException("it divides by zero");
-        var opposite = t[1].eq(-1);
-        return torch.where(opposite, byMinusOne(t[0]), f(t[0], t[1].masked_fill(opposite, 1)));
+        var divisor = node.Input(1);
+        if (!divisor.IsKnown || divisor.First.eq(0).any().ToBoolean() || divisor.Second.eq(0).any().ToBoolean())
+            throw node.Fault($"divides by '{divisor.Name}', which is zero or not known before it runs");
+        return Broadcasting(
+            node,
+            t =>
+            {
+                var opposite = t[1].eq(-1);
+                return torch.where(opposite, byMinusOne(t[0]), f(t[0], t[1].masked_fill(opposite, 1)));
+            }
+        );
     }
 
     private Value Pow(OnnxNode node)

@@ -23,6 +23,7 @@ internal sealed partial class OnnxOps
         var (a, b) = (node.Input(0), node.Input(1));
         var (alpha, beta) = (node.Float("alpha", 1), node.Float("beta", 1));
         var (transA, transB) = (node.Int("transA", 0) != 0, node.Int("transB", 0) != 0);
+        RequireReal(node);
         if (a.Rank != 2 || b.Rank != 2)
             throw node.Fault("takes two matrices");
         var c = node.Optional(2);
@@ -70,7 +71,8 @@ internal sealed partial class OnnxOps
     private Value MatMul(OnnxNode node)
     {
         var (a, b) = (node.Input(0), node.Input(1));
-        return b.IsConstant && b.Rank == 2 && b.IsReal && !a.IsKnown
+        RequireReal(node);
+        return b.IsConstant && b.Rank == 2 && !a.IsKnown
             ? Linear(node.Output, a, b.First.t(), null)
             : Typed(node, Op.MatMul, a, b);
     }
@@ -78,6 +80,7 @@ internal sealed partial class OnnxOps
     private Value Einsum(OnnxNode node)
     {
         const double Most = 1L << 28;
+        RequireReal(node);
         var equation = node.Text("equation", "").Replace(" ", "");
         var sides = equation.Split("->");
         var operands = sides[0].Split(',');

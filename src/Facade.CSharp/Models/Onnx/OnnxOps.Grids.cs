@@ -132,6 +132,8 @@ internal sealed partial class OnnxOps
         var sizes = isOld || node.Optional(3) is not { IsKnown: true } given ? null : node.List(given.First);
         if ((scales ?? sizes?.Select(size => (float)size).ToArray())?.Length != axes.Length)
             throw node.Fault($"does not have a scale or a size for each of {axes.Length} dimensions");
+        if (axes.Distinct().Count() < axes.Length)
+            throw node.Fault("names a dimension twice");
         if (sizes is not null && node.Text("keep_aspect_ratio_policy", "stretch") is var policy and not "stretch")
             throw node.Fault($"has the keep_aspect_ratio_policy '{policy}', which is not supported");
         if (node.Int("antialias", 0) != 0)

@@ -25,6 +25,7 @@ internal sealed partial class OnnxOps
 
     private Value BatchNormalization(OnnxNode node)
     {
+        RequireReal(node);
         var x = node.Input(0);
         if (x.Rank is < 2 or > 5 || x.Shape is not (null or { Axis: 0 }) || node.Int("training_mode", 0) != 0)
             throw node.Fault("is supported for batch × channels × … outside training only");
@@ -37,6 +38,7 @@ internal sealed partial class OnnxOps
     // Channels are normalised in groups; before version 21 of ONNX a group had one scale and one shift.
     private Value GroupNorm(OnnxNode node, long groups, bool isPerGroup)
     {
+        RequireReal(node);
         var x = node.Input(0);
         var channels = x.Rank > 1 ? x.First.shape[1] : 0;
         if (x.Rank < 3 || x.Shape is not (null or { Axis: 0 }) || groups < 1 || channels % groups != 0)
@@ -62,11 +64,15 @@ internal sealed partial class OnnxOps
 
     private Value LayerNormalization(OnnxNode node)
     {
+        RequireReal(node);
         var x = node.Input(0);
         var axis = node.Axis(node.Int("axis", -1), x.Rank);
         RequireApart(node, x, Enumerable.Range(axis, x.Rank - axis));
         var epsilon = node.Float("epsilon", 1e-5);
         var sizes = x.First.shape[axis..];
+        foreach (var row in node.Given.Skip(1))
+            if (!Broadcast(sizes, row.First.shape).SequenceEqual(sizes))
+                throw node.Fault($"takes '{row.Name}', which should be {string.Join("×", sizes)} numbers");
         return graph.Pure(
             node.Output,
             node.Op,
@@ -83,6 +89,7 @@ internal sealed partial class OnnxOps
     // Each number is divided by what its channel's neighbours sum up to.
     private Value Lrn(OnnxNode node)
     {
+        RequireReal(node);
         var x = node.Input(0);
         var size = node.Int("size", 1);
         if (x.Rank < 3 || x.Shape is not (null or { Axis: 0 }) || size < 1 || size > 2 * x.First.shape[1])
@@ -105,6 +112,7 @@ internal sealed partial class OnnxOps
 
     private Value LpNormalization(OnnxNode node)
     {
+        RequireReal(node);
         var x = node.Input(0);
         var axis = node.Axis(node.Int("axis", -1), x.Rank);
         RequireApart(node, x, axis);
@@ -130,6 +138,7 @@ internal sealed partial class OnnxOps
 
     private Value MeanVariance(OnnxNode node)
     {
+        RequireReal(node);
         const double Epsilon = 1e-9;
         var x = node.Input(0);
         var axes = (node.Ints("axes") ?? [0, 2, 3]).Select(axis => node.Axis(axis, x.Rank)).ToArray();

@@ -39,7 +39,7 @@ internal sealed partial class OnnxOps
                 x
             );
 
-        var overhang = Overhang(window, sizes);
+        var overhang = Overhang(window, x);
         var none = new long[window.Rank];
         if (kind.IsMaxPool)
             return graph.Emit(
@@ -74,10 +74,14 @@ internal sealed partial class OnnxOps
         );
     }
 
-    private static long[] Overhang(Window window, long[] sizes)
+    private static long[] Overhang(Window window, Value x)
     {
+        var sizes = SpatialSizes(x);
         long[] overhang = [.. sizes.Select((size, axis) => window.Overhang(axis, size))];
-        GraphBuilder.RequireSensible(sizes.Select((size, axis) => size + window.Begin[axis] + overhang[axis]));
+        GraphBuilder.RequireSensible([
+            x.First.shape[1],
+            .. sizes.Select((size, axis) => size + window.Begin[axis] + overhang[axis]),
+        ]);
         return overhang;
     }
 
@@ -97,7 +101,7 @@ internal sealed partial class OnnxOps
     {
         var x = Spatial(node);
         var window = PoolWindow(node, x);
-        var padding = Pads(window.Begin, Overhang(window, SpatialSizes(x)));
+        var padding = Pads(window.Begin, Overhang(window, x));
         var power = Power(node, out var root);
         return graph.Pure(
             node.Output,

@@ -47,6 +47,8 @@ internal sealed partial class OnnxOps
     private static long[]? Axes(OnnxNode node, Value x)
     {
         var axes = node.Ints("axes", 1)?.Select(axis => (long)node.Axis(axis, x.Rank)).ToArray() ?? [];
+        if (axes.Distinct().Count() < axes.Length)
+            throw node.Fault("names a dimension twice");
         return axes.Length > 0 ? axes
             : node.Int("noop_with_empty_axes", 0) != 0 ? null
             : [.. Enumerable.Range(0, x.Rank).Select(axis => (long)axis)];
@@ -108,6 +110,7 @@ internal sealed partial class OnnxOps
 
     private Value Softmax(OnnxNode node, Func<long, Op>? typed, Func<Tensor, long, Tensor> f)
     {
+        RequireReal(node);
         var (axis, end) = Distribution(node);
         if (end > axis + 1)
             return Unary(node, t => f(t.flatten(axis), axis).reshape(t.shape));

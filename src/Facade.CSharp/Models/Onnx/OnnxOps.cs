@@ -53,6 +53,12 @@ internal sealed partial class OnnxOps(GraphBuilder graph, long batch)
     private Value Elementwise(OnnxNode node, Func<Tensor, Tensor> f, ScalarType? type = null) =>
         Elementwise(node, Build.Pure(node.Op, inputs => f(inputs[0])), type);
 
+    private static void RequireReal(OnnxNode node)
+    {
+        if (node.Given.FirstOrDefault(x => !x.IsReal) is { } other)
+            throw node.Fault($"takes '{other.Name}', which should be real numbers");
+    }
+
     private static void RequireApart(OnnxNode node, Value x, params IEnumerable<int> axes)
     {
         if (x.Shape is { } shape && axes.Contains(shape.Axis))
