@@ -76,7 +76,7 @@ internal static partial class OnnxCases
         foreach (var op in new[] { "Celu", "ThresholdedRelu", "Selu" })
             yield return ($"{op} with alpha", Op(op, ("alpha", 0.3)));
         yield return ("Selu with gamma", Op("Selu", ("gamma", 0.3)));
-        yield return ("PRelu of one slope", Image().Weights("s", [1], [0.2f]).Node("PRelu", "x s", "y"));
+        yield return ("PRelu of one slope", Image().Weights("s", [1], [0.25f]).Node("PRelu", "x s", "y"));
         yield return ("PRelu by channels", Image().Weights("s", 4, 1, 1).Node("PRelu", "x s", "y"));
         yield return ("PRelu with a slope that is computed", Image().Node("Sin", "x", "s").Node("PRelu", "x s", "y"));
         yield return ("LeakyRelu with alpha", Op("LeakyRelu", ("alpha", 0.3)));

@@ -25,8 +25,8 @@ internal static class OnnxOpsTests
             ("MatMul over the last dimension", "Input, Linear 5"),
             ("Conv with weights that nodes compute", "Input, Conv 3×3, 6"),
             ("Celu", "Input, Celu"),
-            ("PRelu of one slope", "Input, LeakyRelu 0.2"),
-            ("a class token for a batch of 1", "Input, Constant, Expand, Concat"),
+            ("PRelu of one slope", "Input, LeakyRelu 0.25"),
+            ("a class token for a batch of 1", "Input, Reshape, Constant, Expand, Concat"),
             ("DepthToSpace in mode DCR", "Input, Reshape, Permute, Reshape"),
         ];
 
