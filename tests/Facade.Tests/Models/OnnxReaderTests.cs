@@ -759,6 +759,18 @@ internal static class OnnxReaderTests
             "three thousand random corruptions give a model or a sentence",
             folder => Survives(folder, Corruptions(File.ReadAllBytes(Classifier().Save(folder, "probabilities")), 3000))
         );
+        yield return Check.InFolder(
+            "random corruptions of a network for each operator give a model or a sentence",
+            folder =>
+            {
+                foreach (var (_, graph) in OnnxCases.All)
+                {
+                    var last = graph.Model.Graph.Node.Last().Output[0];
+                    var path = graph.Node("Flatten", last, "rows").Save(folder, "rows");
+                    Survives(folder, Corruptions(File.ReadAllBytes(path), 3));
+                }
+            }
+        );
         yield return Check.Shared(
             "damage to mnist.onnx gives a model or a sentence",
             "models/mnist.onnx",
