@@ -45,6 +45,10 @@ type Build private () =
             Epsilon = epsilon
         }
 
+    /// An activation: any differentiable function of each number by itself.
+    static member Pointwise(name: string, f: Func<Tensor, Tensor>) =
+        Op.Activation(Activation.Pointwise(name, f.Invoke))
+
     /// Any other differentiable function of the inputs' values.
     static member Pure(name: string, f: Func<IReadOnlyList<Tensor>, Tensor>) =
         Op.Pure(name, (fun inputs -> f.Invoke inputs))

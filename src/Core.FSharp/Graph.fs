@@ -34,11 +34,14 @@ type Pooling = {
     CeilMode: bool
 }
 
+[<NoComparison; NoEquality>]
 type Activation =
     | Relu
     | LeakyRelu of slope: float
     | Sigmoid
     | Tanh
+    /// Any other differentiable function of each number by itself; its name is for people.
+    | Pointwise of name: string * (Tensor -> Tensor)
 
 /// Normalisation with fixed statistics: (x - Mean) / √(Variance + Epsilon) ⊙ Scale + Shift, channel by channel.
 [<NoComparison; ReferenceEquality>]
@@ -128,6 +131,7 @@ module Op =
         | Convolution c -> $"Conv {times c.Weight.shape[2..]}, {c.Weight.shape[0]}"
         | Linear(weight, _) -> $"Linear {weight.shape[0]}"
         | Activation(LeakyRelu slope) -> $"LeakyRelu {slope}"
+        | Activation(Pointwise(name, _)) -> name
         | Activation kind -> string kind
         | Pool { Kind = MaxPool; Kernel = kernel } -> $"MaxPool {times kernel}"
         | Pool { Kernel = kernel } -> $"AveragePool {times kernel}"
@@ -191,6 +195,7 @@ module Semantics =
         | LeakyRelu slope -> torch.nn.functional.leaky_relu (x, slope)
         | Sigmoid -> x.sigmoid ()
         | Tanh -> x.tanh ()
+        | Pointwise(_, f) -> f x
 
     // TorchSharp's own matmul lets libtorch's errors end the process.
     let private matrixProduct (a: Tensor) (b: Tensor) =

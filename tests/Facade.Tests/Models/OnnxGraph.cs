@@ -128,6 +128,18 @@ internal sealed class OnnxGraph
                 Ints = { ints },
                 Type = AttributeProto.Types.AttributeType.Ints,
             },
+            float[] floats => new()
+            {
+                Name = name,
+                Floats = { floats },
+                Type = AttributeProto.Types.AttributeType.Floats,
+            },
+            GraphProto g => new()
+            {
+                Name = name,
+                G = g,
+                Type = AttributeProto.Types.AttributeType.Graph,
+            },
             TensorProto t => new()
             {
                 Name = name,
@@ -137,8 +149,8 @@ internal sealed class OnnxGraph
             _ => throw new ArgumentException($"{value} is no attribute.", nameof(value)),
         };
 
-    /// <summary>Writes the model with these outputs.</summary>
-    public string Save(string folder, params string[] outputs)
+    /// <summary>Names what the graph gives.</summary>
+    public void Outputs(params string[] outputs)
     {
         foreach (var output in outputs)
             Model.Graph.Output.Add(
@@ -148,6 +160,12 @@ internal sealed class OnnxGraph
                     Type = new TypeProto { TensorType = new TypeProto.Types.Tensor { ElemType = 1 } },
                 }
             );
+    }
+
+    /// <summary>Writes the model with these outputs.</summary>
+    public string Save(string folder, params string[] outputs)
+    {
+        Outputs(outputs);
         var path = Path.Combine(folder, "model.onnx");
         File.WriteAllBytes(path, Model.ToByteArray());
         return path;

@@ -450,6 +450,112 @@ internal static class OnnxReaderTests
             Image().Node("Softmax", "x", "m", ("axis", 0)).Node("Flatten", "m", "y"),
             "mixes the instances"
         );
+        (string Op, string Inputs, (string, object)[] Attributes)[] mixing =
+        [
+            ("CumSum", "x zero", []),
+            ("ArgMax", "x", [("axis", 0)]),
+            ("TopK", "x one", [("axis", 0)]),
+            ("LayerNormalization", "x w", [("axis", 0)]),
+            ("LpNormalization", "x", [("axis", 0)]),
+            ("MeanVarianceNormalization", "x", []),
+            ("Slice", "x minus least zero minus", []),
+            ("Gather", "x zero", []),
+            ("GatherElements", "x index", []),
+            ("Split", "x", []),
+            ("Tile", "x two", []),
+            ("Pad", "x shift", []),
+            ("Resize", "x - double", []),
+            ("Einsum", "x x", [("equation", "nchw,mchw->nchw")]),
+        ];
+        foreach (var (op, inputs, attributes) in mixing)
+            yield return Refuses(
+                $"{op} along the batch",
+                new OnnxGraph(17, [0, 3, 8, 8])
+                    .Ints("zero", 0)
+                    .Ints("one", 1)
+                    .Ints("minus", -1)
+                    .Ints("least", long.MinValue)
+                    .Ints("two", 2, 1, 1, 1)
+                    .Ints("shift", 1, 0, 0, 0, -1, 0, 0, 0)
+                    .Weights("w", 1, 3, 8, 8)
+                    .Weights("double", [4], [2, 1, 1, 1])
+                    .Node("ArgMax", "x", "index", ("axis", 1))
+                    .Node(op, inputs, "y", attributes),
+                $"'{op}'",
+                "mixes the instances"
+            );
+        yield return Refuses(
+            "Dropout in training",
+            Image().Weights("r", [], [0.5f]).Ints("t", 1).Node("Dropout", "x r t", "y"),
+            "training mode"
+        );
+        yield return Refuses(
+            "a condition that depends on the image",
+            Image()
+                .Node("ReduceMax", "x", "m", Ints("axes", 1, 2, 3))
+                .Node("Cast", "m", "c", ("to", 9))
+                .Node("If", "c", "y", ("then_branch", new GraphProto()), ("else_branch", new GraphProto())),
+            "'c'",
+            "constant"
+        );
+        var shadow = new OnnxGraph(0).Node("Neg", "x", "used");
+        shadow.Outputs("used");
+        yield return Refuses(
+            "a branch that names a tensor again",
+            Image()
+                .Ints("c", 1)
+                .Node("Relu", "x", "used")
+                .Node("If", "c", "z", ("then_branch", shadow.Model.Graph))
+                .Node("Add", "z used", "y"),
+            "another tensor named 'used'"
+        );
+        yield return Refuses(
+            "a mode of Resize that there is not",
+            Image().Weights("k", [4], [1, 1, 2, 2]).Node("Resize", "x - k", "y", ("mode", "lanczos")),
+            "'lanczos'"
+        );
+        yield return Refuses(
+            "Resize with antialias",
+            Image().Weights("k", [4], [1, 1, 2, 2]).Node("Resize", "x - k", "y", ("antialias", 1)),
+            "antialias"
+        );
+        yield return Refuses(
+            "an enormous Resize",
+            Image().Weights("k", [4], [1, 1, 2e4f, 2e4f]).Node("Resize", "x - k", "y"),
+            "'Resize'",
+            "of one instance"
+        );
+        yield return Refuses(
+            "an enormous Expand",
+            Image().Ints("s", 1 << 21, 1, 1, 1, 1).Node("Expand", "x s", "e").Node("Flatten", "e", "y"),
+            "'Expand'"
+        );
+        yield return Refuses(
+            "an enormous ConstantOfShape",
+            Image().Ints("s", 1 << 20, 1 << 20).Node("ConstantOfShape", "s", "c").Node("Add", "x c", "y"),
+            "'ConstantOfShape'"
+        );
+        yield return Refuses(
+            "an enormous Tile",
+            Image().Ints("r", 1, 1 << 10, 1 << 10, 1 << 10).Node("Tile", "x r", "y"),
+            "'Tile'",
+            "of one instance"
+        );
+        yield return Refuses(
+            "an enormous ConvTranspose",
+            Image().Weights("w", 3, 1, 2, 2).Node("ConvTranspose", "x w", "y", Ints("strides", 1 << 16, 1 << 16)),
+            "'ConvTranspose'",
+            "of one instance"
+        );
+        yield return Refuses(
+            "products with enormous steps",
+            Image()
+                .Weights("a", 1 << 12)
+                .Weights("b", 1 << 12)
+                .Node("Einsum", "x a b", "y", ("equation", "nchw,i,j->nchw")),
+            "'Einsum'",
+            "several products"
+        );
         yield return Refuses(
             "weights that do not fit",
             Image().Weights("w", 5, 4).Node("Flatten", "x", "f").Node("MatMul", "f w", "y"),
@@ -652,6 +758,18 @@ internal static class OnnxReaderTests
         yield return Check.InFolder(
             "three thousand random corruptions give a model or a sentence",
             folder => Survives(folder, Corruptions(File.ReadAllBytes(Classifier().Save(folder, "probabilities")), 3000))
+        );
+        yield return Check.InFolder(
+            "random corruptions of a network for each operator give a model or a sentence",
+            folder =>
+            {
+                foreach (var (_, graph) in OnnxCases.All)
+                {
+                    var last = graph.Model.Graph.Node.Last().Output[0];
+                    var path = graph.Node("Flatten", last, "rows").Save(folder, "rows");
+                    Survives(folder, Corruptions(File.ReadAllBytes(path), 3));
+                }
+            }
         );
         yield return Check.Shared(
             "damage to mnist.onnx gives a model or a sentence",

@@ -17,10 +17,19 @@ internal sealed class GraphBuilder(Func<string, bool> isTaken)
 
     private readonly List<Node> nodes = [];
     private readonly HashSet<string> names = [];
-    private long foldedNumbers;
+    private readonly Dictionary<string, Value> repeated = [];
+    private double foldedNumbers;
+    private Value? images;
 
-    /// <summary>The nodes so far, each after its inputs.</summary>
-    public IReadOnlyList<Node> Nodes => nodes;
+    /// <summary>The nodes that lead to one of them, each after its inputs.</summary>
+    public IReadOnlyList<Node> LeadingTo(string output)
+    {
+        var needed = new HashSet<string> { output };
+        foreach (var node in Enumerable.Reverse(nodes))
+            if (needed.Contains(node.Name))
+                needed.UnionWith(node.Inputs);
+        return [.. nodes.Where(node => needed.Contains(node.Name))];
+    }
 
     /// <summary>A name that neither the file nor a node uses.</summary>
     public string Unique(string name)
@@ -35,8 +44,11 @@ internal sealed class GraphBuilder(Func<string, bool> isTaken)
     {
         RequireSensible(shape);
         Add(name, Op.Input);
-        return Value.Computed(name, new BatchedShape([1, .. shape], 0), ScalarType.Float32);
+        return images = Value.Computed(name, new BatchedShape([1, .. shape], 0), ScalarType.Float32);
     }
+
+    /// <summary>The images, for what needs to know how many there are or in which precision they are.</summary>
+    public Value TheImages => images!;
 
     /// <summary>The value of an op. Its shape comes from `shape`, applied to tensors without numbers; by default the op
     /// itself, where the op holds no tensors.</summary>
@@ -49,7 +61,7 @@ internal sealed class GraphBuilder(Func<string, bool> isTaken)
         if (first.ndim > MostDimensions)
             throw new InvalidOperationException($"it makes {first.ndim} dimensions");
         if (inputs.All(i => i.IsKnown))
-            return Fold(name, op, inputs, second.numel());
+            return Fold(name, second.shape, at => Build.Apply(op, OfOnePrecision([.. inputs.Select(at)])), inputs);
 
         var batched =
             BatchedShape.Of(first.shape, second.shape)
@@ -75,38 +87,93 @@ internal sealed class GraphBuilder(Func<string, bool> isTaken)
         return result.MoveToOuterDisposeScope();
     }
 
-    private Value Fold(string name, Op op, Value[] inputs, long numbers)
+    /// <summary>Numbers that follow from known ones.</summary>
+    /// <param name="name">The value's name.</param>
+    /// <param name="sizes">The result's shape, before it is computed.</param>
+    /// <param name="f">Computes it from the inputs' numbers at one number of images, which its argument looks up.</param>
+    /// <param name="inputs">What it depends on.</param>
+    public Value Fold(
+        string name,
+        IEnumerable<long> sizes,
+        Func<Func<Value, Tensor>, Tensor> f,
+        params IReadOnlyList<Value> inputs
+    )
     {
-        foldedNumbers += numbers;
-        RequireSensible([1 + foldedNumbers]);
+        foldedNumbers += Count(sizes);
+        if (foldedNumbers > MostNumbers)
+            throw new InvalidOperationException($"it makes {foldedNumbers:g3} numbers, with what is known before it");
         Tensor At(Func<Value, Tensor> at)
         {
             using var scope = NewDisposeScope();
-            return Build.Apply(op, [.. inputs.Select(at)]).alias().MoveToOuterDisposeScope();
+            return f(at).alias().MoveToOuterDisposeScope();
         }
         var first = At(i => i.First);
-        return inputs.All(i => i.IsConstant)
-            ? Value.Constant(name, first)
-            : Value.Counted(name, first, At(i => i.Second));
+        if (inputs.All(i => i.IsConstant))
+            return Value.Constant(name, first);
+        var second = At(i => i.Second);
+        return first.Equals(second) ? Value.Constant(name, first) : Value.Counted(name, first, second);
+    }
+
+    private static IReadOnlyList<Tensor> OfOnePrecision(IReadOnlyList<Tensor> tensors) =>
+        tensors.Any(t => t.dtype == ScalarType.Float64)
+            ? [.. tensors.Select(t => t.is_floating_point() ? t.to(ScalarType.Float64) : t)]
+            : tensors;
+
+    /// <summary>Known numbers given to each of the images.</summary>
+    /// <param name="name">The value's name.</param>
+    /// <param name="each">What one image is given.</param>
+    /// <param name="axis">The dimension along which it stands once for each image.</param>
+    public Value ForEachImage(string name, Tensor each, int axis)
+    {
+        var repeats = Enumerable.Repeat(1L, (int)each.ndim).ToArray();
+        return Pure(
+            name,
+            "Expand",
+            t => t[0].repeat([.. repeats.Select((one, i) => i == axis ? t[1].shape[0] : one)]),
+            null,
+            Value.Constant(Unique(name + "/each"), each),
+            TheImages
+        );
+    }
+
+    /// <summary>The rows that known numbers repeat n times along a dimension; null where they do not.</summary>
+    public static Tensor? Repeated(Tensor numbers, int axis, long n)
+    {
+        if (numbers.shape[axis] % n != 0)
+            return null;
+        var each = numbers.narrow(axis, 0, numbers.shape[axis] / n);
+        return numbers.Equals(torch.cat([.. Enumerable.Repeat(each, (int)n)], axis)) ? each : null;
     }
 
     /// <summary>Requires a shape to have elements, but not more than a classifier would need for one instance.</summary>
     /// <exception cref="InvalidOperationException">It does not.</exception>
     public static void RequireSensible(IEnumerable<long> sizes)
     {
-        var numbers = sizes.Aggregate(1.0, (product, size) => product * size);
+        var numbers = Count(sizes);
         if (numbers is < 1 or > MostNumbers)
             throw new InvalidOperationException($"it makes {numbers:g3} numbers of one instance");
     }
 
+    private static double Count(IEnumerable<long> sizes) => sizes.Aggregate(1.0, (product, size) => product * size);
+
     // A constant that an op takes as an input is a node, so that it moves with the model to a device or a precision.
     private string Reference(Value value)
     {
-        if (value.IsKnown && !value.IsConstant)
-            throw new InvalidOperationException($"'{value.Name}' depends on the number of instances");
         if (value.IsConstant && !names.Contains(value.Name))
             Add(value.Name, Op.NewConstant(value.First));
-        return value.Name;
+        return value.IsKnown && !value.IsConstant ? ForEachImage(value).Name : value.Name;
+    }
+
+    // Numbers that were repeated as often as there are images, such as a class token.
+    private Value ForEachImage(Value counted)
+    {
+        if (repeated.TryGetValue(counted.Name, out var known))
+            return known;
+        return
+            BatchedShape.Of(counted.First.shape, counted.Second.shape) is { Axis: var axis }
+            && Repeated(counted.Second, axis, BatchedShape.Second) is { } each
+            ? repeated[counted.Name] = ForEachImage(counted.Name, each, axis)
+            : throw new InvalidOperationException($"'{counted.Name}' depends on the number of instances");
     }
 
     private void Add(string name, Op op, params string[] inputs)

@@ -57,10 +57,11 @@ internal sealed class OnnxFile
         tensor == Input.Name || producers.ContainsKey(tensor) || initializers.ContainsKey(tensor);
 
     /// <summary>The weights of that name; null where no initializer is named so.</summary>
-    public Value? Constant(string name) =>
-        initializers.TryGetValue(name, out var stored)
-            ? Value.Constant(name, Tensors.Read(stored, $"tensor {OnnxFault.Quoted(name)}"))
-            : null;
+    public Value? Constant(string name) => initializers.TryGetValue(name, out var stored) ? Stored(stored) : null;
+
+    /// <summary>The numbers of an initializer.</summary>
+    public Value Stored(TensorProto stored) =>
+        Value.Constant(stored.Name, Tensors.Read(stored, $"tensor {OnnxFault.Quoted(stored.Name)}"));
 
     /// <summary>The softmax, if any, that the output is the result of, but for reshaping.</summary>
     public NodeProto? FinalSoftmax(string output)
@@ -109,12 +110,23 @@ internal sealed class OnnxFile
                 stack.Push((top.Node, true));
                 foreach (var input in top.Node.Input.Reverse())
                     Enter(input, $"node '{top.Node.Name}' ({top.Node.OpType}) that takes");
+                foreach (var captured in Captured(top.Node).Where(producers.ContainsKey))
+                    Enter(captured, "");
             }
             else if (!done)
                 throw Fault($"has a node '{top.Node.Name}' ({top.Node.OpType}) that needs its own result");
         }
         return order;
     }
+
+    // What a node's branches may take from around it.
+    private static IEnumerable<string> Captured(NodeProto node) =>
+        from attribute in node.Attribute
+        where attribute.G is not null
+        from name in attribute
+            .G.Output.Select(o => o.Name)
+            .Concat(attribute.G.Node.SelectMany(inner => inner.Input.Concat(Captured(inner))))
+        select name;
 
     public static bool IsStandard(string domain) => domain is "" or "ai.onnx";
 

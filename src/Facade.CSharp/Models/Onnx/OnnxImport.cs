@@ -33,7 +33,7 @@ internal sealed class OnnxImport(
 
         var result = Find(output) ?? throw file.Fault($"has the output '{output}', which is not supported");
         var logits = Logits(output, result);
-        var model = Build.Model(layout.Image, images, logits.Name, graph.Nodes);
+        var model = Build.Model(layout.Image, images, logits.Name, graph.LeadingTo(logits.Name));
         return new LoadedModel(model, notes, (int)logits.Shape!.Sizes[1]);
     }
 
@@ -59,6 +59,11 @@ internal sealed class OnnxImport(
             values[node.Output] = node.Input(0);
             return;
         }
+        if (node.Op == "If")
+        {
+            Branch(ops, node);
+            return;
+        }
         try
         {
             foreach (var (name, value) in proto.Output.Zip(ops.Convert(node)))
@@ -75,6 +80,32 @@ internal sealed class OnnxImport(
                 e
             );
         }
+    }
+
+    // A condition is known when the file is read, or the node is refused.
+    private void Branch(OnnxOps ops, OnnxNode node)
+    {
+        var isTrue = node.Constant(0).ne(0).all().ToBoolean();
+        var branch = node.Graph(isTrue ? "then_branch" : "else_branch");
+        void RequireNew(string name)
+        {
+            if (file.Names(name) || values.ContainsKey(name))
+                throw node.Fault($"has a branch with another tensor named '{name}'");
+        }
+        foreach (var stored in branch.Initializer)
+        {
+            RequireNew(stored.Name);
+            values[stored.Name] = file.Stored(stored);
+        }
+        foreach (var proto in branch.Node)
+        {
+            foreach (var name in proto.Output.Where(name => name.Length > 0))
+                RequireNew(name);
+            Convert(ops, proto, isFinalSoftmax: false);
+        }
+        foreach (var (outer, inner) in node.Outputs.Zip(branch.Output))
+            values[outer] =
+                Find(inner.Name) ?? throw node.Fault($"has a branch whose result '{inner.Name}' nothing computes");
     }
 
     private Value Logits(string output, Value result)

@@ -72,6 +72,11 @@ internal sealed class OnnxNode(
             ? tensors.Read(tensor, $"the constant of node {OnnxFault.Quoted(Name)}")
             : null;
 
+    public GraphProto Graph(string attribute) =>
+        attributes.TryGetValue(attribute, out var found) && found.G is { } graph
+            ? graph
+            : throw Fault($"lacks its {attribute}");
+
     public float[]? Floats(string attribute) =>
         attributes.TryGetValue(attribute, out var found) ? [.. found.Floats] : null;
 

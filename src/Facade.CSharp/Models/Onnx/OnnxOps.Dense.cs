@@ -1,25 +1,29 @@
+using System.Collections.Generic;
 using System.Linq;
 using Attribution.Core;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Attribution.Onnx;
 
-// Operators with weights for each channel or unit.
+// Products of matrices.
 internal sealed partial class OnnxOps
 {
-    private static Tensor RealConstant(OnnxNode node, int i, params long[] shape)
-    {
-        var numbers = node.Constant(i);
-        return numbers.is_floating_point() && numbers.shape.SequenceEqual(shape)
-            ? numbers
-            : throw node.Fault($"takes '{node.Input(i).Name}', which should be {string.Join("×", shape)} real numbers");
-    }
+    private Value? Dense(OnnxNode node) =>
+        node.Op switch
+        {
+            "Gemm" => Gemm(node),
+            "MatMul" => MatMul(node),
+            "Einsum" => Einsum(node),
+            _ => null,
+        };
 
     private Value Gemm(OnnxNode node)
     {
         var (a, b) = (node.Input(0), node.Input(1));
         var (alpha, beta) = (node.Float("alpha", 1), node.Float("beta", 1));
         var (transA, transB) = (node.Int("transA", 0) != 0, node.Int("transB", 0) != 0);
+        RequireReal(node);
         if (a.Rank != 2 || b.Rank != 2)
             throw node.Fault("takes two matrices");
         var c = node.Optional(2);
@@ -32,13 +36,15 @@ internal sealed partial class OnnxOps
             if (bias is not null || c is null)
                 return Linear(node.Output, a, Scaled(weight, alpha), bias is null ? null : Scaled(bias, beta));
         }
+        Scalar productScale = alpha,
+            sumScale = beta;
         return graph.Pure(
             node.Output,
-            "Gemm",
+            node.Op,
             t =>
             {
-                var product = Product(transA ? t[0].t() : t[0], transB ? t[1].t() : t[1]) * alpha;
-                return t.Count > 2 ? product + t[2] * beta : product;
+                var product = Product(transA ? t[0].t() : t[0], transB ? t[1].t() : t[1]).mul(productScale);
+                return t.Count > 2 ? product + t[2].mul(sumScale) : product;
             },
             null,
             c is null ? [a, b] : [a, b, c]
@@ -65,19 +71,54 @@ internal sealed partial class OnnxOps
     private Value MatMul(OnnxNode node)
     {
         var (a, b) = (node.Input(0), node.Input(1));
-        return b.IsConstant && b.Rank == 2 && b.IsReal && !a.IsKnown
+        RequireReal(node);
+        return b.IsConstant && b.Rank == 2 && !a.IsKnown
             ? Linear(node.Output, a, b.First.t(), null)
             : Typed(node, Op.MatMul, a, b);
     }
 
-    private Value BatchNormalization(OnnxNode node)
+    private Value Einsum(OnnxNode node)
     {
-        var x = node.Input(0);
-        if (x.Rank is < 2 or > 5 || x.Shape is { RowsAreInstances: false } || node.Int("training_mode", 0) != 0)
-            throw node.Fault("is supported for batch × channels × … outside training only");
-        var channels = x.First.shape[1];
-        Tensor Row(int i) => RealConstant(node, i, channels);
-        var op = Build.BatchNorm(Row(3), Row(4), Row(1), Row(2), node.Float("epsilon", 1e-5));
-        return graph.Emit(node.Output, op, t => Value.Meta(t[0]), x);
+        const double Most = 1L << 28;
+        RequireReal(node);
+        var equation = node.Text("equation", "").Replace(" ", "");
+        var sides = equation.Split("->");
+        var operands = sides[0].Split(',');
+        if (operands.Length != node.Inputs.Count || sides.Length > 2)
+            throw node.Fault($"has the equation '{equation}' for {node.Inputs.Count} inputs");
+
+        // '.' stands for the dimensions that have no letter.
+        IEnumerable<(char Letter, int Axis)> Letters(string operand, Value x)
+        {
+            var (dots, named) = (operand.IndexOf("..."), operand.Replace("...", ""));
+            var unnamed = x.Rank - named.Length;
+            if (unnamed < 0 || dots < 0 && unnamed > 0)
+                throw node.Fault($"has the equation '{equation}', of which '{operand}' has {x.Rank} dimensions");
+            return Enumerable
+                .Range(0, x.Rank)
+                .Select(axis =>
+                    dots < 0 || axis < dots ? (named[axis], axis)
+                    : axis < dots + unnamed ? ('.', axis)
+                    : (named[axis - unnamed], axis)
+                );
+        }
+        var labels = operands.Zip(node.Inputs, Letters).ToArray();
+        var batches = labels
+            .Zip(node.Inputs, (letters, x) => letters.Where(l => l.Axis == x.Shape?.Axis).Select(l => l.Letter))
+            .SelectMany(letters => letters)
+            .Distinct()
+            .ToArray();
+        var keeps = sides.Length == 1 ? sides[0].Where(c => sides[0].Count(other => other == c) == 1) : sides[1];
+        if (batches.Any(letter => batches.Length > 1 || letter != '.' && !keeps.Contains(letter)))
+            throw node.Fault("mixes the instances of a batch");
+
+        // More than two are multiplied one after another, by steps that may be larger than the result.
+        var sizes = labels
+            .Zip(node.Inputs, (letters, x) => letters.Select(l => (l.Letter, Size: x.First.shape[l.Axis])))
+            .SelectMany(letters => letters)
+            .GroupBy(l => l.Letter, l => (double)l.Size);
+        if (operands.Length > 2 && sizes.Aggregate(1.0, (product, size) => product * size.Max()) > Most)
+            throw node.Fault($"multiplies {operands.Length} tensors that are too large; export it as several products");
+        return graph.Pure(node.Output, node.Op, t => torch.einsum(equation, [.. t]), null, [.. node.Inputs]);
     }
 }

@@ -7,9 +7,23 @@ using static TorchSharp.torch;
 
 namespace Attribution.Onnx;
 
-// Operators that move numbers about without changing them.
+// Other shapes for the same numbers.
 internal sealed partial class OnnxOps
 {
+    private Value? Shapes(OnnxNode node) =>
+        node.Op switch
+        {
+            "Flatten" => Flatten(node),
+            "Reshape" => Reshape(node),
+            "Squeeze" => Squeeze(node),
+            "Unsqueeze" => Unsqueeze(node),
+            "Transpose" => Transpose(node),
+            "DepthToSpace" => DepthToSpace(node),
+            "SpaceToDepth" => SpaceToDepth(node),
+            "Expand" => Expand(node),
+            _ => null,
+        };
+
     /// <summary>The value in another shape, of which `axis` grows with the number of instances.</summary>
     private Value Reshaped(string name, Value x, BatchedShape target)
     {
@@ -138,121 +152,59 @@ internal sealed partial class OnnxOps
         return Typed(node, Op.NewPermute(order), x);
     }
 
-    private Value Concat(OnnxNode node)
+    // Blocks of channels become blocks of pixels, by steps that only move numbers.
+    private Value DepthToSpace(OnnxNode node)
     {
-        var parts = node.Inputs;
-        if (parts.Count == 0)
-            throw node.Fault("has no inputs");
-        var axis = node.Axis(node.Int("axis", 0), parts[0].Rank);
-        if (parts.Any(part => part.Shape?.Axis == axis))
-            throw node.Fault("mixes the instances of a batch");
-        return Typed(node, Op.NewConcat(axis), [.. parts]);
+        var (x, b) = Blocks(node, out var c, out var h, out var w);
+        if (c % (b * b) != 0)
+            throw node.Fault($"divides {c} channels into blocks of {b}×{b}");
+        c /= b * b;
+        var isRowFirst = node.Text("mode", "DCR") != "CRD";
+        var split = Step(node, "split", Op.NewReshape(isRowFirst ? [b, b, c, h, w] : [c, b, b, h, w]), x);
+        var moved = Step(node, "moved", Op.NewPermute(isRowFirst ? [0, 3, 4, 1, 5, 2] : [0, 1, 4, 2, 5, 3]), split);
+        return Typed(node, Op.NewReshape([c, h * b, w * b]), moved);
     }
 
-    private Value Cast(OnnxNode node)
+    private Value SpaceToDepth(OnnxNode node)
     {
-        var type = node.TypeOf(node.Int("to", 0));
-        return node.Input(0).First.dtype == type
-            ? Typed(node, Op.Identity, node.Input(0))
-            : Unary(node, x => x.to(type));
+        var (x, b) = Blocks(node, out var c, out var h, out var w);
+        if (h % b != 0 || w % b != 0)
+            throw node.Fault($"divides {h}×{w} into blocks of {b}×{b}");
+        var split = Step(node, "split", Op.NewReshape([c, h / b, b, w / b, b]), x);
+        var moved = Step(node, "moved", Op.NewPermute([0, 3, 5, 1, 2, 4]), split);
+        return Typed(node, Op.NewReshape([c * b * b, h / b, w / b]), moved);
     }
 
-    private static Value Shape(OnnxNode node)
+    private static (Value X, long Size) Blocks(OnnxNode node, out long c, out long h, out long w)
     {
         var x = node.Input(0);
-        int Bound(long axis) => (int)Math.Clamp(axis < 0 ? axis + x.Rank : axis, 0, x.Rank);
-        var (start, end) = (Bound(node.Int("start", 0)), Bound(node.Int("end", x.Rank)));
-        Tensor At(Tensor t) => tensor(t.shape[start..Math.Max(start, end)]);
-        var (first, second) = (At(x.First), At(x.Second));
-        return first.Equals(second) ? Value.Constant(node.Output, first) : Value.Counted(node.Output, first, second);
+        var size = node.Int("blocksize", 0);
+        if (x.Rank != 4 || x.Shape is not (null or { Axis: 0 }) || size is < 1 or > 1 << 10)
+            throw node.Fault($"is supported for batch × channels × height × width in blocks, not of {size}");
+        (c, h, w) = (x.First.shape[1], x.First.shape[2], x.First.shape[3]);
+        return (x, size);
     }
 
-    private Value Gather(OnnxNode node)
+    private Value Expand(OnnxNode node)
     {
-        var x = node.Input(0);
-        var axis = node.Axis(node.Int("axis", 0), x.Rank);
-        var places = node.Constant(1);
-        var size = x.First.shape[axis];
-        if (x.Shape?.Axis == axis)
-            throw node.Fault("mixes the instances of a batch");
-        var indices = node.List(places).Select(i => i < 0 ? i + size : i).ToArray();
-        if (indices.Any(i => i < 0 || i >= size))
-            throw node.Fault($"picks an element beyond the {size} that there are");
-        var chosen = places.shape;
-        Tensor Picked(Tensor t) => t.index_select(axis, tensor(indices, device: t.device));
-        IEnumerable<long> Sizes(Tensor t) => [.. t.shape[..axis], .. chosen, .. t.shape[(axis + 1)..]];
-        return graph.Pure(
-            node.Output,
-            node.Op,
-            t => Picked(t[0]).reshape([.. Sizes(t[0])]),
-            t => Value.Meta(Sizes(t[0]), t[0].dtype),
-            x
-        );
-    }
-
-    private Value Slice(OnnxNode node)
-    {
-        var x = node.Input(0);
-        var starts = node.Ints("starts", 1) ?? throw node.Fault("lacks its starts");
-        var ends = node.Ints("ends", 2) ?? throw node.Fault("lacks its ends");
-        var axes =
-            node.Ints("axes", 3)?.Select(axis => node.Axis(axis, x.Rank)).ToArray()
-            ?? [.. Enumerable.Range(0, Math.Min(x.Rank, starts.Length))];
-        var steps = node.Ints("steps", 4) ?? [.. starts.Select(_ => 1L)];
-        if (
-            ends.Length != starts.Length
-            || axes.Length != starts.Length
-            || steps.Length != starts.Length
-            || steps.Contains(0)
-        )
-            throw node.Fault("does not have a start, an end and a step for each dimension");
-        Tensor Cut(Tensor t)
+        var (x, target) = (node.Input(0), node.Input(1));
+        if (!target.IsKnown)
+            throw node.Fault("takes a shape that is not known before it runs");
+        if (x.Shape is not { } from)
         {
-            for (var i = 0; i < axes.Length; i++)
-            {
-                var size = t.shape[axes[i]];
-                var (axis, step) = (axes[i], Math.Clamp(steps[i], -size - 1, size + 1));
-                long Bound(long place, long low, long high) => Math.Clamp(place < 0 ? place + size : place, low, high);
-                if (step < 0)
-                {
-                    // What runs backwards is what runs forwards over the mirrored dimension.
-                    t = t.device_type == DeviceType.META ? t : t.flip(axis);
-                    var (from, to) = (Bound(starts[i], -1, size - 1), Bound(ends[i], -1, size - 1));
-                    t = t.slice(axis, size - 1 - from, Math.Max(size - 1 - from, size - 1 - to), -step);
-                }
-                else
-                {
-                    var (from, to) = (Bound(starts[i], 0, size), Bound(ends[i], 0, size));
-                    t = t.slice(axis, from, Math.Max(from, to), step);
-                }
-            }
-            return t;
+            long[] At(Func<Value, Tensor> at) => Broadcast(at(x).shape, node.List(at(target)));
+            return graph.Fold(node.Output, At(v => v.Second), at => at(x).expand(At(at)), x, target);
         }
-        return Unary(node, Cut);
-    }
-
-    private Value[] Split(OnnxNode node)
-    {
-        var x = node.Input(0);
-        var axis = node.Axis(node.Int("axis", 0), x.Rank);
-        var (size, count) = (x.First.shape[axis], node.Outputs.Count);
-        if (x.Shape?.Axis == axis)
-            throw node.Fault("mixes the instances of a batch");
-        var each = (size + count - 1) / count;
-        var lengths =
-            node.Ints("split", 1) ?? [.. Enumerable.Range(0, count).Select(i => Math.Clamp(size - i * each, 0, each))];
-        if (lengths.Length != count || lengths.Any(n => n < 0 || n > size) || lengths.Sum() != size)
-            throw node.Fault($"divides {size} into [{string.Join(", ", lengths)}]");
-        return
-        [
-            .. node.Outputs.Select(
-                (output, i) =>
-                {
-                    var (start, length) = (lengths[..i].Sum(), lengths[i]);
-                    var name = output.Length > 0 ? output : graph.Unique(node.Output + "/part");
-                    return graph.Pure(name, node.Op, t => t[0].narrow(axis, start, length), null, x);
-                }
-            ),
-        ];
+        // The file's own batch size, where it is written down, stands for any.
+        var (first, second) = (node.List(target.First), node.List(target.Second));
+        var place = first.Length - x.Rank + from.Axis;
+        if (target.IsConstant && place >= 0 && first[place] == from.Sizes[from.Axis] * batch)
+            first[place] = second[place] = 1;
+        var sizes =
+            BatchedShape.Of(Broadcast(x.First.shape, first), Broadcast(x.Second.shape, second))
+            ?? throw node.Fault("mixes the instances of a batch");
+        GraphBuilder.RequireSensible(sizes.Sizes);
+        long[] expanded = [.. sizes.Sizes.Select((size, axis) => axis == sizes.Axis ? -1 : size)];
+        return Unary(node, t => t.expand(expanded));
     }
 }

@@ -8,14 +8,28 @@ using F = TorchSharp.torch.nn.functional;
 
 namespace Attribution.Onnx;
 
-// Operators that slide a window over spatial dimensions.
+// Convolutions, and what else slides a window over spatial dimensions.
 internal sealed partial class OnnxOps
 {
+    private Value? Windows(OnnxNode node) =>
+        node.Op switch
+        {
+            "Conv" => Convolution(node),
+            "ConvTranspose" => ConvTranspose(node),
+            "MaxPool" => Pool(node, PoolKind.MaxPool),
+            "AveragePool" => Pool(node, PoolKind.NewAveragePool(node.Int("count_include_pad", 0) != 0)),
+            "LpPool" => LpPool(node),
+            "GlobalMaxPool" => Typed(node, Op.NewGlobalPool(PoolKind.MaxPool), Spatial(node)),
+            "GlobalAveragePool" => Typed(node, Op.NewGlobalPool(PoolKind.NewAveragePool(false)), Spatial(node)),
+            "GlobalLpPool" => GlobalLpPool(node),
+            _ => null,
+        };
+
     // n×c×spatial dimensions.
     private static Value Spatial(OnnxNode node)
     {
         var x = node.Input(0);
-        var takesInstances = x.Shape?.RowsAreInstances ?? true;
+        var takesInstances = x.Shape is null or { Axis: 0 };
         return takesInstances && x.IsReal && x.Rank is >= 3 and <= 5
             ? x
             : throw node.Fault("takes batch × channels × 1 to 3 spatial dimensions");
@@ -25,21 +39,13 @@ internal sealed partial class OnnxOps
 
     private Value Convolution(OnnxNode node)
     {
+        if (!node.Input(1).IsConstant)
+            return InstancesConvolution(node);
         var x = Spatial(node);
         var weight = node.Constant(1);
         var groups = node.Int("group", 1);
         var (channels, outputs) = (x.First.shape[1], weight.ndim == x.Rank ? weight.shape[0] : 0);
-        if (
-            outputs < 1
-            || groups < 1
-            || outputs % groups != 0
-            || channels % groups != 0
-            || weight.shape[1] != channels / groups
-            || !weight.is_floating_point()
-        )
-            throw node.Fault(
-                $"has weights {string.Join("×", weight.shape)} in {groups} groups for an input of {channels} channels"
-            );
+        RequireWeights(node, weight, channels, outputs, groups);
         var window = Window.Of(node, weight.shape[2..], SpatialSizes(x));
         var bias = node.Optional(2) is null ? null : RealConstant(node, 2, outputs);
         var padding = window.Begin;
@@ -57,6 +63,120 @@ internal sealed partial class OnnxOps
         );
     }
 
+    private static void RequireWeights(OnnxNode node, Tensor weight, long channels, long outputs, long groups)
+    {
+        if (
+            outputs < 1
+            || groups < 1
+            || outputs % groups != 0
+            || channels % groups != 0
+            || weight.shape[1] != channels / groups
+            || !weight.is_floating_point()
+        )
+            throw node.Fault(
+                $"has weights {string.Join("×", weight.shape)} in {groups} groups for an input of {channels} channels"
+            );
+    }
+
+    private static Tensor RealConstant(OnnxNode node, int i, params long[] shape)
+    {
+        var numbers = node.Constant(i);
+        return numbers.is_floating_point() && numbers.shape.SequenceEqual(shape)
+            ? numbers
+            : throw node.Fault($"takes '{node.Input(i).Name}', which should be {string.Join("×", shape)} real numbers");
+    }
+
+    // Each instance by weights of its own: all of them at once are the groups of one convolution.
+    private Value InstancesConvolution(OnnxNode node)
+    {
+        var (x, w, b) = (node.Input(0), node.Input(1), node.Optional(2));
+        if (x.Shape is not { } from || w.Shape is not { Axis: 0 } weights || x.Rank is < 3 or > 5 || w.Rank != x.Rank)
+            throw node.Fault("takes weights that depend on the image, which is supported for one filter bank an image");
+        // Instances stand among the images, or among the channels of a single one.
+        var isGrouped = from is { Axis: 1 } && from.Sizes[0] == 1;
+        if (!isGrouped && (batch > 1 || !from.RowsAreInstances))
+            throw node.Fault("mixes the instances of a batch");
+        var groups = node.Int("group", 1) / (isGrouped ? batch : 1);
+        var (channels, outputs) = (from.Sizes[1], weights.Sizes[0]);
+        RequireWeights(node, Value.Meta(weights.Sizes, w.First.dtype), channels, outputs, groups);
+        var window = Window.Of(node, weights.Sizes[2..], SpatialSizes(x));
+        var (pads, none) = (Pads(window.Begin, window.End), new long[window.Rank]);
+        if (b is not null && (b.Rank != 1 || !b.IsReal || (b.Shape?.Sizes[0] ?? b.First.shape[0]) != outputs))
+            throw node.Fault($"has a bias that is not {outputs} numbers");
+        long[] Shape(Tensor weight, Tensor input)
+        {
+            var n = weight.shape[0] / outputs;
+            return [.. isGrouped ? new[] { 1, n * outputs } : [n, outputs], .. Places(window, input)];
+        }
+        return graph.Pure(
+            node.Output,
+            node.Op,
+            t =>
+            {
+                var n = t[1].shape[0] / outputs;
+                var padded = F.pad(t[0].reshape([1, n * channels, .. t[0].shape[2..]]), pads);
+                var op = Build.Convolution(t[1], null!, window.Stride, none, window.Dilation, n * groups);
+                var result = Build.Apply(op, [padded]);
+                if (t.Count > 2)
+                    result = result.reshape([1, n, outputs, -1]) + t[2].reshape([-1, outputs, 1]);
+                return result.reshape(Shape(t[1], t[0]));
+            },
+            t => Value.Meta(Shape(t[1], t[0]), t[0].dtype),
+            b is null ? [x, w] : [x, w, b]
+        );
+    }
+
+    private Value ConvTranspose(OnnxNode node)
+    {
+        var x = Spatial(node);
+        var weight = node.Constant(1);
+        var groups = node.Int("group", 1);
+        var channels = x.First.shape[1];
+        if (
+            weight.ndim != x.Rank
+            || groups < 1
+            || channels % groups != 0
+            || weight.shape[0] != channels
+            || weight.shape[1] < 1
+            || !weight.is_floating_point()
+        )
+            throw node.Fault(
+                $"has weights {string.Join("×", weight.shape)} in {groups} groups for an input of {channels} channels"
+            );
+        var outputs = weight.shape[1] * groups;
+        var window = Window.Transposed(node, weight.shape[2..], SpatialSizes(x), out var surplus);
+        // Cut, or filled up with zeros, to what is asked for.
+        var cut = Pads(window.Begin.Select(n => -n), surplus.Zip(window.End, (more, less) => more - less));
+        var (stride, dilation) = (window.Stride, window.Dilation);
+        IEnumerable<long> Sizes(Tensor t) =>
+            t.shape[2..]
+                .Select(
+                    (size, i) =>
+                        (size - 1) * stride[i] + window.Extent(i) - window.Begin[i] - window.End[i] + surplus[i]
+                );
+        long[] perChannel = [-1, .. Enumerable.Repeat(1L, window.Rank)];
+        GraphBuilder.RequireSensible([outputs, .. SpatialSizes(x).Select((n, i) => n * stride[i] + window.Extent(i))]);
+        var bias = node.Optional(2) is null ? null : Helper(node, "bias", RealConstant(node, 2, outputs));
+        return graph.Pure(
+            node.Output,
+            node.Op,
+            t =>
+            {
+                var (input, filters) = (t[0], t[1]);
+                var full = window.Rank switch
+                {
+                    1 => F.conv_transpose1d(input, filters, null, stride[0], 0, 0, dilation[0], groups),
+                    2 => F.conv_transpose2d(input, filters, null, stride, null, null, dilation, groups),
+                    _ => F.conv_transpose3d(input, filters, null, stride, null, null, dilation, groups),
+                };
+                var whole = F.pad(full, cut);
+                return t.Count > 2 ? whole + t[2].reshape(perChannel) : whole;
+            },
+            t => Value.Meta([t[0].shape[0], outputs, .. Sizes(t[0])], t[0].dtype),
+            bias is null ? [x, node.Input(1)] : [x, node.Input(1), bias]
+        );
+    }
+
     private static IEnumerable<long> Places(Window window, Tensor x) =>
         x.shape[2..].Select((size, axis) => window.Places(axis, size));
 
@@ -71,101 +191,5 @@ internal sealed partial class OnnxOps
             null,
             x
         );
-    }
-
-    private Value Pool(OnnxNode node, PoolKind kind)
-    {
-        var x = Spatial(node);
-        var sizes = SpatialSizes(x);
-        var window = Window.Of(node, node.Ints("kernel_shape") ?? throw node.Fault("lacks its kernel_shape"), sizes);
-        if (!kind.IsMaxPool && window.Dilation.Any(d => d != 1))
-            throw node.Fault("has dilations, which are supported for MaxPool only");
-
-        if (window.Begin.Concat(window.End).Zip([.. window.Extents, .. window.Extents]).Any(p => p.First >= p.Second))
-            throw node.Fault("has pads as wide as its window");
-
-        // libtorch pads at both ends alike and by half a kernel at most; anything else is spelled out.
-        var native = window.IsSymmetric && window.Begin.Zip(window.Kernel).All(pair => pair.First <= pair.Second / 2);
-        if (native)
-            return graph.Emit(
-                node.Output,
-                Build.Pool(kind, window.Kernel, window.Stride, window.Begin, window.Dilation, window.CeilMode),
-                t => Value.Meta([t[0].shape[0], t[0].shape[1], .. Places(window, t[0])], t[0].dtype),
-                x
-            );
-
-        var places = sizes.Select((size, axis) => window.Places(axis, size)).ToArray();
-        var overhang = sizes.Select((size, axis) => window.Overhang(axis, size)).ToArray();
-        GraphBuilder.RequireSensible(sizes.Select((size, axis) => size + window.Begin[axis] + overhang[axis]));
-        var none = new long[window.Rank];
-        Op Whole(PoolKind k) => Build.Pool(k, window.Kernel, window.Stride, none, window.Dilation, false);
-        Tensor Shape(IReadOnlyList<Tensor> t) => Value.Meta([t[0].shape[0], t[0].shape[1], .. places], t[0].dtype);
-        if (kind.IsMaxPool)
-            return graph.Emit(
-                node.Output,
-                Whole(kind),
-                Shape,
-                Padded(node, x, window.Begin, overhang, double.NegativeInfinity)
-            );
-
-        // The mean over what counts is the mean over the whole window, divided by the share of it that counts.
-        var counted = ((PoolKind.AveragePool)kind).countPadding;
-        var counts = ones([
-            1,
-            1,
-            .. counted ? sizes.Select((size, axis) => size + window.Begin[axis] + window.End[axis]) : sizes,
-        ]);
-        var rest = counted
-            ? Pads(none, overhang.Zip(window.End, (all, end) => all - end))
-            : Pads(window.Begin, overhang);
-        var mean = Whole(PoolKind.NewAveragePool(true));
-        var padding = Pads(window.Begin, overhang);
-        return graph.Pure(
-            node.Output,
-            node.Op,
-            t => Build.Apply(mean, [F.pad(t[0], padding)]) / t[1],
-            Shape,
-            x,
-            Value.Constant(graph.Unique(node.Output + "/share"), Build.Apply(mean, [F.pad(counts, rest)]))
-        );
-    }
-
-    // libtorch lists the last dimension's first.
-    private static long[] Pads(IEnumerable<long> begin, IEnumerable<long> end) =>
-        [.. begin.Zip(end, (b, e) => new[] { b, e }).Reverse().SelectMany(pair => pair)];
-
-    private Value Pad(OnnxNode node)
-    {
-        const long Most = 1 << 20;
-        var x = node.Input(0);
-        var given = node.Ints("pads", 1) ?? node.Ints("paddings") ?? throw node.Fault("lacks its pads");
-        var axes =
-            node.Ints("axes", 3)?.Select(axis => node.Axis(axis, x.Rank)).ToArray() ?? [.. Enumerable.Range(0, x.Rank)];
-        if (given.Length != 2 * axes.Length || given.Any(p => p is < -Most or > Most))
-            throw node.Fault($"has pads [{string.Join(", ", given)}] for {axes.Length} dimensions");
-        var pads = new long[2 * x.Rank];
-        for (var i = 0; i < axes.Length; i++)
-            (pads[2 * (x.Rank - 1 - axes[i])], pads[2 * (x.Rank - 1 - axes[i]) + 1]) = (
-                given[i],
-                given[i + axes.Length]
-            );
-        var value = node.Number("value", 2) ?? 0;
-        var mode = node.Text("mode", "constant") switch
-        {
-            "constant" => PaddingModes.Constant,
-            "reflect" => PaddingModes.Reflect,
-            "edge" => PaddingModes.Replicate,
-            var other => throw node.Fault($"has the unknown mode '{other}'"),
-        };
-        Tensor Filled(IReadOnlyList<Tensor> t) => F.pad(t[0], pads, PaddingModes.Constant, value);
-        if (mode == PaddingModes.Constant)
-            return graph.Pure(node.Output, node.Op, Filled, null, x);
-
-        // libtorch repeats what is in the spatial dimensions, all of them.
-        long[] spatial = x.Rank is >= 3 and <= 5 ? pads[..(2 * (x.Rank - 2))] : [];
-        var room = mode == PaddingModes.Reflect ? SpatialSizes(x).Min() - 1 : Most;
-        if (spatial.Length == 0 || pads[spatial.Length..].Any(p => p != 0) || spatial.Any(p => p < 0 || p > room))
-            throw node.Fault($"has pads [{string.Join(", ", given)}], which the mode does not take here");
-        return graph.Pure(node.Output, node.Op, t => F.pad(t[0], spatial, mode), Filled, x);
     }
 }

@@ -40,6 +40,7 @@ internal sealed class Value
         Name = name;
         First = first;
         Second = second;
+        Rank = (int)first.ndim;
     }
 
     /// <summary>Known numbers.</summary>
@@ -70,16 +71,17 @@ internal sealed class Value
 
     public bool IsConstant => ReferenceEquals(First, Second);
 
-    public int Rank => (int)First.ndim;
+    public int Rank { get; }
 
     public bool IsReal => First.is_floating_point();
 
     /// <summary>The same numbers under another name.</summary>
     public Value Named(string name) => new(name, First, Second) { Shape = Shape };
 
-    /// <summary>A tensor that has a shape and a type, but no numbers and no memory.</summary>
+    /// <summary>A tensor that has a shape and a type, but no numbers and no memory. Real numbers are float32, since a model
+    /// computes with all of them in one precision.</summary>
     public static Tensor Meta(IEnumerable<long> sizes, ScalarType type) =>
-        torch.empty([.. sizes], dtype: type, device: META);
+        torch.empty([.. sizes], dtype: type is ScalarType.Float64 ? ScalarType.Float32 : type, device: META);
 
     /// <summary>A tensor's shape and type without its numbers.</summary>
     public static Tensor Meta(Tensor t) => Meta(t.shape, t.dtype);

@@ -34,7 +34,7 @@ internal sealed record Window(long[] Kernel, long[] Stride, long[] Dilation, lon
     }
 
     /// <summary>Reads a node's attributes for an input with these spatial sizes.</summary>
-    public static Window Of(OnnxNode node, long[] kernel, long[] sizes)
+    public static Window Of(OnnxNode node, long[] kernel, long[] sizes, bool automatic = true)
     {
         long[] Each(string attribute, long otherwise, long least)
         {
@@ -56,6 +56,7 @@ internal sealed record Window(long[] Kernel, long[] Stride, long[] Dilation, lon
         var fixedSize = node.Text("auto_pad", "NOTSET") switch
         {
             "NOTSET" or "" => window,
+            _ when !automatic => window,
             "VALID" => window with { Begin = new long[kernel.Length], End = new long[kernel.Length] },
             "SAME_UPPER" => window.Same(sizes, upper: true),
             "SAME_LOWER" => window.Same(sizes, upper: false),
@@ -65,6 +66,40 @@ internal sealed record Window(long[] Kernel, long[] Stride, long[] Dilation, lon
             if (fixedSize.Extent(axis) > sizes[axis] + fixedSize.Begin[axis] + fixedSize.End[axis])
                 throw node.Fault($"has a window of {fixedSize.Extent(axis)} over an input of only {sizes[axis]}");
         return fixedSize;
+    }
+
+    /// <summary>The window of a transposed convolution, whose Begin and End are cut off its full result.</summary>
+    /// <param name="node">Holds the attributes.</param>
+    /// <param name="kernel">The spatial sizes of the weights.</param>
+    /// <param name="sizes">The spatial sizes of the input.</param>
+    /// <param name="surplus">What is added at the end of each dimension (output_padding).</param>
+    public static Window Transposed(OnnxNode node, long[] kernel, long[] sizes, out long[] surplus)
+    {
+        var automatic = node.Text("auto_pad", "NOTSET");
+        var asked = node.Ints("output_shape");
+        // Room for any kernel: whether a place overhangs does not matter here.
+        var window = Of(node, kernel, [.. kernel.Select((k, i) => i < sizes.Length ? Most : k)], automatic: false);
+        var more = node.Ints("output_padding") ?? new long[kernel.Length];
+        if (
+            kernel.Length != sizes.Length
+            || more.Length != kernel.Length
+            || more.Any(n => n is < 0 or > Most)
+            || asked is not null && (asked.Length < kernel.Length || asked.Any(n => n is < 1 or > Most))
+        )
+            throw node.Fault($"has an output_shape or an output_padding that is not {kernel.Length} sizes");
+        surplus = more;
+        if (asked is null && automatic is "NOTSET" or "" or "VALID")
+            return window;
+        asked = asked?[^kernel.Length..] ?? [.. sizes.Select((size, i) => size * window.Stride[i])];
+        var total = asked
+            .Select((size, i) => (sizes[i] - 1) * window.Stride[i] + more[i] + window.Extent(i) - size)
+            .ToArray();
+        if (total.Any(t => t < 0))
+            throw node.Fault($"should make [{string.Join(", ", asked)}], which its windows do not reach");
+        var half = total.Select(t => t / 2).ToArray();
+        var rest = total.Select(t => t - t / 2).ToArray();
+        var upper = automatic == "SAME_UPPER";
+        return window with { Begin = upper ? half : rest, End = upper ? rest : half };
     }
 
     // As many places as strides fit into the input, rounded up; an odd padding has its larger half at the end or the start.

@@ -1,0 +1,157 @@
+using System;
+using System.Linq;
+using Attribution.Core;
+using TorchSharp;
+using static TorchSharp.torch;
+using F = TorchSharp.torch.nn.functional;
+
+namespace Attribution.Onnx;
+
+// What brings numbers to a common scale.
+internal sealed partial class OnnxOps
+{
+    private Value? Norms(OnnxNode node) =>
+        node.Op switch
+        {
+            "BatchNormalization" => BatchNormalization(node),
+            "InstanceNormalization" => GroupNorm(node, node.Input(0).First.shape[1], false),
+            "GroupNormalization" => GroupNorm(node, node.Int("num_groups", 0), node.Opset < 21),
+            "LayerNormalization" => LayerNormalization(node),
+            "LRN" => Lrn(node),
+            "LpNormalization" => LpNormalization(node),
+            "MeanVarianceNormalization" => MeanVariance(node),
+            _ => null,
+        };
+
+    private Value BatchNormalization(OnnxNode node)
+    {
+        RequireReal(node);
+        var x = node.Input(0);
+        if (x.Rank is < 2 or > 5 || x.Shape is not (null or { Axis: 0 }) || node.Int("training_mode", 0) != 0)
+            throw node.Fault("is supported for batch × channels × … outside training only");
+        var channels = x.First.shape[1];
+        Tensor Row(int i) => RealConstant(node, i, channels);
+        var op = Build.BatchNorm(Row(3), Row(4), Row(1), Row(2), node.Float("epsilon", 1e-5));
+        return graph.Emit(node.Output, op, t => Value.Meta(t[0]), x);
+    }
+
+    // Channels are normalised in groups; before version 21 of ONNX a group had one scale and one shift.
+    private Value GroupNorm(OnnxNode node, long groups, bool isPerGroup)
+    {
+        RequireReal(node);
+        var x = node.Input(0);
+        var channels = x.Rank > 1 ? x.First.shape[1] : 0;
+        if (x.Rank < 3 || x.Shape is not (null or { Axis: 0 }) || groups < 1 || channels % groups != 0)
+            throw node.Fault(
+                $"is supported for batch × channels × …, channels in equal groups, not {groups} of {channels}"
+            );
+        var epsilon = node.Float("epsilon", 1e-5);
+        Value Row(int i, string name)
+        {
+            var numbers = RealConstant(node, i, isPerGroup ? groups : channels);
+            return Helper(node, name, isPerGroup ? numbers.repeat_interleave(channels / groups) : numbers);
+        }
+        return graph.Pure(
+            node.Output,
+            node.Op,
+            t => F.group_norm(t[0], groups, t[1], t[2], epsilon),
+            t => Value.Meta(t[0]),
+            x,
+            Row(1, "scale"),
+            Row(2, "shift")
+        );
+    }
+
+    private Value LayerNormalization(OnnxNode node)
+    {
+        RequireReal(node);
+        var x = node.Input(0);
+        var axis = node.Axis(node.Int("axis", -1), x.Rank);
+        RequireApart(node, x, Enumerable.Range(axis, x.Rank - axis));
+        var epsilon = node.Float("epsilon", 1e-5);
+        var sizes = x.First.shape[axis..];
+        foreach (var row in node.Given.Skip(1))
+            if (!Broadcast(sizes, row.First.shape).SequenceEqual(sizes))
+                throw node.Fault($"takes '{row.Name}', which should be {string.Join("×", sizes)} numbers");
+        return graph.Pure(
+            node.Output,
+            node.Op,
+            t =>
+            {
+                var scaled = F.layer_norm(t[0], sizes, null, null, epsilon) * t[1];
+                return t.Count > 2 ? scaled + t[2] : scaled;
+            },
+            t => Value.Meta(t[0]),
+            [.. node.Given]
+        );
+    }
+
+    // Each number is divided by what its channel's neighbours sum up to.
+    private Value Lrn(OnnxNode node)
+    {
+        RequireReal(node);
+        var x = node.Input(0);
+        var size = node.Int("size", 1);
+        if (x.Rank < 3 || x.Shape is not (null or { Axis: 0 }) || size < 1 || size > 2 * x.First.shape[1])
+            throw node.Fault(
+                $"is supported for batch × channels × …, with no more than twice as many neighbours ({size})"
+            );
+        var before = (size - 1) / 2;
+        long[] pads = [.. Enumerable.Repeat(0L, 2 * (x.Rank - 2)), before, size - 1 - before];
+        Scalar alpha = node.Float("alpha", 1e-4) / size,
+            beta = node.Float("beta", 0.75),
+            bias = node.Float("bias", 1);
+        return graph.Pure(
+            node.Output,
+            node.Op,
+            t => t[0] / F.pad(t[0].square(), pads).unfold(1, size, 1).sum(-1).mul(alpha).add(bias).pow(beta),
+            t => Value.Meta(t[0]),
+            x
+        );
+    }
+
+    private Value LpNormalization(OnnxNode node)
+    {
+        RequireReal(node);
+        var x = node.Input(0);
+        var axis = node.Axis(node.Int("axis", -1), x.Rank);
+        RequireApart(node, x, axis);
+        var isEuclidean = node.Int("p", 2) == 2;
+        Tensor Norm(Tensor t) => isEuclidean ? Root(t.square().sum(axis, true), Half) : t.abs().sum(axis, true);
+        // What is zero stays zero.
+        return Elementwise(
+            node,
+            t =>
+            {
+                var norm = Norm(t);
+                return t / (norm + norm.eq(Zero));
+            }
+        );
+    }
+
+    // Sums of powers to a power below one. Where all that is summed is zero, its derivative is taken to be zero too.
+    private static Tensor Root(Tensor sums, Scalar power)
+    {
+        var none = sums.eq(Zero);
+        return (sums + none).pow(power) - none.to(sums.dtype);
+    }
+
+    private Value MeanVariance(OnnxNode node)
+    {
+        RequireReal(node);
+        const double Epsilon = 1e-9;
+        var x = node.Input(0);
+        var axes = (node.Ints("axes") ?? [0, 2, 3]).Select(axis => node.Axis(axis, x.Rank)).ToArray();
+        RequireApart(node, x, axes);
+        Scalar epsilon = Epsilon;
+        long[] over = [.. axes.Select(axis => (long)axis)];
+        return Elementwise(
+            node,
+            t =>
+            {
+                var centred = t - t.mean(over, true);
+                return centred / Root(centred.square().mean(over, true), Half).add(epsilon);
+            }
+        );
+    }
+}
