@@ -118,8 +118,13 @@ public sealed class Model : IDisposable
     public static Model LoadOnnx(string path, Preprocessing? preprocessing = null) =>
         Loaded(Onnx.OnnxReader.Read(path, preprocessing));
 
-    private static Model Loaded(LoadedModel loaded) =>
-        new(ModelModule.toDevice(CPU, ModelModule.defaultPrecision(loaded.Core), loaded.Core), loaded.Notes);
+    private static Model Loaded(LoadedModel loaded)
+    {
+        var placed = ModelModule.toDevice(CPU, ModelModule.defaultPrecision(loaded.Core), loaded.Core);
+        // What stayed as it was is the placed model's by now.
+        ModelModule.dispose(loaded.Core);
+        return new(placed, loaded.Notes);
+    }
 
     /// <summary>The logits (n×k) of images.</summary>
     /// <param name="x">Instances: n×c×h×w, 0-255.</param>
@@ -139,8 +144,8 @@ public sealed class Model : IDisposable
     }
 
     /// <summary>
-    /// The model on another device or in another precision. Weights that stay as they are, are shared: dispose of neither
-    /// model before both are done with.
+    /// The model on another device or in another precision. Weights that stay as they are, are shared, and freed when both
+    /// models are disposed of.
     /// </summary>
     /// <param name="device">Such as <c>torch.CPU</c> or <c>torch.CUDA</c>.</param>
     /// <param name="precision">The numbers that it computes in; images and results stay as they are.</param>

@@ -93,7 +93,8 @@ module Inputs =
                 if device.IsNone && numbers.IsNone then
                     model
                 else
-                    model.To(place, defaultArg numbers model.Precision)
+                    use loaded = model
+                    loaded.To(place, defaultArg numbers model.Precision)
 
             memory |> Option.fold (fun (model: Model) bytes -> model.Within bytes) model
 

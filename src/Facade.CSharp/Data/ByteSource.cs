@@ -1,20 +1,22 @@
 using System;
 using System.IO;
-using ICSharpCode.SharpZipLib.Checksum;
+using System.IO.Hashing;
 
 namespace Attribution;
 
 /// <summary>The bytes of one file or zip member: how many are left of those declared, and the checksum so far.</summary>
 internal sealed class ByteSource(Stream stream, long length)
 {
-    private readonly byte[] block = new byte[(int)Math.Clamp(length, 0, 1 << 18)];
+    // Small enough that what was just read is still in the cache when it is summed.
+    private const int BlockLength = 1 << 18;
+
     private readonly Crc32 checksum = new();
 
     /// <summary>The number of bytes not yet read.</summary>
     public long Remaining { get; private set; } = length;
 
     /// <summary>The CRC-32 of the bytes read.</summary>
-    public uint Checksum => (uint)checksum.Value;
+    public uint Checksum => checksum.GetCurrentHashAsUInt32();
 
     /// <summary>The next bytes.</summary>
     public byte[] Take(int count)
@@ -31,10 +33,9 @@ internal sealed class ByteSource(Stream stream, long length)
     {
         while (!target.IsEmpty)
         {
-            var next = block.AsSpan(0, Math.Min(block.Length, target.Length));
+            var next = target[..Math.Min(BlockLength, target.Length)];
             stream.ReadExactly(next);
-            checksum.Update(new ArraySegment<byte>(block, 0, next.Length));
-            next.CopyTo(target);
+            checksum.Append(next);
             target = target[next.Length..];
             Remaining -= next.Length;
         }
