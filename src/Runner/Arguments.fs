@@ -139,6 +139,8 @@ type QuantitiesSpec =
     | EachMargin
 
 type Arguments = {
+    /// The words after the command's name.
+    Words: string list
     Given: Arg list
     Stop: CancellationToken
 }

@@ -54,16 +54,16 @@ let private peak () =
 
 /// This program again, with other arguments: its output, and the seconds that it took.
 let private again (environment: (string * string) list) (argv: string list) =
-    let self = Assembly.GetEntryAssembly().Location
+    let self = Assembly.GetExecutingAssembly()
+    let isDotnet = Path.GetFileNameWithoutExtension Environment.ProcessPath = "dotnet"
 
     let start =
-        ProcessStartInfo(Environment.ProcessPath, RedirectStandardOutput = true, RedirectStandardError = true)
-
-    // The process is dotnet with a library, or a program of its own.
-    if Path.GetFileNameWithoutExtension Environment.ProcessPath = "dotnet" then
-        start.ArgumentList.Add self
-
-    List.iter start.ArgumentList.Add argv
+        ProcessStartInfo(
+            (if isDotnet then Environment.ProcessPath else "dotnet"),
+            self.Location :: argv,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true
+        )
 
     for name, value in environment do
         start.Environment[name] <- value
@@ -80,9 +80,10 @@ let private again (environment: (string * string) list) (argv: string list) =
     output, clock.Elapsed.TotalSeconds
 
 /// A part of the benchmark in a process of its own.
-let private part environment name (extra: string list) : Findings =
-    let argv = Environment.GetCommandLineArgs() |> List.ofArray |> List.tail
-    let output, _ = again environment (argv @ [ "--part"; name ] @ extra)
+let private part arguments environment name (extra: string list) : Findings =
+    let output, _ =
+        again environment ("bench" :: arguments.Words @ [ "--part"; name ] @ extra)
+
     // The model's notes come first.
     JsonSerializer.Deserialize<Findings>(output.TrimEnd().Split('\n') |> Array.last)
 
@@ -96,7 +97,7 @@ let private number (format: string) (value: float) =
 
 /// What is measured of whole processes.
 let private processes arguments (benchmark: Benchmark) (result: BenchmarkResult) = [
-    let stock = part [ "ATTRIBUTION_ALLOCATOR", "default" ] "stock" []
+    let stock = part arguments [ "ATTRIBUTION_ALLOCATOR", "default" ] "stock" []
 
     for s in stock.Measurements do
         let engine = result.Measurements |> Seq.find (fun m -> m.Name = s.Name)
@@ -107,7 +108,7 @@ let private processes arguments (benchmark: Benchmark) (result: BenchmarkResult)
 
     if OperatingSystem.IsLinux() then
         let memory = defaultArg (Arguments.memory arguments) halfOfDefault
-        let beyond = part [] "memory" [ "--memory"; $"{memory}B" ]
+        let beyond = part arguments [] "memory" [ "--memory"; $"{memory}B" ]
         let gigabytes bytes = float bytes / 2. ** 30.
         let weights = number "0.00" (gigabytes benchmark.WeightBytes)
 

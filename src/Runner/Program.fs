@@ -69,7 +69,12 @@ let private execute (command: Command) argv =
     try
         match Arguments.parse command argv with
         | None -> Terminal.say (Arguments.usage command)
-        | Some given -> command.Run { Given = given; Stop = stop.Token }
+        | Some given ->
+            command.Run {
+                Words = List.ofArray argv
+                Given = given
+                Stop = stop.Token
+            }
 
         0
     with

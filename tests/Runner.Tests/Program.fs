@@ -17,6 +17,7 @@ let main arguments =
             PreprocessingTests.tests
             ExpertsTests.tests
             EvaluateTests.tests
+            SpeedTests.tests
             BadInputTests.tests
             ReportTests.tests
             PageTests.tests
