@@ -41,7 +41,7 @@ internal static class Vgg16
     public static void WriteRandom(string path, long seed)
     {
         using var scope = NewDisposeScope();
-        using var writer = new NpzWriter(path);
+        using var writer = new NpzWriter(path, compress: false);
         foreach (var (name, values) in RandomArrays(seed))
             writer.Add(name, values);
         writer.Commit();
