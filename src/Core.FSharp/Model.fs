@@ -65,7 +65,7 @@ type Model = {
 [<RequireQualifiedAccess>]
 module Model =
     [<Literal>]
-    let private MostInstances = 256L
+    let private MostInstances = 128L
 
     // Half of what is free; more than 4 GiB makes no pass faster, only its memory slower to get.
     let private defaultMemory () =

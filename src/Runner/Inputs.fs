@@ -14,7 +14,7 @@ type Inputs = {
     /// All images, and those that --indices and --ids select.
     All: ImageSet
     Selected: ImageSet
-    /// The selected ones, with what is known of them.
+    /// The selected ones, with what is known of them, if they are not too many to keep it.
     Instances: Instances
     /// The position among all of each selected image.
     Positions: int[]
@@ -251,6 +251,25 @@ module Inputs =
         | [] -> [| 0 .. images.Count - 1 |]
         | some -> some |> List.distinct |> Array.ofList
 
+    // A thousand logits of so many images are 80 MB.
+    [<Literal>]
+    let private MostRemembered = 10_000
+
+    let private remembered count (instances: Instances) =
+        if count <= MostRemembered then
+            instances.Remembered()
+        else
+            instances
+
+    /// Some of the selected images, in memory, with what is known of them; a large set forgets them afterwards.
+    let part inputs start (x: TorchSharp.torch.Tensor) : Instances =
+        let part = inputs.Instances.Part(start, x)
+
+        if inputs.Selected.Count > MostRemembered then
+            part.Remembered()
+        else
+            part
+
     let load arguments : Inputs =
         let names =
             arguments
@@ -288,7 +307,7 @@ module Inputs =
                     Source = source
                     All = all
                     Selected = selected
-                    Instances = (Instances.op_Implicit selected).Remembered()
+                    Instances = remembered selected.Count (Instances.op_Implicit selected)
                     Positions = positions
                     Names = Option.defaultValue unnamed names
                     Classes = classes

@@ -267,7 +267,7 @@ module Methods =
                     Start = start
                     Images = part
                     X = x
-                    Instances = inputs.Instances.Part(start, x)
+                    Instances = Inputs.part inputs start x
                 })
 
     /// The methods of these names, and the expert where one is needed. The expert is found over all images: the selection

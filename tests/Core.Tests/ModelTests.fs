@@ -196,7 +196,7 @@ let private passes =
 
             rejects<OperationCanceledException> (fun () -> Model.logits stopping x) "stopped")
 
-        example "the batch grows with the memory, between one instance and 256, and counting runs no pass" (fun () ->
+        example "the batch grows with the memory, between one instance and 128, and counting runs no pass" (fun () ->
             let model = {
                 Plain.model (Plain.random (Random 1) 24 6 4 0.) with
                     OnPass = fun _ -> failtest "a pass"
@@ -208,7 +208,7 @@ let private passes =
                 Model.batchSize Gradient (batching (Memory bytes) model) x
 
             Expect.equal (size 0L) 1 "no memory"
-            Expect.equal (size Int64.MaxValue) 256 "all memory"
+            Expect.equal (size Int64.MaxValue) 128 "all memory"
             Expect.isGreaterThan (size 20_000L) (size 5_000L) "more memory"
             Expect.equal (Model.batchSize Gradient (batching (Fixed 5) model) x) 5 "fixed"
 

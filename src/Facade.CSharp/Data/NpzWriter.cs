@@ -21,7 +21,7 @@ public sealed class NpzWriter : IDisposable
     /// <summary>Opens a draft beside the target, whose folder is made where it is missing.</summary>
     /// <param name="path">The target.</param>
     /// <param name="compress">Whether arrays are compressed, as <c>numpy.savez_compressed</c> does, or stored as
-    /// <c>numpy.savez</c> does: weights hardly shrink, and are read five times faster.</param>
+    /// <c>numpy.savez</c> does: weights hardly shrink, and are read much faster.</param>
     /// <exception cref="AttributionException">The folder cannot be made or written.</exception>
     public NpzWriter(string path, bool compress = true)
     {
