@@ -79,6 +79,7 @@ type Interop private () =
     static member Survey
         (
             interests: Interest seq,
+            units: Units,
             layers: string seq,
             model: Model,
             instances: Instances,
@@ -88,7 +89,7 @@ type Interop private () =
             if not (isNull observe) then
                 observe.Invoke(layer, batch, values)
 
-        Influence.survey observe (Array.ofSeq interests) (List.ofSeq layers) model instances
+        Influence.survey observe (Array.ofSeq interests) units (List.ofSeq layers) model instances
 
     /// The target with outputs of its instances that are known, or will be.
     [<Extension>]

@@ -6,6 +6,39 @@ open System.Collections.Generic
 open Attribution
 open TorchSharp
 
+/// How a layer's values (n×…) are read as its units (n×units).
+[<RequireQualifiedAccess>]
+type Units =
+    /// ChannelSum where the layer has channels of several positions (n×c×h×w), Each elsewhere.
+    | Auto
+    /// A unit is one number of the layer, by its row-major position.
+    | Each
+    /// A unit is a channel, the first dimension after the instances: the sum over its positions.
+    | ChannelSum
+    /// The maximum over them.
+    | ChannelMax
+
+[<RequireQualifiedAccess>]
+module Units =
+    /// <summary>The units of values: n×… → n×units.</summary>
+    let read (units: Units) (values: Tensor) : Tensor =
+        let rows = values.shape[0]
+
+        match units with
+        | Units.ChannelSum when values.ndim > 2L -> values.sum [| 2L .. values.ndim - 1L |]
+        | Units.ChannelMax when values.ndim > 2L ->
+            // One position passes the gradient on, where amax would share it between equals.
+            let struct (largest, _) = (values.flatten 2L).max 2L
+            largest
+        | _ -> values.reshape (rows, -1L)
+
+    /// The influence of units, of that of each number of the layer (…): a channel's is the sum of its positions'.
+    let internal influence (units: Units) (each: Tensor) : Tensor =
+        match units with
+        | Units.ChannelSum
+        | Units.ChannelMax when each.ndim > 1L -> each.sum [| 1L .. each.ndim - 1L |]
+        | _ -> each
+
 /// A network cut at a layer: f = g ∘ h.
 [<NoComparison; NoEquality>]
 type Slice = {
@@ -271,14 +304,49 @@ module Model =
             G = fun past z -> Scope.run (fun () -> cuts.G past [ z ] |> fst)
         }
 
-    /// <summary>The values of a layer: instances (n×…) → n×units, flattened in row-major order.</summary>
+    /// Which dimension of a value of so many dimensions holds channels, as far as the graph tells.
+    let rec private channels (graph: Graph) (dimensions: int) (layer: string) : int option =
+        let node = graph.Nodes |> Array.find (fun node -> node.Name = layer)
+
+        match node.Op with
+        | Input
+        | Convolution _
+        | BatchNorm _
+        | Pool _
+        | GlobalPool _ -> Some 1
+        | Linear _
+        | MatMul -> Some(dimensions - 1)
+        | Permute order ->
+            channels graph dimensions node.Inputs.Head
+            |> Option.map (fun axis -> Array.IndexOf(order, int64 axis))
+        | Constant _
+        | Flatten
+        | Reshape _ -> None
+        | _ ->
+            let isComputed name =
+                graph.Nodes |> Array.exists (fun n -> n.Name = name && not n.Op.IsConstant)
+
+            node.Inputs
+            |> List.tryFind isComputed
+            |> Option.bind (channels graph dimensions)
+
+    /// What Auto stands for at a layer whose values have that shape (n×…); any other reading is itself.
+    let reading (units: Units) (layer: string) (model: Model) (shape: int64[]) : Units =
+        let hasPositions = shape.Length > 3 && Array.fold (*) 1L shape[2..] > 1L
+
+        match units with
+        | Units.Auto when hasPositions && channels model.Graph shape.Length layer = Some 1 -> Units.ChannelSum
+        | Units.Auto -> Units.Each
+        | chosen -> chosen
+
+    /// <summary>The units of a layer: instances (n×…) → n×units.</summary>
     /// <exception cref="T:System.ArgumentException">The model has no such layer.</exception>
-    let units (layer: string) (model: Model) (x: Tensor) : Tensor =
+    let units (units: Units) (layer: string) (model: Model) (x: Tensor) : Tensor =
         requireLayer layer model
 
         Scope.run (fun () ->
             let z = (valuesOf model [ layer ] x).Head |> Tensor.readable
-            z.reshape (x.shape[0], -1L))
+            Units.read (reading units layer model z.shape) z)
 
     let private blank (model: Model) =
         model.InputShape

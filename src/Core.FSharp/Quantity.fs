@@ -144,10 +144,10 @@ module Target =
     let ofQuantity (quantity: Quantity) (model: Model) : Target =
         ofOutput (Model.logits model) quantity model
 
-    /// <summary>The value of a unit of a layer, by its row-major position in the layer. No op above the layer runs.</summary>
-    let ofUnit (layer: string) (unit: int) (model: Model) : Target =
+    /// <summary>The value of a unit of a layer, by its position among them. No op above the layer runs.</summary>
+    let ofUnit (units: Units) (layer: string) (unit: int) (model: Model) : Target =
         let value x =
-            let values = Model.units layer model x
+            let values = Model.units units layer model x
 
             if unit < 0 || int64 unit >= values.shape[1] then
                 raise (

@@ -25,10 +25,22 @@ public enum Precision
 /// <param name="Name">The name to ask for it by.</param>
 /// <param name="Operation">What computes it, for people.</param>
 /// <param name="Shape">The shape of one instance's values; empty where the model's input shape is unknown.</param>
-public sealed record Layer(string Name, string Operation, IReadOnlyList<long> Shape)
+/// <param name="Reading">What a unit of it is where nobody says; see <see cref="Units.Auto"/>.</param>
+/// <param name="Aliases">Other names to ask for it by: the path of the module that an ONNX file was exported from, its node's name.</param>
+/// <param name="Note">Why one may want to cut there: "dense", "last convolution", "default cut", or several of them; else
+/// empty.</param>
+public sealed record Layer(
+    string Name,
+    string Operation,
+    IReadOnlyList<long> Shape,
+    Units Reading,
+    IReadOnlyList<string> Aliases,
+    string Note
+)
 {
-    /// <summary>The number of units.</summary>
-    public long Units => Shape.Aggregate(1L, (product, size) => product * size);
+    /// <summary>The number of units: channels where <see cref="Reading"/> says so.</summary>
+    public long Units =>
+        Reading == Attribution.Units.ChannelSum ? Shape[0] : Shape.Aggregate(1L, (product, size) => product * size);
 }
 
 /// <summary>
@@ -40,11 +52,18 @@ public sealed class Model : IDisposable
     private const string CoarseNote =
         "The model computes in bfloat16, which keeps 8 bits of a number: maps and scores differ from float32's.";
 
-    private Model(Core.Model core, IReadOnlyList<string> notes)
+    private readonly IReadOnlyList<(string Name, string Layer)> aliases;
+
+    private Model(
+        Core.Model core,
+        IReadOnlyList<string> notes,
+        IReadOnlyList<(string Name, string Layer)>? aliases = null
+    )
     {
         Core = core;
         Notes = notes;
         Layers = [.. ModelModule.layers(core)];
+        this.aliases = aliases ?? [];
     }
 
     internal Core.Model Core { get; }
@@ -109,7 +128,8 @@ public sealed class Model : IDisposable
     /// <summary>VGG16 in its original shapes (3×224×224, 1000 classes) with random weights: for measuring time.</summary>
     public static Model RandomVgg16(long seed = 1) => Loaded(Vgg16.Random(seed));
 
-    /// <summary>A classifier from an ONNX file; every intermediate tensor is a layer under its ONNX name.</summary>
+    /// <summary>A classifier from an ONNX file; every intermediate tensor is a layer under its ONNX name. Its node's name, and
+    /// the path of the module that it was exported from, where its names tell, name it too.</summary>
     /// <param name="path">The file.</param>
     /// <param name="preprocessing">What is done to images (0-255) before the file's own first step. What it leaves out is
     /// taken from the file's metadata (attribution.scale, .mean, .std and .channel_order; Image.NominalPixelRange and
@@ -123,7 +143,7 @@ public sealed class Model : IDisposable
         var placed = ModelModule.toDevice(CPU, ModelModule.defaultPrecision(loaded.Core), loaded.Core);
         // What stayed as it was is the placed model's by now.
         ModelModule.dispose(loaded.Core);
-        return new(placed, loaded.Notes);
+        return new(placed, loaded.Notes, loaded.Aliases);
     }
 
     /// <summary>The logits (n×k) of images.</summary>
@@ -161,7 +181,7 @@ public sealed class Model : IDisposable
             _ => ScalarType.Float32,
         };
         string[] coarse = precision == Precision.BFloat16 ? [CoarseNote] : [];
-        return new(ModelModule.toDevice(device, type, Core), [.. Notes.Except([CoarseNote]), .. coarse]);
+        return new(ModelModule.toDevice(device, type, Core), [.. Notes.Except([CoarseNote]), .. coarse], aliases);
     }
 
     /// <inheritdoc cref="To(Device, Precision)"/>
@@ -183,7 +203,7 @@ public sealed class Model : IDisposable
     public Model Within(long bytes)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(bytes, 1);
-        return new(Core.Within(bytes), Notes);
+        return new(Core.Within(bytes), Notes, aliases);
     }
 
     private static void RequireCuda(bool isAsked)
@@ -194,18 +214,35 @@ public sealed class Model : IDisposable
             );
     }
 
-    /// <summary>Name, operation and shape of every layer.</summary>
-    public IReadOnlyList<Layer> Describe() =>
-        [.. ModelModule.describe(Core).Select(layer => new Layer(layer.Item1, layer.Item2, layer.Item3))];
+    /// <summary>What there is to know of every layer.</summary>
+    public IReadOnlyList<Layer> Describe()
+    {
+        var notes = Cuts.Notes(this);
+        var also = aliases.ToLookup(alias => alias.Layer, alias => alias.Name);
+        return
+        [
+            .. from layer in ModelModule.describe(Core)
+            let name = layer.Item1
+            let reading = ModelModule.reading(Attribution.Core.Units.Auto, name, Core, [1, .. layer.Item3])
+            select new Layer(
+                name,
+                layer.Item2,
+                layer.Item3,
+                reading.FromCore(),
+                [.. also[name]],
+                string.Join(", ", notes[name])
+            ),
+        ];
+    }
 
-    /// <summary>Requires a layer.</summary>
+    /// <summary>The name of a layer that is asked for by its name or another.</summary>
     /// <exception cref="AttributionException">There is none of the name; the message offers the closest ones.</exception>
     internal string RequireLayer(string layer) =>
-        Layers.Contains(layer)
-            ? layer
-            : throw new AttributionException(
-                $"The model has no layer '{layer}': did you mean {string.Join(", ", Closest.Names(layer, Layers, 3).Select(name => $"'{name}'"))}?"
-            );
+        Layers.Contains(layer) ? layer
+        : aliases.FirstOrDefault(alias => alias.Name == layer).Layer is { } name ? name
+        : throw new AttributionException(
+            $"The model has no layer '{layer}': did you mean {string.Join(", ", Closest.Names(layer, Layers.Concat(aliases.Select(alias => alias.Name)), 3).Select(name => $"'{name}'"))}?"
+        );
 
     /// <summary>The core's model, set to work: batches of a size, reports of progress, and an ear for cancellation.</summary>
     internal Core.Model Working(

@@ -25,6 +25,7 @@ type Arg =
     | Methods of method: string list
     | Metrics of metric: string list
     | Layer of name: string
+    | Units of reading: string
     | Quantity of quantity: string
     | Distribution of distribution: string
     | Baseline of baseline: string
@@ -71,6 +72,8 @@ type Arg =
             | Metrics _ -> "average-drop, necessity-ordering: one or both."
             | Layer _ ->
                 "where the model is cut (see 'attribution layers'); without it, before the last hidden activation."
+            | Units _ ->
+                "what a unit of the layer is: each (one number), channel-sum or channel-max (over a channel's positions), or auto (the default): channel-sum for convolutional layers, each for others."
             | Quantity _ ->
                 "what is explained: predicted (the default), true, class:K, or margin:A,B. For experts also classes and margins: every class that has images, and every pair of them, both ways."
             | Distribution _ ->
@@ -219,6 +222,21 @@ module Arguments =
 
     /// The last --layer.
     let layer = layers >> List.tryLast
+
+    /// What a unit of a layer is.
+    let units arguments =
+        match
+            arguments
+            |> tryPick (function
+                | Arg.Units reading -> Some reading
+                | _ -> None)
+        with
+        | None
+        | Some "auto" -> Units.Auto
+        | Some "each" -> Units.Each
+        | Some "channel-sum" -> Units.ChannelSum
+        | Some "channel-max" -> Units.ChannelMax
+        | Some other -> wrong $"--units takes auto, each, channel-sum or channel-max, and not '{other}'."
 
     let multiply arguments =
         not (List.contains Arg.No_Multiply arguments.Given)

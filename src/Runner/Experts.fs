@@ -10,15 +10,15 @@ let private number (format: string) (value: float) =
 let private percent share = number "0.0" (100. * share) + " %"
 
 let private show (inputs: Inputs) (expert: ExpertSummary) =
-    Terminal.table $"Influence of layer {expert.Layer} on {expert.Quantity}" 0 [ "unit"; "influence" ] [
+    Terminal.table $"Influence of layer {expert.Layer} on {expert.Quantity}" 0 [ expert.Noun; "influence" ] [
         for unit in expert.Top -> [ string unit.Unit; number "G6" unit.Influence ]
     ]
 
     Terminal.say
-        $"The expert is unit {expert.Expert}, active on {percent expert.ActiveShare} of the {expert.Instances} images of its distribution ({expert.Distribution})."
+        $"The expert is {Methods.unit expert}, active on {percent expert.ActiveShare} of the {expert.Instances} images of its distribution ({expert.Distribution})."
 
     if expert.Classes.Count > 0 then
-        Terminal.table $"How often unit {expert.Expert} is active" 1 [ "class"; "number"; "images"; "active" ] [
+        Terminal.table $"How often {Methods.unit expert} is active" 1 [ "class"; "number"; "images"; "active" ] [
             for c in expert.Classes ->
                 [
                     inputs.Names[int c.Class]
@@ -54,7 +54,7 @@ let private list (inputs: Inputs) (experts: ExpertSummary list) =
                 e.Layer
                 e.Quantity
                 e.Distribution
-                string e.Expert
+                Methods.unit e
                 number "G6" e.Top[0].Influence
                 percent e.ActiveShare
                 match Option.ofObj e.Selectivity with

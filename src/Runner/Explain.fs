@@ -134,7 +134,7 @@ let private notes (images: ImageSet) (expert: ExpertSummary option) (findings: F
             let why =
                 match expert with
                 | Some expert when method.Name = "influence-directed" && not (isNull expert.Remedy) ->
-                    $", where unit {expert.Expert} is held at 0 (for a map of them, {Methods.remedy expert})"
+                    $", where {Methods.unit expert} is held at 0 (for a map of them, {Methods.remedy expert})"
                 | _ -> ""
 
             $"The map of {method.Name} is zero everywhere for {empty.Count} of {images.Count} images{why}; summary.json lists them."

@@ -7,14 +7,28 @@ let private run arguments =
     let _, model = Inputs.model arguments
     use model = model
 
-    model.Describe()
+    let layers = model.Describe()
+    let haveAliases = layers |> Seq.exists (fun layer -> layer.Aliases.Count > 0)
+
+    layers
     |> Seq.map (fun layer -> [
         layer.Name
+        if haveAliases then
+            Seq.tryHead layer.Aliases |> Option.defaultValue ""
         layer.Operation
+        layer.Note
         String.Join("×", layer.Shape)
         if layer.Shape.Count > 0 then string layer.Units else ""
     ])
-    |> Terminal.table "" 2 [ "layer"; "operation"; "shape"; "units" ]
+    |> Terminal.table "" (if haveAliases then 4 else 3) [
+        "layer"
+        if haveAliases then
+            "or"
+        "operation"
+        "note"
+        "shape"
+        "units"
+    ]
 
 let command = {
     Name = "layers"

@@ -30,7 +30,7 @@ type Method = {
 module Methods =
     let known = [ "saliency"; "integrated-gradients"; "influence-directed" ]
 
-    let expertOptions = [ "--layer"; "--quantity"; "--distribution" ]
+    let expertOptions = [ "--layer"; "--units"; "--quantity"; "--distribution" ]
 
     let options =
         expertOptions
@@ -71,6 +71,8 @@ module Methods =
 
     /// The answers to questions about these images.
     let private answers arguments (inputs: Inputs) (images: ImageSet) (layers: string list) questions top =
+        let units = Arguments.units arguments
+
         let position i =
             if obj.ReferenceEquals(images, inputs.Selected) then
                 inputs.Positions[i]
@@ -87,7 +89,8 @@ module Methods =
                     top,
                     Arguments.batchSize arguments,
                     Terminal.part report 0. 1.,
-                    arguments.Stop
+                    arguments.Stop,
+                    units
                 )))
 
     /// The experts that the arguments ask for among the selected images: for each layer, quantity and distribution.
@@ -120,6 +123,9 @@ module Methods =
 
         (answers arguments inputs inputs.All [ List.last (layers arguments inputs) ] [ asked ] 10)[0]
 
+    /// "unit 12", "channel 12".
+    let unit (expert: ExpertSummary) = $"{expert.Noun} {expert.Expert}"
+
     /// Where to cut instead of after an activation.
     let remedy (expert: ExpertSummary) =
         match expert.Remedy with
@@ -130,7 +136,7 @@ module Methods =
     let warning (expert: ExpertSummary) =
         if expert.IsDead then
             Some
-                $"Unit {expert.Expert} of layer '{expert.Layer}' is a dead expert: it has the most influence, but is active on no image of its distribution ({expert.Instances} images); {remedy expert}."
+                $"{Terminal.capital (unit expert)} of layer '{expert.Layer}' is a dead expert: it has the most influence, but is active on no image of its distribution ({expert.Instances} images); {remedy expert}."
         else
             None
 
@@ -231,12 +237,14 @@ module Methods =
 
     let private influenceDirected arguments (inputs: Inputs) (expert: ExpertSummary) =
         let multiply = Arguments.multiply arguments
-        let explain = InflDirected(inputs.Model, expert.Layer, Quantity.Predicted)
+
+        let explain =
+            InflDirected(inputs.Model, expert.Layer, Quantity.Predicted, expert.Units)
 
         {
             Name = "influence-directed"
             Description =
-                $"unit {expert.Expert} of layer {expert.Layer} · quantity {expert.Quantity} · distribution {expert.Distribution}{alone multiply}"
+                $"{unit expert} of layer {expert.Layer} · quantity {expert.Quantity} · distribution {expert.Distribution}{alone multiply}"
             Passes = 3.
             Attribute =
                 fun part progress ->

@@ -85,6 +85,7 @@ let private options arguments (inputs: Inputs) =
              | Some text -> Array.ofList (Arguments.integers "--figures" text)
              | None -> null),
         Layer = Option.toObj (Arguments.layer arguments),
+        Units = Arguments.units arguments,
         DropClass =
             (match
                 arguments
@@ -153,6 +154,7 @@ let command = {
             "--related"
             "--figures"
             "--layer"
+            "--units"
             "--drop-class"
             "--pixels-per-step"
             "--seed"

@@ -281,9 +281,9 @@ module ReportPage =
             [
                 "quantity of interest"
                 "distribution of interest"
-                "expert (unit)"
+                $"expert ({experts.Head.Noun})"
                 "influence"
-                "runners-up: unit (influence)"
+                $"runners-up: {experts.Head.Noun} (influence)"
                 "active on the distribution"
                 "active on the class"
                 "other class"
@@ -318,12 +318,12 @@ module ReportPage =
                     ]
             ] []
 
-    let private comparisonTable report (comparisons: ExpertComparison seq) =
+    let private comparisonTable (report: AttributionReport) (comparisons: ExpertComparison seq) =
         let name (e: ReportExpert) =
             $"{quantity report e}, over {distribution report e}"
 
         table
-            "Whether the experts coincide, and Spearman’s rank correlation of the influences of all units."
+            $"Whether the experts coincide, and Spearman’s rank correlation of the influences of all {report.Noun}s."
             [ "one"; "other"; "experts"; "coincide"; "rank correlation" ] [
                 for c in comparisons ->
                     [
@@ -337,7 +337,7 @@ module ReportPage =
 
     let private view (report: AttributionReport) title narrow (view: ExpertView) =
         figure [ _class "row crisp" ] [
-            captionOf report view.Instance [ br []; str $"value of the unit: {fixedTo 2 view.Activation}" ]
+            captionOf report view.Instance [ br []; str $"value of the {report.Noun}: {fixedTo 2 view.Activation}" ]
             panels view.Panels.Count narrow [
                 for p in view.Panels -> panel p.Label $"{title}: {p.Label} · {sentence report view.Instance}" p.Image
             ]
@@ -350,7 +350,8 @@ module ReportPage =
             let overs =
                 f.Experts |> Seq.map (distribution report) |> String.concat ", and over "
 
-            let title = $"Unit {first.Unit} of {first.Layer}: {quantity report first}"
+            let title =
+                $"{Terminal.capital first.Noun} {first.Unit} of {first.Layer}: {quantity report first}"
 
             h3 [] [ str title ]
 
@@ -359,7 +360,7 @@ module ReportPage =
             ]
 
             if f.Views |> Seq.forall (fun v -> v.Activation <= 0.) then
-                p [ _class "dead" ] [ str "The unit is not above 0 on any of them." ]
+                p [ _class "dead" ] [ str $"The {first.Noun} is not above 0 on any of them." ]
 
             for v in f.Views do
                 view report title 3 v
@@ -392,16 +393,16 @@ module ReportPage =
                 str "Cut after the activation ("
                 code [] [ str after ]
                 str
-                    $"), the derivative does not ask whether a unit is ever above 0, and {ofAfter} of the {total} experts are active on no image of their distribution. Cut before it ("
+                    $"), the derivative does not ask whether a {report.Noun} is ever above 0, and {ofAfter} of the {total} experts are active on no image of their distribution. Cut before it ("
                 code [] [ str before ]
                 str
-                    $"), the derivative passes through the activation and is 0 wherever the unit is off, and {ofBefore} of the {total} are."
+                    $"), the derivative passes through the activation and is 0 wherever the {report.Noun} is off, and {ofBefore} of the {total} are."
             ]
 
             if not report.IsCutBeforeActivation && own > 0 then
                 p [ _class "dead" ] [
                     str
-                        $"Dead experts at {report.Layer}: their maps are zero where the unit is off. Cut at {report.Companion} (--layer {report.Companion}) for experts that fire."
+                        $"Dead experts at {report.Layer}: their maps are zero where the {report.Noun} is off. Cut at {report.Companion} (--layer {report.Companion}) for experts that fire."
                 ]
 
             expertTable $"What the same definition names at {report.Companion}." report section.Companions
@@ -410,7 +411,7 @@ module ReportPage =
     let private experts (report: AttributionReport) =
         sectionOf "experts" "Experts" "Exercises 11–12" [
             p [] [
-                str "The expert of a class is the unit of layer "
+                str $"The expert of a class is the {report.Noun} of layer "
                 code [] [ str report.Layer ]
                 str
                     " with the largest influence on the class’s score, averaged over a distribution of interest: all images, or the class’s own. Its selectivity is the area under the ROC curve of its value as a detector of the class against the other one of the pair."
@@ -433,12 +434,16 @@ module ReportPage =
             yield! expertFigures report report.Margins.Figures
         ]
 
-    let private methodRow report (row: MethodRow) =
+    let private methodRow (report: AttributionReport) (row: MethodRow) =
         let caption kind (v: MethodView) =
             $"{methodName v.Method}, {kind} · {sentence report row.Instance}"
 
         let note (v: MethodView) =
-            let unit = if v.Unit.HasValue then $", unit {v.Unit.Value}" else ""
+            let unit =
+                if v.Unit.HasValue then
+                    $", {report.Noun} {v.Unit.Value}"
+                else
+                    ""
 
             let empty =
                 if v.PositivePixels = 0 then
@@ -706,7 +711,7 @@ module ReportPage =
                 [
                     "margin"
                     "part"
-                    "expert (unit)"
+                    $"expert ({report.Noun})"
                     "selectivity"
                     "active on the class"
                     "active on the other"
@@ -749,7 +754,7 @@ module ReportPage =
             ]
             for p in pairs do
                 let title =
-                    $"{pairName report p}: unit {p.Expert.Unit} of {report.Layer}, part: {p.Part}"
+                    $"{pairName report p}: {report.Noun} {p.Expert.Unit} of {report.Layer}, part: {p.Part}"
 
                 h3 [] [ str title ]
                 view report title 3 p.View
@@ -786,7 +791,7 @@ module ReportPage =
                     entry "influence" [
                         formula "I = (1/|D|) Σ<sub>x∈D</sub> ∂q(f(x)) / ∂h(x)"
                         str
-                            ", h the layer, q the quantity of interest, D the distribution of interest; the expert is the unit with the largest, sign included"
+                            $", h the layer, q the quantity of interest, D the distribution of interest; the expert is the {report.Noun} with the largest, sign included"
                     ]
                 yield!
                     entry "expert’s picture" [
@@ -863,9 +868,9 @@ module ReportPage =
                     && not c.Other.IsOverOwnImages
                 then
                     if c.Coincide then
-                        $"{a} and {b} have the same expert over all images, unit {c.One.Unit} of {report.Layer}; the rank correlation of their influences is {fixedTo 2 c.RankCorrelation}."
+                        $"{a} and {b} have the same expert over all images, {report.Noun} {c.One.Unit} of {report.Layer}; the rank correlation of their influences is {fixedTo 2 c.RankCorrelation}."
                     else
-                        $"{a} and {b} have different experts over all images, units {c.One.Unit} and {c.Other.Unit} of {report.Layer}; the rank correlation of their influences is {fixedTo 2 c.RankCorrelation}."
+                        $"{a} and {b} have different experts over all images, {report.Noun}s {c.One.Unit} and {c.Other.Unit} of {report.Layer}; the rank correlation of their influences is {fixedTo 2 c.RankCorrelation}."
     ]
 
     let private contents (report: AttributionReport) = [

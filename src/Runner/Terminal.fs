@@ -31,6 +31,10 @@ module Terminal =
     let count (n: int) thing =
         if n = 1 then $"1 {thing}" else $"{n} {thing}s"
 
+    /// The text with a capital at its beginning.
+    let capital (text: string) =
+        string (Char.ToUpperInvariant text[0]) + text[1..]
+
     let private console (writer: IO.TextWriter) isPiped =
         let console =
             AnsiConsole.Create(AnsiConsoleSettings(Out = AnsiConsoleOutput writer))

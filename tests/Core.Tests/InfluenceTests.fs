@@ -15,7 +15,7 @@ let private over (members: int -> bool) quantity = {
 let private all = over (fun _ -> true)
 
 let private one interest layer model x =
-    (Influence.distributions [| interest |] layer model (Instances.ofTensor x))[0]
+    (Influence.distributions [| interest |] Units.Each layer model (Instances.ofTensor x))[0]
 
 /// The definition on arrays: the mean over the members of ∂q/∂h, for the quantity that weighs logits by `weights image`.
 let private twin net (weights: float[] -> float[]) (members: float[][]) =
@@ -59,7 +59,7 @@ let private laws =
             for size in [ 1; 2; 3; 7 ] do
                 let model = batching (Fixed size) model
 
-                Influence.distributions interests "h" model (Instances.ofTensor x)
+                Influence.distributions interests Units.Auto "h" model (Instances.ofTensor x)
                 |> Seq.iter2 (fun e a -> same e a $"{size} at a time") expected)
 
         law "at several layers at once are those at each, and so are the layers' values" (fun rng ->
@@ -86,13 +86,14 @@ let private laws =
 
             let model = batching (Fixed(rng.Next(1, 6))) model
 
-            let found = Influence.survey observe interests layers model (Instances.ofTensor x)
+            let found =
+                Influence.survey observe interests Units.Each layers model (Instances.ofTensor x)
 
             for layer in layers do
-                Influence.distributions interests layer model (Instances.ofTensor x)
+                Influence.distributions interests Units.Each layer model (Instances.ofTensor x)
                 |> Array.iteri2 (fun i a e -> same e a $"{layer}, interest {i}") found[layer]
 
-                let expected = Model.units layer model x
+                let expected = Model.units Units.Each layer model x
                 same expected (tensor [ 5; int expected.shape[1] ] seen[layer]) $"values of {layer}")
 
         law "are linear in the quantity" (fun rng ->
@@ -174,7 +175,7 @@ let private laws =
             close 1e-6 (one (all Quantity.predicted) "h" model x) influence "influence"
 
             let activations =
-                Influence.activations [| 1 |] "h" model (Instances.ofTensor single)
+                Influence.activations [| 1 |] Units.Auto "h" model (Instances.ofTensor single)
 
             Expect.equal activations.dtype torch.float32 "activations")
 
@@ -190,7 +191,7 @@ let private laws =
             }
 
             rejects<AttributionException>
-                (fun () -> Influence.ofQuantity Quantity.predicted "h" model none)
+                (fun () -> Influence.ofQuantity Quantity.predicted Units.Auto "h" model none)
                 "no instances")
 
         example "a model whose output is NaN names the instance" (fun () ->
@@ -213,14 +214,16 @@ let private laws =
                 let model = batching (Fixed 2) model
 
                 let find () =
-                    for influence in Influence.distributions interests "h" model (Instances.ofTensor x) do
+                    for influence in Influence.distributions interests Units.Auto "h" model (Instances.ofTensor x) do
                         influence.Dispose()
 
                 Expect.equal (liveAfter find) 0L "live tensors"
 
                 let findInScope () =
                     use _ = torch.NewDisposeScope()
-                    Influence.distributions interests "h" model (Instances.ofTensor x) |> ignore
+
+                    Influence.distributions interests Units.Auto "h" model (Instances.ofTensor x)
+                    |> ignore
 
                 Expect.equal (liveAfter findInScope) 0L "influences belong to the caller's scope"
 
@@ -245,7 +248,7 @@ let private experts =
 
             for size in [ 1; 3 ] do
                 let found =
-                    Influence.activations units "h" (batching (Fixed size) model) (Instances.ofTensor x)
+                    Influence.activations units Units.Auto "h" (batching (Fixed size) model) (Instances.ofTensor x)
 
                 same (tensor [ images.Length; 3 ] expected) found $"{size} at a time")
 

@@ -151,7 +151,7 @@ let private laws =
                     Array.map2 (fun x w -> x * w * active) image net.W1[unit])
                 |> tensor [ images.Length; 2; 3; 4 ]
 
-            let target = Target.ofUnit "h" unit (batching (Fixed 3) model)
+            let target = Target.ofUnit Units.Auto "h" unit (batching (Fixed 3) model)
             same expected (IntegratedGradients.attribute nodes Baseline.black true target (batch x)) "unit")
 
         law "without the difference are the mean gradient" (fun rng ->

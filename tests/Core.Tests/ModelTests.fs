@@ -86,15 +86,18 @@ let private cuts =
             let model = Plain.model (Plain.random (Random 1) 24 6 4 0.)
             let x = torch.zeros (1, 2, 3, 4)
             Expect.throwsT<ArgumentException> (fun () -> Model.cut "nope" model |> ignore) "cut"
-            rejects<ArgumentException> (fun () -> Model.units "nope" model x) "units"
-            rejects<ArgumentException> (fun () -> (Target.ofUnit "nope" 0 model).Output x) "a unit's target"
+            rejects<ArgumentException> (fun () -> Model.units Units.Auto "nope" model x) "units"
+            rejects<ArgumentException> (fun () -> (Target.ofUnit Units.Auto "nope" 0 model).Output x) "a unit's target"
             let one = Instances.ofTensor x
-            rejects<ArgumentException> (fun () -> Influence.activations [| 0 |] "nope" model one) "activations")
+
+            rejects<ArgumentException>
+                (fun () -> Influence.activations [| 0 |] Units.Auto "nope" model one)
+                "activations")
 
         example "a layer that does not lead to the logits cannot be cut at" (fun () ->
             let model = graphModel "s" [ node "aside" relu [ "x" ]; node "s" Flatten [ "x" ] ]
             Expect.throwsT<ArgumentException> (fun () -> Model.cut "aside" model |> ignore) "cut"
-            same (tensor [ 1; 1 ] [ 2 ]) (Model.units "aside" model (tensor [ 1; 1 ] [ 2 ])) "its values")
+            same (tensor [ 1; 1 ] [ 2 ]) (Model.units Units.Auto "aside" model (tensor [ 1; 1 ] [ 2 ])) "its values")
     ]
 
 let private functions =
@@ -103,7 +106,7 @@ let private functions =
             let model = ofFunctions [ "double", (fun x -> x * 2.); "less", (fun x -> x - 1.) ]
             Expect.equal (Model.layers model) [ "input"; "double"; "less" ] "layers"
             same (tensor [ 1; 2 ] [ 1; 3 ]) (Model.logits model (tensor [ 1; 2 ] [ 1; 2 ])) "logits"
-            same (tensor [ 1; 2 ] [ 2; 4 ]) (Model.units "double" model (tensor [ 1; 2 ] [ 1; 2 ])) "units")
+            same (tensor [ 1; 2 ] [ 2; 4 ]) (Model.units Units.Auto "double" model (tensor [ 1; 2 ] [ 1; 2 ])) "units")
 
         example "a function may hand back its argument, or a tensor of its own" (fun () ->
             let own = tensor [ 1; 2 ] [ 7; 8 ]
@@ -115,7 +118,7 @@ let private functions =
 
             for _ in 1..3 do
                 same own (Model.logits model x) "logits"
-                same x (Model.units "same too" model x) "units"
+                same x (Model.units Units.Auto "same too" model x) "units"
                 let slice = Model.cut "same" model
                 let held = slice.H x
                 same own (slice.G held.Tail held.Head) "g"
@@ -184,7 +187,7 @@ let private passes =
 
             let x = gaussian (Random 2) [ 7; 2; 3; 4 ]
 
-            Influence.ofQuantity Quantity.predicted "h" watched (Instances.ofTensor x)
+            Influence.ofQuantity Quantity.predicted Units.Auto "h" watched (Instances.ofTensor x)
             |> ignore
 
             Expect.equal (List.ofSeq seen) [ 3; 3; 1 ] "passes"
@@ -236,7 +239,7 @@ let private passes =
 
                 for _ in 1..10 do
                     (Model.logits model x).Dispose()
-                    (Model.units "r" model x).Dispose()
+                    (Model.units Units.Auto "r" model x).Dispose()
 
             Expect.equal (liveAfter work) 0L "live tensors")
 
@@ -270,7 +273,10 @@ let private published =
                 Diff.gradEach (fun z -> (slice.G held.Tail z).select(1L, 0L)) held.Head
 
             same (tensor [ 1; 4 ] [ 90; 101; 101; 101 ]) (held.Head * gradient) "gradient x activation of linear1"
-            let neuron = Saliency.attribute false (Target.ofUnit "linear2" 0 model) (batch x)
+
+            let neuron =
+                Saliency.attribute false (Target.ofUnit Units.Auto "linear2" 0 model) (batch x)
+
             same (tensor [ 1; 3 ] [ 4; 4; 4 ]) neuron "neuron gradient of linear2[0]")
 
         example "gradients of a network of two hidden layers" (fun () ->
@@ -292,7 +298,7 @@ let private published =
 
             for row, expected in [ 0L, [ 3.; 2. ]; 1L, [ 2.; 2. ] ] do
                 let one = Instances.ofTensor (x.narrow (0L, row, 1L))
-                same (vector expected) (Influence.ofQuantity (Quantity.ofClass 0) "h1" model one) "∂y/∂h1")
+                same (vector expected) (Influence.ofQuantity (Quantity.ofClass 0) Units.Auto "h1" model one) "∂y/∂h1")
     ]
 
 let tests = testList "Model" [ cuts; functions; passes; published ]

@@ -22,6 +22,7 @@ let main arguments =
             QuadratureTests.tests
             IntegratedGradientsTests.tests
             InfluenceTests.tests
+            UnitsTests.tests
             RankingTests.tests
             AverageDropTests.tests
             NecessityOrderingTests.tests

@@ -71,7 +71,7 @@ let private targets =
         example "ofUnit is the unit's value, and says which units there are" (fun () ->
             let net = Plain.random (Random 1) 24 6 4 0.
             let x = gaussian (Random 2) [ 2; 2; 3; 4 ]
-            let target = Target.ofUnit "z" 5 (Plain.model net)
+            let target = Target.ofUnit Units.Auto "z" 5 (Plain.model net)
 
             let expected =
                 values x |> Array.chunkBySize 24 |> Array.map (fun x -> (Plain.hidden net x)[5])
@@ -79,14 +79,14 @@ let private targets =
             same (vector expected) (Target.here target (batch x) x) "value"
 
             for unit in [ 6; -1 ] do
-                let wrong = Target.ofUnit "z" unit (Plain.model net)
+                let wrong = Target.ofUnit Units.Auto "z" unit (Plain.model net)
                 rejects<AttributionException> (fun () -> Target.here wrong (batch x) x) $"unit {unit}")
 
         example "no op above a unit's layer runs" (fun () ->
             let model =
                 ofFunctions [ "double", (fun x -> x * 2.); "never", (fun _ -> failtest "ran") ]
 
-            let target = Target.ofUnit "double" 1 model
+            let target = Target.ofUnit Units.Auto "double" 1 model
 
             same
                 (vector [ 4. ])

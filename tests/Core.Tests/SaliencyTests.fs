@@ -41,7 +41,7 @@ let tests =
             let unit = rng.Next 6
 
             let rows layer =
-                Saliency.attribute false (Target.ofUnit layer unit model) (batch x)
+                Saliency.attribute false (Target.ofUnit Units.Auto layer unit model) (batch x)
                 |> values
                 |> Array.chunkBySize 24
 

@@ -39,13 +39,14 @@ module Influence =
                 ])
 
     /// <summary>I = (1/|D|) Σ_{x ∈ D} ∂q(g(z))/∂z at z = h(x), for each layer and each interest: one number a unit, of the
-    /// layer's shape. The network runs once a batch, whatever the number of layers and interests, and back once a quantity
+    /// layer's shape where each of its numbers is one, and a channel's is the sum of its positions'. The network runs once a batch, whatever the number of layers and interests, and back once a quantity
     /// (once a class, for any number of its margins); paths around a layer are held fixed. `observe` sees each layer's values
     /// of each batch (n×…).</summary>
     /// <exception cref="T:Attribution.AttributionException">A distribution is empty.</exception>
     let survey
         (observe: string -> Batch -> Tensor -> unit)
         (interests: Interest[])
+        (units: Units)
         (layers: string list)
         (model: Model)
         (instances: Instances)
@@ -124,6 +125,8 @@ module Influence =
                 terms
                 |> List.map (fun (weight: float, q) -> sums[struct (layer, q, members)] * (weight / count).ToScalar())
                 |> List.reduce Tensor.add
+                |> fun each ->
+                    Units.influence (Model.reading units layer model (Array.append [| 1L |] each.shape)) each
                 |> _.``to``(instances.Type, torch.CPU))
 
         let found =
@@ -135,11 +138,11 @@ module Influence =
         found
 
     /// <summary>The influences on some interests at one layer.</summary>
-    let distributions interests layer model instances : Tensor[] =
-        (survey (fun _ _ _ -> ()) interests [ layer ] model instances)[layer]
+    let distributions interests units layer model instances : Tensor[] =
+        (survey (fun _ _ _ -> ()) interests units [ layer ] model instances)[layer]
 
     /// <summary>The influence on one quantity over all instances.</summary>
-    let ofQuantity quantity layer model instances =
+    let ofQuantity quantity units layer model instances =
         (distributions
             [|
                 {
@@ -147,11 +150,12 @@ module Influence =
                     Distribution = fun _ -> true
                 }
             |]
+            units
             layer
             model
             instances)[0]
 
-    /// <summary>The expert: the row-major position of the largest influence, the first on ties. Signed: a large negative
+    /// <summary>The expert: the (row-major) position of the largest influence, the first on ties. Signed: a large negative
     /// influence does not make an expert.</summary>
     let expert (influence: Tensor) : int =
         // argmax promises no particular one among equals.
@@ -159,13 +163,13 @@ module Influence =
         int (isLargest[0L].item<int64>())
 
     /// <summary>The values of some units of a layer for every instance: n×units asked for.</summary>
-    let activations (units: int[]) (layer: string) (model: Model) (instances: Instances) : Tensor =
-        let columns = torch.tensor (Array.map int64 units)
+    let activations (asked: int[]) (units: Units) (layer: string) (model: Model) (instances: Instances) : Tensor =
+        let columns = torch.tensor (Array.map int64 asked)
 
         Model.instances model instances
         |> Instances.map (Model.batchSize Forward model instances) (fun batch ->
             Scope.forwardOnly (fun () ->
-                (Model.units layer model batch.X).index_select(1L, columns).``to`` instances.Type))
+                (Model.units units layer model batch.X).index_select(1L, columns).``to`` instances.Type))
 
     /// <summary>Selectivity: the area under the ROC curve of a value as a detector of one class against another; ties count
     /// half. 1 where every value of the class exceeds every other, 0.5 where it tells nothing.</summary>

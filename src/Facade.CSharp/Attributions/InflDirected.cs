@@ -25,21 +25,23 @@ public sealed class InflDirected
     private readonly Model model;
     private readonly string layer;
     private readonly Quantity quantity;
+    private readonly Units units;
 
     /// <summary>Explanations of a quantity through a layer.</summary>
     /// <param name="model">The classifier.</param>
     /// <param name="layer">Where it is cut; see <see cref="Model.Layers"/>. Cut before an activation to avoid dead experts.</param>
     /// <param name="quantity">The quantity of interest.</param>
+    /// <param name="units">What a unit of the layer is.</param>
     /// <exception cref="AttributionException">The model has no such layer; the message offers the closest names.</exception>
-    public InflDirected(Model model, string layer, Quantity quantity) =>
-        (this.model, this.layer, this.quantity) = (model, model.RequireLayer(layer), quantity);
+    public InflDirected(Model model, string layer, Quantity quantity, Units units = Units.Auto) =>
+        (this.model, this.layer, this.quantity, this.units) = (model, model.RequireLayer(layer), quantity, units);
 
     /// <summary>The expert: the unit with the largest influence over x, the first on ties. Signed.</summary>
     /// <param name="x">The distribution of interest.</param>
     /// <param name="batchSize">Instances a pass; null: as many as memory allows. The result does not depend on it.</param>
     /// <param name="progress">Told of every pass.</param>
     /// <param name="cancellation">Stops the work.</param>
-    /// <returns>The unit's row-major position in the layer.</returns>
+    /// <returns>The unit's position among those of the layer: row-major, or the channel's.</returns>
     public int DisInfluence(
         Instances x,
         int? batchSize = null,
@@ -51,7 +53,8 @@ public sealed class InflDirected
         return Expert(influence);
     }
 
-    /// <summary>I = (1/|X|) Σ ∂q(f(x))/∂h(x): one number a unit, of the layer's shape.</summary>
+    /// <summary>I = (1/|X|) Σ ∂q(f(x))/∂h(x): one number a unit, of the layer's shape where each of its numbers is one. A
+    /// channel's is the sum of its positions'.</summary>
     /// <inheritdoc cref="DisInfluence" path="/param"/>
     /// <exception cref="AttributionException">There are no instances, or the model's output is not finite.</exception>
     public Tensor Influence(
@@ -59,7 +62,7 @@ public sealed class InflDirected
         int? batchSize = null,
         IProgress<Progress>? progress = null,
         CancellationToken cancellation = default
-    ) => Influences(model, layer, [new(quantity)], x, batchSize, progress, cancellation)[0];
+    ) => Influences(model, layer, [new(quantity)], x, batchSize, progress, cancellation, units)[0];
 
     /// <summary>The influence for several interests at once, for one run of the model up to the layer.</summary>
     /// <inheritdoc cref="Influence" path="/exception"/>
@@ -70,10 +73,12 @@ public sealed class InflDirected
         Instances x,
         int? batchSize = null,
         IProgress<Progress>? progress = null,
-        CancellationToken cancellation = default
+        CancellationToken cancellation = default,
+        Units units = Units.Auto
     ) =>
         Attribution.Core.Influence.distributions(
             [.. interests.Select(i => i.Core)],
+            units.InCore(),
             model.RequireLayer(layer),
             model.Working(batchSize, x.Count, progress, cancellation),
             x.Core
@@ -83,7 +88,7 @@ public sealed class InflDirected
     public static int Expert(Tensor influence) => Attribution.Core.Influence.expert(influence);
 
     /// <summary>What a unit sees: A(x) = x ⊙ ∇ₓ h_i(x). All zero where the unit's ReLU holds it at 0.</summary>
-    /// <param name="expertId">The unit's row-major position in the layer.</param>
+    /// <param name="expertId">The unit's position among those of the layer.</param>
     /// <param name="x">Instances: n×c×h×w, 0-255.</param>
     /// <param name="batchSize">Instances a pass; null: as many as memory allows. The result does not depend on it.</param>
     /// <param name="multiplyWithInput">Whether the gradient is multiplied with the input.</param>
@@ -99,12 +104,12 @@ public sealed class InflDirected
         CancellationToken cancellation = default
     )
     {
-        var target = TargetModule.ofUnit(layer, expertId, model.Working(batchSize, x.Count, progress, cancellation));
+        var target = UnitTarget(expertId, model.Working(batchSize, x.Count, progress, cancellation));
         return x.Core.Map(target, Pass.Gradient, batch => Saliency.attribute(multiplyWithInput, target, batch));
     }
 
     /// <summary>How a unit behaves over instances: its values, when it is active, what it tells apart.</summary>
-    /// <param name="unit">The unit's row-major position in the layer.</param>
+    /// <param name="unit">The unit's position among those of the layer.</param>
     /// <param name="x">Instances: n×c×h×w, 0-255.</param>
     /// <param name="batchSize">Instances a pass; null: as many as memory allows.</param>
     /// <param name="progress">Told of every pass.</param>
@@ -117,9 +122,11 @@ public sealed class InflDirected
         CancellationToken cancellation = default
     )
     {
-        var target = TargetModule.ofUnit(layer, unit, model.Working(batchSize, x.Count, progress, cancellation));
+        var target = UnitTarget(unit, model.Working(batchSize, x.Count, progress, cancellation));
         using var _ = no_grad();
         using var values = x.Core.Map(target, Pass.Forward, batch => target.Output.Invoke(batch.X));
         return new(TensorModule.toArray<float>(values.to(ScalarType.Float32)));
     }
+
+    private Target UnitTarget(int unit, Core.Model core) => TargetModule.ofUnit(units.InCore(), layer, unit, core);
 }

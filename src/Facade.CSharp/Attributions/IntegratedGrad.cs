@@ -50,10 +50,17 @@ public sealed class IntegratedGrad
     public IntegratedGrad(Model model, Quantity quantity)
         : this(model, (x, core) => x.TargetOf(quantity, core)) { }
 
-    /// <summary>Integrated gradients of a unit of a layer, by its row-major position in the layer.</summary>
+    /// <summary>Integrated gradients of a unit of a layer.</summary>
+    /// <param name="model">The classifier.</param>
+    /// <param name="layer">The layer; see <see cref="Model.Layers"/>.</param>
+    /// <param name="unit">The unit's position among those of the layer.</param>
+    /// <param name="units">What a unit of the layer is.</param>
     /// <exception cref="AttributionException">The model has no such layer.</exception>
-    public IntegratedGrad(Model model, string layer, int unit)
-        : this(model, (_, core) => TargetModule.ofUnit(model.RequireLayer(layer), unit, core)) { }
+    public IntegratedGrad(Model model, string layer, int unit, Units units = Units.Auto)
+        : this(model, UnitTarget(model.RequireLayer(layer), unit, units)) { }
+
+    private static Func<Instances, Core.Model, Target> UnitTarget(string layer, int unit, Units units) =>
+        (_, core) => TargetModule.ofUnit(units.InCore(), layer, unit, core);
 
     private IntegratedGrad(Model model, Func<Instances, Core.Model, Target> targetOf) =>
         (this.model, this.targetOf) = (model, targetOf);

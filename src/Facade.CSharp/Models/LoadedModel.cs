@@ -6,4 +6,10 @@ namespace Attribution;
 /// <param name="Core">The network, to be put in a precision before it is used.</param>
 /// <param name="Notes">What the reader decided that a person should know, a sentence each.</param>
 /// <param name="Classes">The number of logits.</param>
-internal sealed record LoadedModel(Core.Model Core, IReadOnlyList<string> Notes, int Classes);
+/// <param name="Aliases">Other names of layers, and the layers that they name, the names to prefer first; null: none.</param>
+internal sealed record LoadedModel(
+    Core.Model Core,
+    IReadOnlyList<string> Notes,
+    int Classes,
+    IReadOnlyList<(string Name, string Layer)>? Aliases = null
+);

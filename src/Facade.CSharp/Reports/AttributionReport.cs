@@ -29,6 +29,9 @@ public sealed class AttributionReport
     /// <summary>Where the model is cut.</summary>
     public required string Layer { get; init; }
 
+    /// <summary>What its units are called: "unit" or "channel".</summary>
+    public required string Noun { get; init; }
+
     /// <summary>The layer on the other side of the activation; null where there is none.</summary>
     public required string? Companion { get; init; }
 

@@ -34,6 +34,19 @@ public static class Cuts
         return node.Op.IsActivation ? node.Inputs[0] : null;
     }
 
+    /// <summary>Why one may want to cut at a layer.</summary>
+    internal static ILookup<string, string> Notes(Model model)
+    {
+        var nodes = model.Core.Graph.Nodes;
+        (string Layer, string Note)[] notes =
+        [
+            .. nodes.Where(node => node.Op.IsLinear).Select(node => (node.Name, "dense")),
+            .. nodes.Where(node => node.Op.IsConvolution).TakeLast(1).Select(node => (node.Name, "last convolution")),
+            (Default(model), "default cut"),
+        ];
+        return notes.ToLookup(note => note.Layer, note => note.Note);
+    }
+
     private static bool IsDense(Graph graph, string name)
     {
         // A dense layer may be written as a product, and a bias or a normalisation that follow it.

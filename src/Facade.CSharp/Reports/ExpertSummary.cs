@@ -8,7 +8,7 @@ using static TorchSharp.torch;
 namespace Attribution;
 
 /// <summary>A unit of a layer and its influence.</summary>
-/// <param name="Unit">The unit's row-major position in the layer.</param>
+/// <param name="Unit">The unit's position among those of the layer: row-major, or the channel's.</param>
 /// <param name="Influence">Its influence on the quantity over the distribution.</param>
 public sealed record UnitInfluence(int Unit, double Influence);
 
@@ -59,6 +59,12 @@ public sealed class ExpertSummary
     /// <summary>The layer.</summary>
     public string Layer { get; }
 
+    /// <summary>What a unit of the layer is; never <see cref="Units.Auto"/>, but what that stood for.</summary>
+    public Units Units { get; private init; }
+
+    /// <summary>What to call one of them: "unit" or "channel".</summary>
+    public string Noun => Units.Noun();
+
     /// <summary>The quantity of interest, as the command line spells it.</summary>
     public string Quantity { get; }
 
@@ -71,7 +77,7 @@ public sealed class ExpertSummary
     /// <summary>The expert and its runners-up, largest influence first.</summary>
     public IReadOnlyList<UnitInfluence> Top { get; }
 
-    /// <summary>The influence of every unit, in row-major order.</summary>
+    /// <summary>The influence of every unit, in their order.</summary>
     public IReadOnlyList<float> Influence { get; }
 
     /// <summary>The number of images in the distribution.</summary>
@@ -103,6 +109,7 @@ public sealed class ExpertSummary
     /// <param name="batchSize">Images a pass; null: as many as memory allows. The result does not depend on it.</param>
     /// <param name="progress">Told of every pass.</param>
     /// <param name="cancellation">Stops the work.</param>
+    /// <param name="units">What a unit of a layer is.</param>
     /// <exception cref="AttributionException">The layer is not there, the distribution is empty, or true classes are asked
     /// for that are not known.</exception>
     public static ExpertSummary Find(
@@ -115,8 +122,20 @@ public sealed class ExpertSummary
         int top = 10,
         int? batchSize = null,
         IProgress<Progress>? progress = null,
-        CancellationToken cancellation = default
-    ) => FindAll(model, [layer], [new(quantity, distribution, margin)], x, top, batchSize, progress, cancellation)[0];
+        CancellationToken cancellation = default,
+        Units units = Units.Auto
+    ) =>
+        FindAll(
+            model,
+            [layer],
+            [new(quantity, distribution, margin)],
+            x,
+            top,
+            batchSize,
+            progress,
+            cancellation,
+            units
+        )[0];
 
     /// <summary>The same for several questions at several layers, of one pass over the images.</summary>
     /// <param name="model">The classifier.</param>
@@ -127,6 +146,7 @@ public sealed class ExpertSummary
     /// <param name="batchSize">Images a pass; null: as many as memory allows. The result does not depend on it.</param>
     /// <param name="progress">Told of every pass.</param>
     /// <param name="cancellation">Stops the work.</param>
+    /// <param name="units">What a unit of a layer is.</param>
     /// <returns>The answers to all questions at the first layer, then at the second, and so on.</returns>
     /// <exception cref="AttributionException">A layer is not there, a distribution is empty, or true classes are asked for
     /// that are not known.</exception>
@@ -138,10 +158,12 @@ public sealed class ExpertSummary
         int top = 10,
         int? batchSize = null,
         IProgress<Progress>? progress = null,
-        CancellationToken cancellation = default
+        CancellationToken cancellation = default,
+        Units units = Units.Auto
     )
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(top, 1);
+        layers = [.. layers.Select(model.RequireLayer)];
         var byClass = (x.HasTrueClasses ? Enumerable.Range(0, x.Count) : [])
             .GroupBy(i => x.TrueClasses[i])
             .ToDictionary(group => group.Key, group => group.ToArray());
@@ -159,6 +181,7 @@ public sealed class ExpertSummary
             model,
             layers,
             [.. questions.Zip(members, (q, m) => new Interest(q.Quantity, m.ToHashSet().Contains))],
+            units,
             x,
             batchSize,
             progress,
@@ -174,6 +197,7 @@ public sealed class ExpertSummary
             var name = question.Distribution is { } classes ? $"class:{string.Join(',', classes)}" : "all";
             return new(model, layer, question.Quantity, name, Array.ConvertAll(influence, v => (float)v), top)
             {
+                Units = survey.Units(layer),
                 Instances = members[i].Length,
                 ActiveShare = activity.ActiveShare(members[i]),
                 Classes =
@@ -222,6 +246,7 @@ public sealed class ExpertSummary
         new
         {
             Layer,
+            Units = Units.Name(),
             Quantity,
             Distribution,
             Expert,

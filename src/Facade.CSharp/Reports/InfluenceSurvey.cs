@@ -17,8 +17,12 @@ internal sealed class InfluenceSurvey
 
     private readonly Dictionary<(string Layer, int Interest), double[]> influences = [];
     private readonly Dictionary<(string Layer, int Unit), double[]> values = [];
+    private readonly Dictionary<string, Units> readings = [];
 
     private InfluenceSurvey() { }
+
+    /// <summary>What a unit of a layer is.</summary>
+    public Units Units(string layer) => readings[layer];
 
     /// <summary>The influence of each unit.</summary>
     public double[] Influence(string layer, int interest) => influences[(layer, interest)];
@@ -30,6 +34,7 @@ internal sealed class InfluenceSurvey
         Model model,
         IReadOnlyList<string> layers,
         IReadOnlyList<Interest> interests,
+        Units units,
         Instances x,
         int? batchSize,
         IProgress<Progress>? progress,
@@ -37,22 +42,25 @@ internal sealed class InfluenceSurvey
     )
     {
         using var scope = NewDisposeScope();
-        layers = [.. layers.Distinct().Select(model.RequireLayer)];
+        layers = [.. layers.Select(model.RequireLayer).Distinct()];
+        var found = new InfluenceSurvey();
         var kept = new Dictionary<string, Tensor>();
         var room = MostKept;
 
         void Keep(string layer, Batch batch, Tensor values)
         {
-            var rows = values.detach().reshape(values.shape[0], -1);
+            var reading = ModelModule.reading(units.InCore(), layer, model.Core, values.shape);
+            found.readings[layer] = reading.FromCore();
+            var rows = UnitsModule.read(reading, values.detach());
             if (batch.Rows[0].item<long>() == 0 && (room -= 4L * x.Count * rows.shape[1]) >= 0)
                 scope.Attach(kept[layer] = zeros(x.Count, rows.shape[1]).DetachFromDisposeScope());
             if (kept.TryGetValue(layer, out var all))
                 all.index_copy_(0, batch.Rows, rows.to(ScalarType.Float32, CPU));
         }
 
-        var found = new InfluenceSurvey();
         var influences = Interop.Survey(
             interests.Select(interest => interest.Core),
+            units.InCore(),
             layers,
             model.Working(batchSize, x.Count, progress, cancellation),
             x.Core,
@@ -62,7 +70,7 @@ internal sealed class InfluenceSurvey
         {
             for (var i = 0; i < interests.Count; i++)
                 found.influences[(layer, i)] = Doubles(influences[layer][i]);
-            int[] units =
+            int[] asked =
             [
                 .. Enumerable
                     .Range(0, interests.Count)
@@ -73,14 +81,15 @@ internal sealed class InfluenceSurvey
                     .Distinct(),
             ];
             var activations = kept.TryGetValue(layer, out var all)
-                ? all.index_select(1, tensor(Array.ConvertAll(units, unit => (long)unit)))
+                ? all.index_select(1, tensor(Array.ConvertAll(asked, unit => (long)unit)))
                 : Attribution.Core.Influence.activations(
-                    units,
+                    asked,
+                    units.InCore(),
                     layer,
                     model.Working(batchSize, x.Count, progress, cancellation),
                     x.Core
                 );
-            foreach (var (column, unit) in units.Index())
+            foreach (var (column, unit) in asked.Index())
                 found.values[(layer, unit)] = Doubles(activations.select(1, column));
         }
         return found;

@@ -27,6 +27,8 @@ internal sealed class LayerSurvey
 
     public string Layer { get; }
 
+    public Units Units => survey.Units(Layer);
+
     /// <summary>All questions at all layers, of one pass over the images.</summary>
     public static IReadOnlyDictionary<string, LayerSurvey> Take(
         Model model,
@@ -34,6 +36,7 @@ internal sealed class LayerSurvey
         Instances images,
         IReadOnlyList<long> labels,
         IEnumerable<Question> questions,
+        Units units,
         int? batchSize,
         IProgress<Progress> progress,
         CancellationToken cancellation
@@ -44,6 +47,7 @@ internal sealed class LayerSurvey
             model,
             layers,
             [.. asked.Select(q => new Interest(q.Quantity, row => q.Holds(labels[row])))],
+            units,
             images,
             batchSize,
             progress,
@@ -84,6 +88,7 @@ internal sealed class LayerSurvey
         return new()
         {
             Layer = Layer,
+            Units = Units,
             Class = question.Class,
             Against = question.Against,
             Sibling = sibling,

@@ -92,6 +92,7 @@ internal sealed class ReportBuilder : IDisposable
             images,
             labels,
             [.. scoreQuestions, .. marginQuestions, .. margins, .. methodQuestions.Values],
+            options.Units,
             options.BatchSize,
             stages.Next(2L * images.Count),
             cancellation
@@ -111,11 +112,12 @@ internal sealed class ReportBuilder : IDisposable
             HasTrueClasses = images.HasTrueClasses,
             Pairs = choice.Pairs,
             Layer = choice.Layer,
+            Noun = survey.Units.Noun(),
             Companion = choice.Companion,
             IsCutBeforeActivation = choice.IsCutBeforeActivation,
             Experts = Experts(survey, companion, ScoresOf),
             Margins = Experts(survey, companion, MarginsOf),
-            Methods = [.. choice.Figures.Select(row => MethodRow(row, pixelMaps, Expert(row)))],
+            Methods = [.. choice.Figures.Select(row => MethodRow(row, pixelMaps, survey.Units.Noun(), Expert(row)))],
             Drop = Drop(dropRows, pixelMaps),
             PixelsPerStep = choice.PixelsPerStep,
             Necessity = Necessity(choice.Figures, pixelMaps),
@@ -220,23 +222,29 @@ internal sealed class ReportBuilder : IDisposable
             .. rows.Select(
                 (row, i) =>
                 {
-                    var of = $"of unit {unit} of layer {survey.Layer} for {Describe(row)}";
+                    var noun = survey.Units.Noun();
+                    var of = $"of {noun} {unit} of layer {survey.Layer} for {Describe(row)}";
                     ReportPanel[] panels =
                     [
                         new("input", painter.Input(row, $"Image {Describe(row)}")),
                         .. extra is null ? [] : new[] { extra(row) },
                         new(
                             "x ⊙ ∇h, point cloud",
-                            painter.PointCloud($"unit-{unit}-gradient", row, gradient[i], $"Point cloud of x ⊙ ∇h {of}")
+                            painter.PointCloud(
+                                $"{noun}-{unit}-gradient",
+                                row,
+                                gradient[i],
+                                $"Point cloud of x ⊙ ∇h {of}"
+                            )
                         ),
                         new(
                             "x ⊙ ∇h, binary mask",
-                            painter.Mask($"unit-{unit}-gradient", row, gradient[i], $"Binary mask of x ⊙ ∇h {of}")
+                            painter.Mask($"{noun}-{unit}-gradient", row, gradient[i], $"Binary mask of x ⊙ ∇h {of}")
                         ),
                         new(
                             "integrated gradients, point cloud",
                             painter.PointCloud(
-                                $"unit-{unit}-integrated",
+                                $"{noun}-{unit}-integrated",
                                 row,
                                 integrated[i],
                                 $"Point cloud of integrated gradients {of}"
@@ -245,7 +253,7 @@ internal sealed class ReportBuilder : IDisposable
                         new(
                             "integrated gradients, binary mask",
                             painter.Mask(
-                                $"unit-{unit}-integrated",
+                                $"{noun}-{unit}-integrated",
                                 row,
                                 integrated[i],
                                 $"Binary mask of integrated gradients {of}"
@@ -270,7 +278,7 @@ internal sealed class ReportBuilder : IDisposable
             $"gradient:{layer}:{unit}",
             rows,
             x =>
-                new InflDirected(model, layer, Quantity.Predicted).ExpertAttribution(
+                new InflDirected(model, layer, Quantity.Predicted, options.Units).ExpertAttribution(
                     unit,
                     x,
                     options.BatchSize,
@@ -284,7 +292,7 @@ internal sealed class ReportBuilder : IDisposable
             $"integrated:{layer}:{unit}",
             rows,
             x =>
-                new IntegratedGrad(model, layer, unit).Attribute(
+                new IntegratedGrad(model, layer, unit, options.Units).Attribute(
                     x,
                     batchSize: options.BatchSize,
                     numSteps: Steps,
@@ -330,7 +338,7 @@ internal sealed class ReportBuilder : IDisposable
         return cat([.. rows.Select(row => UnitGradient(choice.Layer, expert(row), [row]))]);
     }
 
-    private MethodRow MethodRow(int row, Func<int[], Tensor>[] pixelMaps, int expert)
+    private MethodRow MethodRow(int row, Func<int[], Tensor>[] pixelMaps, string noun, int expert)
     {
         using var views = NewDisposeScope();
         // All figures' maps are made together, and found again here.
@@ -339,7 +347,7 @@ internal sealed class ReportBuilder : IDisposable
             {
                 var map = pixelMaps[i](choice.Figures)[Array.IndexOf(choice.Figures, row)];
                 int? unit = method == ReportMethods.InfluenceDirected ? expert : null;
-                var name = unit is { } u ? $"unit-{u}-gradient" : method;
+                var name = unit is { } u ? $"{noun}-{u}-gradient" : method;
                 var of = $"of {method} for {Describe(row)}";
                 return new MethodView(
                     method,

@@ -38,6 +38,9 @@ public sealed record ReportOptions
     /// activation.</summary>
     public string? Layer { get; init; }
 
+    /// <summary>What a unit of the layer is.</summary>
+    public Units Units { get; init; }
+
     /// <summary>The class over whose images the average drop is taken; chosen: the first of <see cref="Classes"/>.</summary>
     public int? DropClass { get; init; }
 

@@ -52,6 +52,7 @@ internal static class ReportScores
                 .Select(expert => new
                 {
                     expert.Layer,
+                    Units = expert.Units.Name(),
                     expert.Quantity,
                     expert.Distribution,
                     Expert = expert.Unit,

@@ -34,6 +34,12 @@ public sealed record ReportExpert
     /// <summary>The layer.</summary>
     public required string Layer { get; init; }
 
+    /// <summary>What a unit of the layer is; never <see cref="Units.Auto"/>.</summary>
+    public required Units Units { get; init; }
+
+    /// <summary>What to call one of them: "unit" or "channel".</summary>
+    public string Noun => Units.Noun();
+
     /// <summary>The class of whose score, or margin, it is the expert.</summary>
     public required int Class { get; init; }
 
@@ -64,7 +70,7 @@ public sealed record ReportExpert
     /// <summary>The area under the ROC curve of its value as a detector of <see cref="Class"/> against <see cref="Sibling"/>.</summary>
     public required double Selectivity { get; init; }
 
-    /// <summary>The expert: a row-major position in the layer.</summary>
+    /// <summary>The expert: its position among the units of the layer.</summary>
     public int Unit => Top[0].Unit;
 
     /// <summary>Its influence.</summary>

@@ -79,7 +79,7 @@ internal static class Vgg16Tests
                             .reshape(1, 3, 1, 1)
                             .expand(2, 3, 64, 64);
                         Expect.equal(
-                            ModelModule.units("conv1_1l", model, mean).max().item<float>(),
+                            ModelModule.units(Attribution.Core.Units.Each, "conv1_1l", model, mean).max().item<float>(),
                             1f,
                             "only the bias is left"
                         );
@@ -122,7 +122,7 @@ internal static class Vgg16Tests
                         foreach (var layer in new[] { "fc1", "fc1l", "pool5" })
                             Expect.isLessThan(
                                 OnnxModelsTests.Error(
-                                    ModelModule.units(layer, core, x),
+                                    ModelModule.units(Attribution.Core.Units.Each, layer, core, x),
                                     golden.Read(layer).to(ScalarType.Float32).flatten(1)
                                 ),
                                 1e-4,

@@ -18,6 +18,7 @@ internal sealed class OnnxImport(
     private readonly double scale = preprocessing.Scale ?? 1;
     private readonly GraphBuilder graph = new(file.Names);
     private readonly Dictionary<string, Value> values = [];
+    private readonly LayerAliases aliases = new();
     private readonly List<string> notes = [.. saidBefore, .. new[] { layout.Note }.OfType<string>()];
 
     /// <summary>The network whose logits are the output, before a final softmax.</summary>
@@ -34,7 +35,7 @@ internal sealed class OnnxImport(
         var result = Find(output) ?? throw file.Fault($"has the output '{output}', which is not supported");
         var logits = Logits(output, result);
         var model = Build.Model(layout.Image, images, logits.Name, graph.LeadingTo(logits.Name));
-        return new LoadedModel(model, notes, (int)logits.Shape!.Sizes[1]);
+        return new LoadedModel(model, notes, (int)logits.Shape!.Sizes[1], aliases.Of(ModelModule.layers(model)));
     }
 
     private Value? Find(string name) => name.Length == 0 ? null : values.GetValueOrDefault(name) ?? file.Constant(name);
@@ -68,6 +69,7 @@ internal sealed class OnnxImport(
         {
             foreach (var (name, value) in proto.Output.Zip(ops.Convert(node)))
                 values[name] = value;
+            aliases.Add(proto, values[node.Output].Name);
         }
         // Whatever a damaged file makes an op refuse is the file's fault.
         catch (Exception e) when (e is not AttributionException)
