@@ -43,6 +43,66 @@ let tests =
             Expect.equal (file.GetProperty("expert").GetInt32()) (fst best[0]) "expert"
             Expect.stringContains said $"The expert is unit {fst best[0]}" "the terminal")
 
+        example "asks about channels of a convolutional layer, and about each number where told to" (fun folder ->
+            use model = Model.LoadVgg16(Tiny.vgg16 folder)
+            use images = ImageSet.LoadNpz(Tiny.dataset folder)
+
+            for option, units, written, noun in
+                [
+                    "", Units.ChannelSum, "channel-sum", "channel"
+                    "--units auto", Units.ChannelSum, "channel-sum", "channel"
+                    "--units channel-max", Units.ChannelMax, "channel-max", "channel"
+                    "--units each", Units.Each, "each", "unit"
+                ] do
+                let said =
+                    attribution
+                        $"experts {tiny folder} --layer conv4_2l {option} --quantity class:2 --out {folder}/out"
+                    |> ok
+
+                let expected = InflDirected(model, "conv4_2l", Quantity.Class 2, units)
+
+                close
+                    1e-5
+                    (expected.Influence(images).``to``(torch.float64).flatten().data<float>().ToArray())
+                    (snd (read (folder </> "out/influence.npz") "influence"))
+                    option
+
+                let file = json (folder </> "out/experts.json")
+                let expert = expected.DisInfluence images
+                Expect.equal (file.GetProperty("units").GetString()) written option
+                Expect.equal (file.GetProperty("expert").GetInt32()) expert option
+                Expect.stringContains said $"The expert is {noun} {expert}" "the terminal"
+
+            let expected = InflDirected(model, "conv4_2l", Quantity.Predicted, Units.ChannelMax)
+            let expert = expected.DisInfluence images
+
+            attribution
+                $"explain {tiny folder} --method influence-directed --layer conv4_2l --units channel-max --out {folder}/maps"
+            |> ok
+            |> ignore
+
+            let maps =
+                expected.ExpertAttribution(expert, images).permute(0L, 2L, 3L, 1L).contiguous().``to`` torch.float64
+
+            close
+                1e-5
+                (maps.data<float>().ToArray())
+                (snd (read (folder </> "maps/attributions-influence-directed.npz") "attributions"))
+                "maps"
+
+            let summary = json (folder </> "maps/summary.json")
+            let method = summary.GetProperty("methods")[0]
+
+            Expect.stringStarts
+                (method.GetProperty("description").GetString())
+                $"channel {expert} of layer conv4_2l"
+                "what the pictures say"
+
+            Expect.equal
+                (summary.GetProperty("expert").GetProperty("units").GetString())
+                "channel-max"
+                "the summary says it")
+
         example "takes the distribution by true class" (fun folder ->
             attribution $"experts {tiny folder} --layer fc2 --distribution class:2,0 --out {folder}/out"
             |> ok

@@ -50,6 +50,20 @@ let tests =
                 [ "experts"; "margins"; "methods"; "drop"; "necessity"; "computed" ]
                 "sections")
 
+        example "the experts of a convolutional layer are channels, or single numbers where told to" (fun folder ->
+            for option, units, noun in [ "", "channel-sum", "channel"; "--units each", "each", "unit" ] do
+                let out = report folder $"--layer conv5_3l {option}"
+                let expert = (json (out </> "experts.json"))[0]
+                Expect.equal (expert.GetProperty("units").GetString()) units "experts.json"
+                let html = page out
+                Expect.stringContains html $"The expert of a class is the {noun} of layer" "the text"
+                let figure = expert.GetProperty("expert").GetInt32()
+
+                Expect.stringContains
+                    html
+                    $"{Attribution.Runner.Terminal.capital noun} {figure} of conv5_3l"
+                    "a figure")
+
         example "names of classes are escaped" (fun folder ->
             let hostile = [ "<script>alert(1)</script>"; "\"onload=\"x"; "a & <b>"; "'</title>" ]
             let labels = folder </> "labels.txt"

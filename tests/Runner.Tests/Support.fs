@@ -281,8 +281,8 @@ module Tiny =
         let text field (s: string) =
             message field [ List.ofArray (Text.Encoding.UTF8.GetBytes s) ]
 
-        let node op input output =
-            message 1 [ text 1 input; text 2 output; text 4 op ]
+        let node name op input output =
+            message 1 [ text 1 input; text 2 output; text 3 name; text 4 op ]
 
         let value field name (sizes: int list) =
             let shape = sizes |> List.map (fun size -> message 1 [ number 1 size ])
@@ -291,8 +291,8 @@ module Tiny =
         let model = [
             number 1 7
             message 7 [
-                node "GlobalAveragePool" "x" "mean"
-                node "Flatten" "mean" "y"
+                node "/head/pool/Pool" "GlobalAveragePool" "x" "mean"
+                node "/head/Flatten" "Flatten" "mean" "y"
                 text 2 "means"
                 value 11 "x" [ 1; 3; size; size ]
                 value 12 "y" [ 1; 3 ]

@@ -27,6 +27,7 @@ let private wrong = [
     "explain", "--model", "--model"
     "explain", "TINY --method saliency --quantity best --out DIR", "'best'"
     "explain", "TINY --method saliency --quantity margin:1 --out DIR", "margin:A,B"
+    "explain", "TINY --method influence-directed --units pixels --out DIR", "'pixels'"
     "explain", "TINY --method influence-directed --distribution some --out DIR", "'some'"
     "explain", "TINY --method integrated-gradients --baseline grey --out DIR", "'grey'"
     "explain", "TINY --method integrated-gradients --baseline random:x --out DIR", "'random:x'"

@@ -4,27 +4,28 @@ using System.Linq;
 
 namespace Attribution.Onnx;
 
-/// <summary>The other names of a file's layers: those of nodes, of tensors that another layer's value stands for, and of the
-/// modules that exported them. A module's is its last node's.</summary>
+/// <summary>The other names of a file's layers: those of nodes, and of the modules that were exported as them. A module's
+/// layer is its last node's.</summary>
 internal sealed class LayerAliases
 {
+    // The paths of a deeper one would take more memory than the file.
+    private const int DeepestScope = 32;
+
     private static readonly string[] parameters = [".weight", ".bias"];
 
     private readonly List<(string Name, string Layer)> nodes = [];
-    private readonly List<(string Name, string Layer)> tensors = [];
     private readonly Dictionary<string, string> modules = [];
 
     /// <summary>Takes the names of a node whose first value a layer holds.</summary>
     public void Add(NodeProto node, string layer)
     {
         nodes.Add((node.Name, layer));
-        tensors.Add((node.Output[0], layer));
         foreach (var module in Modules(node.Name).Concat(node.Input.SelectMany(Owner)))
             modules[module] = layer;
     }
 
     /// <summary>Each name that is none of the layers' own, and the layer that it names: a layer's innermost module before its
-    /// outer ones, its node and its tensors.</summary>
+    /// outer ones and its node.</summary>
     public IReadOnlyList<(string Name, string Layer)> Of(IEnumerable<string> layers)
     {
         var own = layers.ToHashSet();
@@ -35,7 +36,6 @@ internal sealed class LayerAliases
                 .OrderByDescending(module => module.Name.Length)
                 // A node's name is unique, or names nothing.
                 .Concat(nodes.GroupBy(node => node.Name).Where(same => same.Count() == 1).SelectMany(same => same))
-                .Concat(tensors)
                 .Where(alias => alias.Name.Length > 0 && own.Contains(alias.Layer) && !own.Contains(alias.Name))
                 .DistinctBy(alias => alias.Name),
         ];
@@ -51,10 +51,11 @@ internal sealed class LayerAliases
     // "layer1.0.conv1", since a member of a list repeats the list's name.
     private static IEnumerable<string> Modules(string node)
     {
-        if (!node.StartsWith('/'))
+        var scopes = node.Split('/');
+        if (scopes[0] != "" || scopes.Length > DeepestScope)
             yield break;
         var (outer, last) = ("", "");
-        foreach (var scope in node.Split('/')[1..^1])
+        foreach (var scope in scopes.Skip(1).SkipLast(1))
         {
             if (last.Length > 0 && !scope.StartsWith(last + ".", StringComparison.Ordinal))
                 outer += last + ".";
