@@ -441,8 +441,8 @@ module Model =
     // process taking less than the budget beyond its weights. Values alone are given half: more makes them no faster.
     let private overhead pass =
         match pass with
-        | Forward -> 4.
-        | Gradient -> 1.6
+        | Forward -> 5.
+        | Gradient -> 2.4
 
     /// How many of these instances one pass takes. A result never depends on it.
     let batchSize (pass: Pass) (model: Model) (instances: Instances) : int =
