@@ -36,6 +36,15 @@ type Interop private () =
             Batching = Batching.Memory bytes
     }
 
+    /// The model of weights that stay someone else's, who may change them: it computes where and in what they are.
+    [<Extension>]
+    static member Sharing(model: Model, device: TorchSharp.torch.Device, precision: TorchSharp.torch.ScalarType) = {
+        model with
+            SharesWeights = true
+            Device = device
+            Precision = Some precision
+    }
+
     /// The chain of named functions.
     static member OfFunctions(layers: seq<struct (string * Func<Tensor, Tensor>)>) =
         layers |> Seq.map (fun struct (name, f) -> name, f.Invoke) |> Model.ofFunctions

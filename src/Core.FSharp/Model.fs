@@ -86,6 +86,8 @@ type Model = {
     Device: torch.Device
     /// What the weights are; None where functions compute in whatever they are given.
     Precision: torch.ScalarType option
+    /// Someone else may change the weights: nothing that is computed from them may be kept.
+    SharesWeights: bool
     Batching: Batching
     /// Called before each pass with the number of instances that it holds; it may raise an exception to stop the work.
     OnPass: int -> unit
@@ -110,6 +112,7 @@ module Model =
         InputShape = inputShape
         Device = torch.CPU
         Precision = None
+        SharesWeights = false
         Batching = Memory(defaultMemory ())
         OnPass = ignore
         Plans = ConcurrentDictionary()
@@ -146,7 +149,7 @@ module Model =
         | _ -> torch.float32
 
     /// <summary>The same model with its weights on a device in a precision; convolutions keep theirs in the layout that
-    /// they run fastest on. A `Pure` op keeps what it captured.</summary>
+    /// they run fastest on. A `Pure` op keeps what it captured; weights that are someone else's are copied.</summary>
     let toDevice (device: torch.Device) (precision: torch.ScalarType) (model: Model) : Model =
         let place (t: Tensor) =
             if t.is_floating_point () then
@@ -155,6 +158,9 @@ module Model =
                 t.``to`` device
 
         let layout (op: Op) =
+            let own (t: Tensor) =
+                if model.SharesWeights then t.clone () else t
+
             let arrange =
                 if op.IsConvolution && precision <> torch.float64 then
                     Tensor.channelsLast
@@ -162,13 +168,14 @@ module Model =
                     id
 
             op
-            |> Op.mapTensors (fun t -> (Scope.run (fun () -> arrange (place t))).DetachFromDisposeScope())
+            |> Op.mapTensors (fun t -> (Scope.run (fun () -> own (arrange (place t)))).DetachFromDisposeScope())
 
         {
             model with
                 Graph = Graph.mapOps layout model.Graph
                 Device = device
                 Precision = Some precision
+                SharesWeights = false
                 Plans = ConcurrentDictionary()
                 Footprints = ConcurrentDictionary()
         }
@@ -212,7 +219,14 @@ module Model =
     /// The plain run from the given nodes to the wanted ones, made fast once.
     let private plan (model: Model) (given: string list) (wanted: string list) =
         let key = String.Join('\n', Seq.append given ("" :: wanted))
-        model.Plans.GetOrAdd(key, fun _ -> model.Graph |> Rewrite.forRun given wanted |> Graph.plan given wanted)
+
+        let rewrite =
+            if model.SharesWeights then
+                Rewrite.forSharedWeights
+            else
+                Rewrite.forRun
+
+        model.Plans.GetOrAdd(key, fun _ -> model.Graph |> rewrite given wanted |> Graph.plan given wanted)
 
     let private run model given wanted values =
         Graph.run Semantics.plain (plan model given wanted) values

@@ -48,9 +48,7 @@ module Rewrite =
     /// Whether the op's value takes the place of its input's.
     let overwrites (op: Op) = obj.ReferenceEquals(op, reluInPlace)
 
-    /// <summary>The graph for a run from the given nodes to the wanted ones: a normalisation is folded into the convolution
-    /// before it, and a ReLU overwrites its input, wherever nothing else reads the value in between.</summary>
-    let forRun (given: string list) (wanted: string list) (graph: Graph) : Graph =
+    let private rewrite (folds: bool) (given: string list) (wanted: string list) (graph: Graph) : Graph =
         let kept = HashSet<string>(Seq.append given wanted)
         let readers = Dictionary<string, int>()
         let plan = Graph.plan given wanted graph
@@ -72,7 +70,7 @@ module Rewrite =
 
             nodes[node.Name] <-
                 match node.Op, List.map passing node.Inputs with
-                | BatchNorm norm, [ Some { Op = Convolution c; Inputs = inputs } ] -> {
+                | BatchNorm norm, [ Some { Op = Convolution c; Inputs = inputs } ] when folds -> {
                     node with
                         Op = Convolution(fold norm c)
                         Inputs = inputs
@@ -84,3 +82,10 @@ module Rewrite =
             graph with
                 Nodes = graph.Nodes |> Array.map (fun node -> nodes.GetValueOrDefault(node.Name, node))
         }
+
+    /// <summary>The graph for a run from the given nodes to the wanted ones: a normalisation is folded into the convolution
+    /// before it, and a ReLU overwrites its input, wherever nothing else reads the value in between.</summary>
+    let forRun = rewrite true
+
+    /// The same without what is computed from weights, which may change.
+    let forSharedWeights = rewrite false

@@ -99,27 +99,20 @@ public sealed class Model : IDisposable
             : new(Interop.OfFunctions(layers), []);
 
     /// <summary>
-    /// A TorchSharp module. A <see cref="nn.Module{Tensor,Tensor}"/> that is a Sequential gives a layer for each of its
-    /// children, by name; any other gives its logits alone. The module is used as it is and stays the caller's: put it
-    /// into evaluation mode first.
+    /// A TorchSharp module. Containers (<see cref="TorchSharp.Modules.Sequential"/>) give a layer for each module in them,
+    /// by name: "features.0"; what is not a container gives its logits alone.
     /// </summary>
-    public static Model FromModule(nn.Module<Tensor, Tensor> module)
-    {
-        if (module.training)
-            throw new AttributionException(
-                $"The module '{module.GetName()}' is in training mode, in which a result depends on its batch: call eval() first."
-            );
-
-        return module is TorchSharp.Modules.Sequential sequence && sequence.Count > 0
-            ? FromLayers([
-                .. sequence
-                    .named_children()
-                    .Select(child =>
-                        (child.name, (Func<Tensor, Tensor>)((nn.Module<Tensor, Tensor>)child.module).call)
-                    ),
-            ])
-            : FromLayers(("logits", module.call));
-    }
+    /// <remarks>
+    /// The module stays the caller's: it keeps its mode, its parameters' requires_grad and their gradients, and disposing
+    /// of the model leaves it as it is. A model evaluates, whatever the module's mode: no dropout, and the running
+    /// statistics. Its weights are the module's own, not copies: further training is seen at once, by all but what
+    /// <see cref="To(Device, Precision)"/> has copied. A module that is moved or converted makes another model. Forward
+    /// hooks of TorchSharp's own modules do not run.
+    /// </remarks>
+    /// <param name="module">From n×c×h×w, 0-255, to n×k; the model computes on its device and in its numbers.</param>
+    /// <exception cref="AttributionException">A batch normalisation keeps no running statistics, or the module computes in
+    /// numbers that no model has.</exception>
+    public static Model FromModule(nn.Module<Tensor, Tensor> module) => new(TorchModule.Read(module), []);
 
     /// <summary>VGG16 from the course's <c>vgg16_weights.npz</c>; widths, input size and classes are read off the arrays.</summary>
     /// <exception cref="AttributionException">The file is missing or broken, or its shapes do not chain.</exception>

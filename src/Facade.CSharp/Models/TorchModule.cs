@@ -1,0 +1,224 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using System.Runtime.InteropServices;
+using Attribution.Core;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+using BatchNorm = TorchSharp.Modules.BatchNorm;
+using Convolution = TorchSharp.Modules.Convolution;
+using F = TorchSharp.torch.nn.functional;
+using Module = TorchSharp.torch.nn.Module<TorchSharp.torch.Tensor, TorchSharp.torch.Tensor>;
+
+namespace Attribution;
+
+/// <summary>Reads TorchSharp's modules: containers and the modules that the core has an op for, and any other as a call of
+/// it.</summary>
+internal static class TorchModule
+{
+    /// <summary>The network of a module, on its weights themselves.</summary>
+    /// <exception cref="AttributionException">Its results depend on the batch, or it computes in numbers that no model
+    /// has.</exception>
+    public static Core.Model Read(Module module)
+    {
+        RequireStatistics(module);
+        using var scope = NewDisposeScope();
+        (string Name, Op Op)[] steps = [.. Steps("", module)];
+        if (steps.Length == 0)
+            steps = [("logits", Op.Identity)];
+        var input = "input";
+        while (steps.Any(step => step.Name == input))
+            input += "'";
+
+        var nodes = steps.Select((step, i) => Build.Node(step.Name, step.Op, i == 0 ? input : steps[i - 1].Name));
+        var core = Build.Model(null, input, steps[^1].Name, nodes.Prepend(Build.Node(input, Op.Input)));
+        return module.parameters().FirstOrDefault(p => p.is_floating_point()) is not { } first ? core
+            : first.dtype is ScalarType.Float32 or ScalarType.Float64 or ScalarType.BFloat16
+                ? core.Sharing(first.device, first.dtype)
+            : throw new AttributionException(
+                $"The module '{module.GetName()}' computes in {first.dtype}: convert it with to(torch.float32)."
+            );
+    }
+
+    private static void RequireStatistics(Module module)
+    {
+        var lacking = module
+            .named_modules()
+            .Prepend(("", module))
+            .FirstOrDefault(part => part.Item2 is BatchNorm { running_mean: null });
+        if (lacking is (var name, { } norm))
+            throw new AttributionException(
+                $"The module's {norm.GetType().Name} '{name}' keeps no running statistics, so that an instance's result depends on its batch: make it with track_running_stats, or use another normalisation."
+            );
+    }
+
+    // A class of the caller's may do more than what it derives from.
+    private static bool IsOwn(nn.Module module) => module.GetType().Assembly == typeof(nn.Module).Assembly;
+
+    private static IEnumerable<(string Name, Op Op)> Steps(string name, Module module) =>
+        module is Sequential sequence && IsOwn(module) && sequence.children().All(child => child is Module)
+            ? sequence
+                .named_children()
+                .SelectMany(child => Steps(name == "" ? child.name : $"{name}.{child.name}", (Module)child.module))
+            : [(name == "" ? "logits" : name, (IsOwn(module) ? Typed(module) : null) ?? Called(name, module))];
+
+    private static Op? Typed(Module module) =>
+        module switch
+        {
+            Identity or Dropout or Dropout1d or Dropout2d or Dropout3d or AlphaDropout or FeatureAlphaDropout =>
+                Op.Identity,
+            Conv1d or Conv2d or Conv3d => Convolved((Convolution)module),
+            Linear linear => Build.Linear(Shared(linear.weight)!, Shared(linear.bias)),
+            BatchNorm norm => Normalised(norm, Shared(norm.running_mean)!),
+            ReLU => Op.NewActivation(Activation.Relu),
+            LeakyReLU leaky => Op.NewActivation(Activation.NewLeakyRelu(leaky.negative_slope)),
+            Sigmoid => Op.NewActivation(Activation.Sigmoid),
+            Tanh => Op.NewActivation(Activation.Tanh),
+            MaxPool1d p => Pooled(
+                PoolKind.MaxPool,
+                [p.kernel_size],
+                One(p.stride),
+                One(p.padding),
+                One(p.dilation),
+                p.ceil_mode
+            ),
+            MaxPool2d p => Pooled(PoolKind.MaxPool, p.kernel_size, p.stride, p.padding, p.dilation, p.ceil_mode),
+            MaxPool3d p => Pooled(PoolKind.MaxPool, p.kernel_size, p.stride, p.padding, p.dilation, p.ceil_mode),
+            AvgPool1d p => Pooled(
+                Mean(p.count_include_pad),
+                [p.kernel_size],
+                One(p.stride),
+                One(p.padding),
+                null,
+                p.ceil_mode
+            ),
+            AvgPool2d { divisor_override: null } p => Pooled(
+                Mean(p.count_include_pad),
+                p.kernel_size,
+                p.stride,
+                p.padding,
+                null,
+                p.ceil_mode
+            ),
+            AvgPool3d { divisor_override: null } p => Pooled(
+                Mean(p.count_include_pad),
+                p.kernel_size,
+                p.stride,
+                p.padding,
+                null,
+                p.ceil_mode
+            ),
+            // Not AdaptiveMaxPool, which gives the gradient of a tie to one place and not to all.
+            AdaptiveAvgPool1d { output_size: 1 } => Op.NewGlobalPool(Mean(true)),
+            AdaptiveAvgPool2d { output_size: [1, 1] } => Op.NewGlobalPool(Mean(true)),
+            AdaptiveAvgPool3d { output_size: [1, 1, 1] } => Op.NewGlobalPool(Mean(true)),
+            Flatten { start_dim: 1, end_dim: -1 } => Op.Flatten,
+            Softmax softmax => Op.NewSoftmax(softmax.dim),
+            _ => Bent(module) is { } f ? Build.Pointwise(module.GetType().Name, f) : null,
+        };
+
+    // Never in place, which would change a layer's value, and in some of these what the way back needs.
+    private static Func<Tensor, Tensor>? Bent(Module module) =>
+        module switch
+        {
+            ReLU6 => x => F.relu6(x),
+            ELU { alpha: var alpha } => x => F.elu(x, alpha),
+            SELU => x => F.selu(x),
+            CELU { alpha: var alpha } => x => F.celu(x, alpha),
+            GELU { approximate: var approximate } => x => F.gelu(x, approximate),
+            SiLU => x => F.silu(x),
+            Mish => x => F.mish(x),
+            Hardsigmoid => x => F.hardsigmoid(x),
+            Hardswish => x => F.hardswish(x),
+            Hardtanh { min_val: var low, max_val: var high } => x => F.hardtanh(x, low, high),
+            Softplus { beta: var beta, threshold: var threshold } => x => F.softplus(x, beta, threshold),
+            Softsign => x => F.softsign(x),
+            LogSigmoid => x => F.logsigmoid(x),
+            Hardshrink { lambda: var lambda } => x => F.hardshrink(x, lambda),
+            Softshrink { lambda: var lambda } => x => F.softshrink(x, lambda),
+            Tanhshrink => x => F.tanhshrink(x),
+            Threshold { threshold: var threshold, value: var value } => x => F.threshold(x, threshold, value),
+            _ => null,
+        };
+
+    // Zeros at both ends alike; null where it pads in another way.
+    private static Op? Convolved(Convolution c)
+    {
+        var padding = c.padding_type switch
+        {
+            null => c.padding,
+            Padding.Valid => new long[c.stride.Length],
+            _ => c.dilation.Zip(c.kernel_size, (step, size) => step * (size - 1)).ToArray() is var both
+            && both.All(pad => pad % 2 == 0)
+                ? [.. both.Select(pad => pad / 2)]
+                : null,
+        };
+        return padding is null || c.padding_mode != PaddingModes.Zeros
+            ? null
+            : Build.Convolution(
+                Shared(c.weight)!,
+                Shared(c.bias),
+                [.. c.stride],
+                [.. padding],
+                [.. c.dilation],
+                c.groups
+            );
+    }
+
+    private static Op Normalised(BatchNorm norm, Tensor mean) =>
+        Build.BatchNorm(
+            mean,
+            Shared(norm.running_var)!,
+            Shared(norm.weight) ?? ones_like(mean),
+            Shared(norm.bias) ?? zeros_like(mean),
+            norm.eps
+        );
+
+    private static Op Pooled(
+        PoolKind kind,
+        long[] kernel,
+        long[]? stride,
+        long[]? padding,
+        long[]? dilation,
+        bool ceil
+    ) =>
+        Build.Pool(
+            kind,
+            [.. kernel],
+            [.. stride ?? kernel],
+            [.. padding ?? new long[kernel.Length]],
+            [.. dilation ?? [.. kernel.Select(_ => 1L)]],
+            ceil
+        );
+
+    private static PoolKind Mean(bool countPadding) => PoolKind.NewAveragePool(countPadding);
+
+    private static long[]? One(long? number) => number is { } value ? [value] : null;
+
+    // The module's own numbers under a handle of ours, through which no gradient reaches them.
+    private static Tensor? Shared(Tensor? weight) => weight?.detach();
+
+    private static Op Called(string name, Module module) =>
+        Build.Pure(
+            module.GetName(),
+            inputs =>
+            {
+                var x = inputs[0];
+                try
+                {
+                    return Evaluation.Run(module, x);
+                }
+                catch (ExternalException e) when (module.parameters().Any(p => p.is_floating_point() && !Fits(p, x)))
+                {
+                    throw new AttributionException(
+                        $"The module '{(name == "" ? module.GetName() : name)}' cannot compute in {x.dtype} on {x.device}, where its weights are not: move the module itself, and make the model of it anew.",
+                        e
+                    );
+                }
+            }
+        );
+
+    private static bool Fits(Tensor weight, Tensor x) =>
+        weight.dtype == x.dtype && weight.device_type == x.device_type && weight.device_index == x.device_index;
+}
