@@ -235,7 +235,10 @@ internal static class PreprocessingTests
             return check.Warning(images);
         }
         static ImageSet Images(int count, long[]? trueClasses = null) =>
-            ImageSet.FromTensor(arange(count).to(ScalarType.Float32).reshape(-1, 1, 1, 1).expand(count, 3, 2, 2), trueClasses);
+            ImageSet.FromTensor(
+                arange(count).to(ScalarType.Float32).reshape(-1, 1, 1, 1).expand(count, 3, 2, 2),
+                trueClasses
+            );
 
         yield return Runner.TestCase(
             "that are equal for images that are not are warned of",
