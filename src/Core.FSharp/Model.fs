@@ -387,13 +387,16 @@ module Model =
         |> Array.filter (fun node -> names.Contains node.Name)
         |> Array.map (fun node -> node.Name, Op.describe node.Op, shapes.GetValueOrDefault(node.Name, [||]))
 
-    /// Frees the weights.
+    /// Frees the weights, and what plans have made of them.
     let dispose (model: Model) =
         let free (t: Tensor) =
             t.Dispose()
             t
 
-        model.Graph |> Graph.mapOps (Op.mapTensors free) |> ignore
+        let planned = model.Plans.Values |> Seq.collect _.Steps |> Seq.map _.Node.Op
+
+        for op in Seq.append planned (model.Graph.Nodes |> Seq.map _.Op) do
+            Op.mapTensors free op |> ignore
 
     /// The most bytes that the values of a plan take at one time, and what they take if all are kept.
     let private held (sizes: IReadOnlyDictionary<string, int64>) (plan: Plan) : Footprint =

@@ -225,6 +225,32 @@ let private passes =
 
             Expect.isGreaterThan forward (size 20_000L) "values that are freed at once leave room for more instances")
 
+        example "disposing of a model frees what its plans folded, too" (fun () ->
+            let weight, numbers = torch.randn (2L, 2L, 3L, 3L), torch.ones 2L
+            let x = torch.randn (1L, 2L, 3L, 3L)
+
+            let norm =
+                BatchNorm {
+                    Mean = numbers
+                    Variance = numbers
+                    Scale = numbers
+                    Shift = numbers
+                    Epsilon = 1e-5
+                }
+
+            let work () =
+                let model =
+                    graphModel "f" [
+                        node "c" (convolution weight) [ "x" ]
+                        node "n" norm [ "c" ]
+                        node "f" Flatten [ "n" ]
+                    ]
+
+                (Model.logits model x).Dispose()
+                Model.dispose model
+
+            Expect.equal (liveAfter work) 0L "live tensors")
+
         example "a thousand passes leave no tensor behind" (fun () ->
             let model, _, _ = residual (Random 5)
             let x = gaussian (Random 6) [ 2; 2; 3; 4 ]
