@@ -2,6 +2,26 @@ namespace Attribution.Core
 
 open TorchSharp
 
+/// Numbers drawn for instances: what an instance gets depends on the seed, its own number and the draw alone, and on no
+/// other instance.
+[<RequireQualifiedAccess>]
+module Noise =
+    let private draws (fill: int64[] -> torch.Generator -> Tensor) (seed: int64) (draw: int64) (batch: Batch) : Tensor =
+        let one (number: int64) =
+            let mixed = seed * 0x9E3779B97F4A7C15L + draw * 0x2545F4914F6CDD1DL + number
+            use generator = new torch.Generator(uint64 mixed, torch.CPU)
+            fill batch.X.shape[1..] generator
+
+        Scope.run (fun () -> torch.stack(Array.map one batch.Numbers).``to``(batch.X.dtype, batch.X.device))
+
+    /// Standard normal numbers, of the instances' shape.
+    let normal seed draw batch =
+        draws (fun shape generator -> torch.randn (shape, torch.float32, generator = generator)) seed draw batch
+
+    /// Numbers between 0 and 1, of the instances' shape.
+    let uniform seed draw batch =
+        draws (fun shape generator -> torch.rand (shape, torch.float32, generator = generator)) seed draw batch
+
 /// Where a path to the instances begins: `Of` gives a batch (n×…) its baselines, of the same shape.
 [<NoComparison; NoEquality>]
 type Baseline = { Name: string; Of: Batch -> Tensor }
@@ -19,29 +39,11 @@ module Baseline =
     /// White: 255, or 1 where images are stored in 0-1.
     let white (peak: float) = constant "white" peak
 
-    /// Gaussian noise, mean 0, one draw an instance: the draw depends on the seed and the instance's position alone.
-    /// `first` is the position of the first instance, where instances are explained a part at a time.
-    let randomFrom (first: int64) (standardDeviation: float) (seed: int64) =
-        let draw (batch: Batch) (row: int64) =
-            use generator =
-                new torch.Generator(uint64 (seed * 0x9E3779B97F4A7C15L + row), torch.CPU)
-
-            torch.randn (batch.X.shape[1..], torch.float32, generator = generator)
-
-        {
-            Name = "random"
-            Of =
-                fun batch ->
-                    let draws =
-                        Tensor.toArray<int64> batch.Rows
-                        |> Array.map (fun row -> draw batch (first + row))
-
-                    torch.stack(draws).``to``(batch.X.dtype, batch.X.device)
-                    * standardDeviation.ToScalar()
-        }
-
-    /// The same, where all instances are explained together.
-    let random standardDeviation seed = randomFrom 0L standardDeviation seed
+    /// Gaussian noise, mean 0, one draw an instance.
+    let random (standardDeviation: float) (seed: int64) = {
+        Name = "random"
+        Of = fun batch -> Noise.normal seed 0L batch * standardDeviation.ToScalar()
+    }
 
     /// Any function of the instances.
     let ofFunction (name: string) (f: Tensor -> Tensor) = {

@@ -12,6 +12,7 @@ type Interop private () =
         Count = count
         Type = TorchSharp.torch.float32
         Read = fun start length -> read.Invoke(start, length)
+        Number = id
     }
 
     /// The model, telling `onPass` of each pass and of how many instances it holds.

@@ -18,9 +18,14 @@ open TorchSharp
 /// A TorchSharp tensor. Images are n×c×h×w; a batch's first dimension counts instances.
 type Tensor = torch.Tensor
 
-/// Some of the explained instances: their positions among all (int64, n) and the instances themselves (n×…).
+/// Some of the explained instances: their positions among all (int64, n), the numbers that decide what is drawn at random for
+/// them, and the instances themselves (n×…).
 [<NoComparison; ReferenceEquality>]
-type Batch = { Rows: Tensor; X: Tensor }
+type Batch = {
+    Rows: Tensor
+    Numbers: int64[]
+    X: Tensor
+}
 
 /// Instances that are read a batch at a time: `Read start length` gives length×….
 [<NoComparison; NoEquality>]
@@ -29,6 +34,9 @@ type Instances = {
     /// The numbers that they are read in, and that results about them are given in.
     Type: torch.ScalarType
     Read: int -> int -> Tensor
+    /// The number of the instance at a position, which decides what is drawn at random for it: the same wherever it is read
+    /// as part of another set.
+    Number: int64 -> int64
 }
 
 /// Native memory: every loop runs in scopes that free what the loop does not hand out.
@@ -179,6 +187,13 @@ module Instances =
         Count = int x.shape[0]
         Type = x.dtype
         Read = fun start length -> x.narrow (0L, start, length)
+        Number = id
+    }
+
+    /// Those from a position on, which are in memory already.
+    let part (start: int) (x: Tensor) (whole: Instances) = {
+        ofTensor x with
+            Number = fun position -> whole.Number(int64 start + position)
     }
 
     /// All of them, then all of them again, `times` over.
@@ -200,6 +215,7 @@ module Instances =
             instances with
                 Count = times * instances.Count
                 Read = read
+                Number = fun position -> instances.Number(position % int64 instances.Count)
         }
 
     let private read (instances: Instances) start length =
@@ -207,6 +223,7 @@ module Instances =
 
         {
             Rows = torch.arange (int64 start, int64 (start + length), torch.int64, x.device)
+            Numbers = Array.init length (fun i -> instances.Number(int64 (start + i)))
             X = x
         }
 

@@ -20,9 +20,8 @@ public sealed class Baseline
     /// <summary>Gaussian noise of mean 0, one draw an image; it depends on the seed and the image's position alone.</summary>
     /// <param name="seed">The seed.</param>
     /// <param name="standardDeviation">Its standard deviation.</param>
-    /// <param name="first">The position of the first instance, where instances are explained a part at a time.</param>
-    public static Baseline Random(long seed = 1111, double standardDeviation = 0.1, long first = 0) =>
-        new(_ => BaselineModule.randomFrom(first, standardDeviation, seed));
+    public static Baseline Random(long seed = 1111, double standardDeviation = 0.1) =>
+        new(_ => BaselineModule.random(standardDeviation, seed));
 
     /// <summary>Any function of the instances (n×…) that keeps their shape.</summary>
     public static Baseline Of(Func<Tensor, Tensor> function, string name = "function") =>

@@ -36,7 +36,7 @@ public readonly struct Instances
     /// <param name="start">The position of the first.</param>
     /// <param name="x">They themselves: n×….</param>
     public Instances Part(int start, Tensor x) =>
-        new(InstancesModule.ofTensor(x), Peak, memory?.Of(row => start + row));
+        new(InstancesModule.part(start, x, Core), Peak, memory?.Of(row => start + row));
 
     /// <summary>All of these instances, then all of them again, and so on: for several attributions of each.</summary>
     public Instances Repeated(int times)

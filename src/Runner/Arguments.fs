@@ -344,8 +344,8 @@ module Arguments =
     /// The last --distribution.
     let distribution arguments = List.last (distributions arguments)
 
-    /// The baseline, by the value of white and the position of the first image.
-    let baseline arguments : string * (float -> int -> Baseline) =
+    /// The baseline, by the value of white.
+    let baseline arguments : string * (float -> Baseline) =
         let text =
             arguments
             |> tryPick (function
@@ -354,11 +354,11 @@ module Arguments =
             |> Option.defaultValue "black"
 
         match split text with
-        | "black", None -> text, fun _ _ -> Baseline.Black
-        | "white", None -> text, fun peak _ -> Baseline.Of((fun x -> torch.full_like (x, peak)), "white")
+        | "black", None -> text, fun _ -> Baseline.Black
+        | "white", None -> text, fun peak -> Baseline.Of((fun x -> torch.full_like (x, peak)), "white")
         | "random", seed ->
             match Int64.TryParse(defaultArg seed "1111") with
-            | true, seed -> text, fun _ first -> Baseline.Random(seed, first = int64 first)
+            | true, seed -> text, fun _ -> Baseline.Random seed
             | _ -> wrong $"--baseline random:SEED takes a whole number, and not '{text}'."
         | _ -> wrong $"--baseline takes black, white, random or random:SEED, and not '{text}'."
 

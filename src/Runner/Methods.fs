@@ -167,8 +167,7 @@ module Methods =
         let multiply = Arguments.multiply arguments
         let quantity, asked = quantityOf arguments inputs
 
-        let baseline part =
-            baseline (float part.Images.Peak) part.Start
+        let baseline part = baseline (float part.Images.Peak)
 
         let batchSize = Arguments.batchSize arguments
 

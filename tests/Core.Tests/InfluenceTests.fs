@@ -188,6 +188,7 @@ let private laws =
                 Count = 0
                 Type = torch.float64
                 Read = fun _ _ -> failtest "read"
+                Number = id
             }
 
             rejects<AttributionException>

@@ -1,0 +1,108 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using System.Threading;
+using static TorchSharp.torch;
+
+namespace Attribution;
+
+/// <summary>A method, set up: instances (n×c×h×w, 0-255) to attributions (n×c×h×w, or n×h×w where a method gives one number a
+/// pixel).</summary>
+/// <param name="x">Instances.</param>
+/// <param name="batchSize">Instances a pass; null: as many as memory allows. The result does not depend on it.</param>
+/// <param name="progress">Told of every pass.</param>
+/// <param name="cancellation">Stops the work.</param>
+public delegate Tensor Explainer(
+    Instances x,
+    int? batchSize = null,
+    IProgress<Progress>? progress = null,
+    CancellationToken cancellation = default
+);
+
+/// <summary>What a method of <see cref="AttributionMethod.All"/> is set up with. Each takes what concerns it.</summary>
+public sealed record MethodSettings
+{
+    /// <summary>What is explained.</summary>
+    public Quantity Quantity { get; init; } = Quantity.Predicted;
+
+    /// <summary>The layer of the methods that look at one; null: the last convolution's.</summary>
+    public string? Layer { get; init; }
+
+    /// <summary>Where paths begin, and what hidden pixels become.</summary>
+    public Baseline Baseline { get; init; } = Baseline.Black;
+
+    /// <summary>The points on a path.</summary>
+    public int Steps { get; init; } = 50;
+
+    /// <summary>Where they lie.</summary>
+    public IntegrationRule Rule { get; init; } = IntegrationRule.RightHand;
+
+    /// <summary>Whether gradients are multiplied with the input.</summary>
+    public bool MultiplyWithInput { get; init; } = true;
+
+    /// <summary>How many random samples are drawn an instance; null: the method's own default.</summary>
+    public int? Samples { get; init; }
+
+    /// <summary>Decides on what is drawn.</summary>
+    public long Seed { get; init; } = 1;
+}
+
+/// <summary>A row of the registry of attribution methods, from which the command line, the study and the documentation
+/// read.</summary>
+/// <param name="Name">As the command line and files spell it.</param>
+/// <param name="Title">For people.</param>
+/// <param name="Formula">What it computes.</param>
+/// <param name="Source">The paper.</param>
+/// <param name="Passes">Forward passes an instance, a gradient counting three; about.</param>
+/// <param name="Create">Sets it up.</param>
+public sealed record AttributionMethod(
+    string Name,
+    string Title,
+    string Formula,
+    string Source,
+    Func<MethodSettings, double> Passes,
+    Func<Model, MethodSettings, Explainer> Create
+)
+{
+    /// <summary>Every method that needs no more than a model and settings.</summary>
+    public static IReadOnlyList<AttributionMethod> All { get; } =
+    [
+        new(
+            "saliency",
+            "Saliency",
+            "x ⊙ ∇ₓ q(f(x))",
+            "Simonyan, Vedaldi and Zisserman, arXiv 1312.6034",
+            _ => 3,
+            (model, s) =>
+                (x, size, progress, stop) =>
+                    new SaliencyMap(model, s.Quantity).Attribute(x, size, s.MultiplyWithInput, progress, stop)
+        ),
+        new(
+            "integrated-gradients",
+            "Integrated gradients",
+            "(x - b) ⊙ Σᵢ wᵢ ∇ₓ q(f(b + αᵢ(x - b)))",
+            "Sundararajan, Taly and Yan, arXiv 1703.01365",
+            s => 3.0 * s.Steps,
+            (model, s) =>
+                (x, size, progress, stop) =>
+                    new IntegratedGrad(model, s.Quantity).Attribute(
+                        x,
+                        s.Baseline,
+                        size,
+                        s.Steps,
+                        s.MultiplyWithInput,
+                        s.Rule,
+                        progress,
+                        stop
+                    )
+        ),
+    ];
+
+    /// <summary>The method of a name.</summary>
+    /// <exception cref="AttributionException">There is none; the message lists those there are.</exception>
+    public static AttributionMethod Find(string name) =>
+        All.FirstOrDefault(method => method.Name == name)
+        ?? throw new AttributionException(
+            $"There is no method '{name}': the methods are {string.Join(", ", All.Select(method => method.Name))}."
+        );
+}

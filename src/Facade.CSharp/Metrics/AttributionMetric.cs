@@ -1,0 +1,125 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using System.Threading;
+using static TorchSharp.torch;
+
+namespace Attribution;
+
+/// <summary>A metric, set up: attributions of instances (n×c×h×w or n×h×w) to one score an instance; NaN where it is undefined.</summary>
+/// <param name="attributions">One map an instance.</param>
+/// <param name="x">Instances: n×c×h×w, 0-255.</param>
+/// <param name="batchSize">Images a pass; null: as many as memory allows. The result does not depend on it.</param>
+/// <param name="progress">Told of every pass.</param>
+/// <param name="cancellation">Stops the work.</param>
+public delegate IReadOnlyList<double> Scorer(
+    Tensor attributions,
+    Instances x,
+    int? batchSize = null,
+    IProgress<Progress>? progress = null,
+    CancellationToken cancellation = default
+);
+
+/// <summary>Which of two scores is the better.</summary>
+public enum Better
+{
+    /// <summary>The lower one.</summary>
+    Lower,
+
+    /// <summary>The higher one.</summary>
+    Higher,
+}
+
+/// <summary>What a metric is taken over.</summary>
+public enum Scale
+{
+    /// <summary>Scores before softmax.</summary>
+    Logits,
+
+    /// <summary>Their softmax.</summary>
+    Probabilities,
+
+    /// <summary>The map alone: the model is not asked.</summary>
+    Map,
+}
+
+/// <summary>What a metric of <see cref="AttributionMetric.All"/> is set up with. Each takes what concerns it.</summary>
+public sealed record MetricSettings
+{
+    /// <summary>The class whose score is measured; null: the one predicted for each instance.</summary>
+    public int? TargetClass { get; init; }
+
+    /// <summary>How many pixels are removed or put back at a time.</summary>
+    public int PixelsPerStep { get; init; } = 1000;
+
+    /// <summary>How many random samples are drawn an instance; null: the metric's own default.</summary>
+    public int? Samples { get; init; }
+
+    /// <summary>Decides on what is drawn.</summary>
+    public long Seed { get; init; } = 1;
+
+    /// <summary>How the maps were made from a model, for the metrics that make maps of their own.</summary>
+    public Func<Model, Explainer>? Explain { get; init; }
+}
+
+/// <summary>A row of the registry of metrics, from which the command line, the study and the documentation read.</summary>
+/// <param name="Name">As the command line and files spell it.</param>
+/// <param name="Title">For people, with the unit.</param>
+/// <param name="Formula">What it computes.</param>
+/// <param name="Source">The paper.</param>
+/// <param name="Better">Which of two scores is the better.</param>
+/// <param name="Range">The scores that there can be: "0 to 100".</param>
+/// <param name="Blank">What stands for a pixel that is hidden: "black"; "-" where none is.</param>
+/// <param name="Over">Logits, probabilities, or the map alone.</param>
+/// <param name="Passes">Forward passes an instance of so many pixels, about.</param>
+/// <param name="Create">Sets it up.</param>
+public sealed record AttributionMetric(
+    string Name,
+    string Title,
+    string Formula,
+    string Source,
+    Better Better,
+    string Range,
+    string Blank,
+    Scale Over,
+    Func<MetricSettings, long, double> Passes,
+    Func<Model, MetricSettings, Scorer> Create
+)
+{
+    /// <summary>Every metric of attribution maps.</summary>
+    public static IReadOnlyList<AttributionMetric> All { get; } =
+    [
+        new(
+            "average-drop",
+            "Average drop (%)",
+            "100 · max(f_c(x) - f_c(M(x)), 0) / f_c(x), M(x) keeping the pixels of positive attribution",
+            "Chattopadhay et al., arXiv 1710.11063, with a hard mask",
+            Better.Lower,
+            "0 to ∞",
+            "black",
+            Scale.Logits,
+            (_, _) => 2,
+            (model, s) => new AverageDrop(model, s.TargetClass).Drops
+        ),
+        new(
+            "necessity-ordering",
+            "Necessity ordering",
+            "1/(N+1) · Σᵢ max(f_c(R(i)) - f_c(0), 0), R(i) without the i pixels of largest positive attribution",
+            "Wang, Mardziel, Datta and Fredrikson, arXiv 2002.07985",
+            Better.Lower,
+            "0 to ∞",
+            "black",
+            Scale.Logits,
+            (s, pixels) => 2 + pixels / (2.0 * s.PixelsPerStep),
+            (model, s) => new N_Ord(model, s.TargetClass, s.PixelsPerStep).Evaluate
+        ),
+    ];
+
+    /// <summary>The metric of a name.</summary>
+    /// <exception cref="AttributionException">There is none; the message lists those there are.</exception>
+    public static AttributionMetric Find(string name) =>
+        All.FirstOrDefault(metric => metric.Name == name)
+        ?? throw new AttributionException(
+            $"There is no metric '{name}': the metrics are {string.Join(", ", All.Select(metric => metric.Name))}."
+        );
+}
