@@ -68,6 +68,24 @@ module internal Autograd =
                 | i when isNull results[i] || results[i].IsInvalid -> zeros v
                 | i -> results[i])
 
+    /// f by itself, whatever encloses it: (f xs, w ↦ wᵀ ∂f/∂x for each x), the map for one use. Of an x that is no
+    /// floating-point tensor the derivative is 0.
+    let alone (f: Tensor list -> Tensor) (xs: Tensor list) : Tensor * (Tensor -> Tensor list) =
+        use scope = torch.NewDisposeScope()
+        use _ = torch.inference_mode false
+        use _ = torch.enable_grad ()
+
+        let watched (x: Tensor) =
+            let x = x.detach ()
+            if x.is_floating_point () then x.requires_grad_ true else x
+
+        let xs = List.map watched xs
+        let y = f xs
+        let value = y.detach ()
+        // Nothing of the network's memory is held by what was recorded on the way from xs to y but what the way back needs.
+        value :: y :: xs |> List.iter (Scope.keep scope >> ignore)
+        value, transposedProducts false xs y
+
     /// y, cut off from what was recorded where no enclosing derivative needs it.
     let plain (y: Tensor) =
         if Nesting.IsInside then y else y.detach ()

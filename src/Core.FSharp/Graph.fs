@@ -115,9 +115,25 @@ type Plan = {
     Steps: Step[]
 }
 
-/// A way of running a network: what each op makes of its inputs' values. Guided backpropagation or LRP are other
-/// semantics of the same graph.
+/// A way of running a network: what each op makes of its inputs' values.
 type Semantics = Op -> Tensor list -> Tensor
+
+/// A node as it ran.
+[<NoComparison; NoEquality>]
+type Ran = {
+    Node: Node
+    /// The values of its inputs.
+    Inputs: Tensor list
+    /// Which of them depend on what the run was given.
+    IsLive: bool list
+    Value: Tensor
+    /// The op's own derivative: w ↦ wᵀ ∂value/∂input for each input. For one use.
+    Pull: Tensor -> Tensor list
+}
+
+/// A way back through a network: what a node hands on to each of its inputs, of what arrives at its value. `Pull` is
+/// backpropagation; guided backpropagation, DeepLIFT and LRP are other rules on the same graph.
+type Rule = Ran -> Tensor -> Tensor list
 
 [<RequireQualifiedAccess>]
 module Op =
@@ -188,6 +204,21 @@ module Semantics =
             torch.nn.functional.avg_pool2d (x, p.Kernel, p.Stride, p.Padding, p.CeilMode, counted)
         | AveragePool counted, _ ->
             torch.nn.functional.avg_pool3d (x, p.Kernel, p.Stride, p.Padding, p.CeilMode, counted)
+
+    /// The maximum of each window, and where in its input's flattened positions it is.
+    let maximumAndPlace (p: Pooling) (x: Tensor) : struct (Tensor * Tensor) =
+        match p.Kernel.Length with
+        | 1 ->
+            torch.nn.functional.max_pool1d_with_indices (
+                x,
+                p.Kernel[0],
+                p.Stride[0],
+                p.Padding[0],
+                p.Dilation[0],
+                p.CeilMode
+            )
+        | 2 -> torch.nn.functional.max_pool2d_with_indices (x, p.Kernel, p.Stride, p.Padding, p.Dilation, p.CeilMode)
+        | _ -> torch.nn.functional.max_pool3d_with_indices (x, p.Kernel, p.Stride, p.Padding, p.Dilation, p.CeilMode)
 
     let private activate kind (x: Tensor) =
         match kind with
@@ -386,3 +417,65 @@ module Graph =
     /// The values of a plan's wanted nodes, from the values of its given ones.
     let run semantics plan given : Tensor list =
         runObserved (fun _ _ -> ()) semantics plan given
+
+    /// <summary>Forth and back: the value of a plan's one wanted node from that of its one given node, and then what a rule
+    /// brings back to the given node, of what `seed` makes of that value. Where a value goes to several nodes, what they hand
+    /// back is summed.</summary>
+    let propagate (rule: Rule) (plan: Plan) (given: Tensor) (seed: Tensor -> Tensor) : Tensor =
+        use scope = torch.NewDisposeScope()
+        use _ = torch.no_grad ()
+        let start, goal = plan.Given.Head, plan.Wanted.Head
+        let values = Dictionary<string, Tensor>(dict [ start, given ])
+        let live = HashSet<string> [ start ]
+        let way = Stack<Ran>()
+
+        for step in plan.Steps do
+            let node = step.Node
+            let inputs = node.Inputs |> List.map (fun name -> values[name])
+
+            if List.exists live.Contains node.Inputs then
+                let value, pull = Autograd.alone (Semantics.plain node.Op) inputs
+                live.Add node.Name |> ignore
+                values[node.Name] <- value
+
+                way.Push {
+                    Node = node
+                    Inputs = inputs
+                    IsLive = node.Inputs |> List.map live.Contains
+                    Value = value
+                    Pull = pull
+                }
+            else
+                values[node.Name] <- Semantics.plain node.Op inputs
+
+        let arriving = Dictionary<string, Tensor>(dict [ goal, seed values[goal] ])
+
+        let take name =
+            match arriving.TryGetValue name with
+            | true, w ->
+                arriving.Remove name |> ignore
+                Some w
+            | _ -> None
+
+        let hand name (part: Tensor) =
+            match take name with
+            | Some sum ->
+                arriving[name] <- Tensor.add sum part
+                sum.Dispose()
+                part.Dispose()
+            | None -> arriving[name] <- part
+
+        for ran in way do
+            match take ran.Node.Name with
+            | Some w ->
+                // A rule may hand on what it was handed, so each part becomes a tensor of its own.
+                let parts =
+                    Scope.runMany (fun () -> rule ran w |> List.map (fun part -> part.alias ()))
+
+                w.Dispose()
+
+                for name, isLive, part in List.zip3 ran.Node.Inputs ran.IsLive parts do
+                    if isLive then hand name part else part.Dispose()
+            | None -> ()
+
+        scope.MoveToOuter(take start |> Option.defaultWith (fun () -> torch.zeros_like given))

@@ -62,6 +62,9 @@ type Interop private () =
         Distribution = distribution.Invoke
     }
 
+    /// What may be null as what may be missing.
+    static member Option(value: 'a) = Option.ofObj value
+
     /// f of every batch, batches as large as memory allows in that kind of pass: one result an instance.
     [<Extension>]
     static member Map(instances: Instances, target: Target, pass: Pass, f: Func<Batch, Tensor>) =

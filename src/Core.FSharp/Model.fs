@@ -73,9 +73,15 @@ type Pass =
     | Forward
     /// Values that the way back needs, and the way back.
     | Gradient
+    /// The values of two runs, all of them, and a way back by rules.
+    | Rules
 
 /// Bytes that one instance takes in each kind of pass.
-type Footprint = { Forward: int64; Gradient: int64 }
+type Footprint = {
+    Forward: int64
+    Gradient: int64
+    Rules: int64
+}
 
 /// A classifier: images (n×c×h×w, 0-255) → logits (n×k), with its layers and cuts.
 [<NoComparison; ReferenceEquality>]
@@ -247,37 +253,84 @@ module Model =
         else
             instances
 
-    /// The wanted layers' values of images.
-    let private valuesOf (model: Model) (wanted: string list) (x: Tensor) =
+    /// Images where the model computes, in its numbers and in the layout that it runs fastest on.
+    let private enter (model: Model) (x: Tensor) =
         requireImages model x
         model.OnPass(int x.shape[0])
+        let placed = place model x
 
-        Scope.runMany (fun () ->
-            let placed = place model x
+        let hasConvolutions =
+            model.Precision <> Some torch.float64
+            && model.Graph.Nodes |> Array.exists _.Op.IsConvolution
 
-            let hasConvolutions =
-                model.Precision <> Some torch.float64
-                && model.Graph.Nodes |> Array.exists _.Op.IsConvolution
+        if hasConvolutions then
+            Tensor.channelsLast placed
+        else
+            placed
 
-            let placed =
-                if hasConvolutions then
-                    Tensor.channelsLast placed
+    /// The wanted layers' values of images.
+    let private valuesOf (model: Model) (wanted: string list) (x: Tensor) =
+        Scope.runMany (fun () -> run model [ model.Graph.Input ] wanted [ enter model x ])
+
+    /// The plan of a run that rules look at: from the images to a layer.
+    let private planForRules (model: Model) (layer: string) =
+        let make _ =
+            let rewrite =
+                if model.SharesWeights then
+                    fun _ _ graph -> graph
                 else
-                    placed
+                    Rewrite.forRules
 
-            run model [ model.Graph.Input ] wanted [ placed ])
+            model.Graph
+            |> rewrite [ model.Graph.Input ] [ layer ]
+            |> Graph.plan [ model.Graph.Input ] [ layer ]
 
-    /// <summary>f: instances (n×…) → logits (n×k).</summary>
-    /// <exception cref="T:System.ArgumentException">The instances have a shape that the model does not take.</exception>
-    let logits (model: Model) (x: Tensor) : Tensor =
+        model.Plans.GetOrAdd($"rules\n{layer}", make)
+
+    /// The nodes that a way back by rules from a layer goes through, from the images on.
+    let steps (layer: string) (model: Model) : Node[] =
+        (planForRules model layer).Steps |> Array.map _.Node
+
+    /// <summary>What a rule brings from a layer back to the images (n×…), of what `seed` makes of the layer's values.</summary>
+    let propagate (rule: Rule) (layer: string) (seed: Tensor -> Tensor) (model: Model) (x: Tensor) : Tensor =
         Scope.run (fun () ->
-            let logits = (valuesOf model [ model.Graph.Output ] x).Head |> Tensor.readable
-            Tensor.requireDims "logits" [ 2 ] logits
-            logits)
+            let back =
+                Graph.propagate rule (planForRules model layer) (enter model x) (fun z ->
+                    (seed z).``to``(z.dtype, z.device))
+
+            back.``to`` (x.dtype, x.device))
+
+    /// The values (n×…) of every node that a way back by rules from a layer looks at.
+    let values (layer: string) (model: Model) (x: Tensor) : IReadOnlyDictionary<string, Tensor> =
+        let keep = Scope.keepHere ()
+        let x = enter model x
+        let values = Dictionary<string, Tensor>(dict [ model.Graph.Input, x ])
+
+        let observe (node: Node) (value: Tensor) =
+            values[node.Name] <- keep (value.alias ())
+
+        Graph.runObserved observe Semantics.plain (planForRules model layer) [ x ]
+        |> ignore
+
+        values
 
     let private requireLayer layer model =
         if not (List.contains layer (layers model)) then
             invalidArg "layer" $"The model has no layer named '{layer}'."
+
+    /// <summary>The value of a layer: instances (n×…) → n×….</summary>
+    /// <exception cref="T:System.ArgumentException">The model has no such layer, or the instances have a shape that it does
+    /// not take.</exception>
+    let value (layer: string) (model: Model) (x: Tensor) : Tensor =
+        requireLayer layer model
+        Scope.run (fun () -> (valuesOf model [ layer ] x).Head |> Tensor.readable)
+
+    /// <summary>f: instances (n×…) → logits (n×k).</summary>
+    /// <exception cref="T:System.ArgumentException">The instances have a shape that the model does not take.</exception>
+    let logits (model: Model) (x: Tensor) : Tensor =
+        let logits = value model.Graph.Output model x
+        Tensor.requireDims "logits" [ 2 ] logits
+        logits
 
     /// <summary>f cut at several layers at once. H gives the values of those that come first, followed by what flows past
     /// them; G goes from there to the logits, followed by the values of the rest of the layers.</summary>
@@ -356,10 +409,8 @@ module Model =
     /// <summary>The units of a layer: instances (n×…) → n×units.</summary>
     /// <exception cref="T:System.ArgumentException">The model has no such layer.</exception>
     let units (units: Units) (layer: string) (model: Model) (x: Tensor) : Tensor =
-        requireLayer layer model
-
         Scope.run (fun () ->
-            let z = (valuesOf model [ layer ] x).Head |> Tensor.readable
+            let z = value layer model x
             Units.read (reading units layer model z.shape) z)
 
     let private blank (model: Model) =
@@ -425,6 +476,7 @@ module Model =
         {
             Forward = most
             Gradient = kept + 3L * largest
+            Rules = 2L * Seq.sum sizes.Values + 3L * largest
         }
 
     let private footprint (model: Model) (instances: Instances) =
@@ -459,7 +511,8 @@ module Model =
     let private overhead pass =
         match pass with
         | Forward -> 5.
-        | Gradient -> 2.4
+        | Gradient
+        | Rules -> 2.4
 
     /// How many of these instances one pass takes. A result never depends on it.
     let batchSize (pass: Pass) (model: Model) (instances: Instances) : int =
@@ -470,6 +523,7 @@ module Model =
                 match pass with
                 | Forward -> footprint.Forward
                 | Gradient -> footprint.Gradient
+                | Rules -> footprint.Rules
 
             int (min (float MostInstances) (max 1. (float budget / (overhead pass * float (max 1L each)))))
 

@@ -23,16 +23,28 @@ type Quantity = {
 /// What is differentiated or measured: outputs of instances (n×… → n×k), and a quantity of them.
 [<NoComparison; NoEquality>]
 type Target = {
-    Output: Tensor -> Tensor
+    Model: Model
+    /// The layer that the outputs are read from.
+    Layer: string
+    /// Its values (n×…) → the outputs (n×k).
+    Read: Tensor -> Tensor
     Quantity: Quantity
     /// Outputs of the explained instances that are known beforehand; what is computed of them is added.
     Known: Known option
     /// The output (1×k) of the black image of the shape of these, computed at most once.
     Blank: Tensor -> Tensor
-    BatchSize: Pass -> Instances -> int
+} with
+
+    /// Instances (n×…) → outputs (n×k).
+    member target.Output(x: Tensor) : Tensor =
+        Scope.run (fun () -> target.Read(Model.value target.Layer target.Model x))
+
+    /// How many of the instances one pass takes.
+    member target.BatchSize (pass: Pass) (instances: Instances) =
+        Model.batchSize pass target.Model instances
+
     /// Instances in the numbers that it computes in.
-    Prepare: Instances -> Instances
-}
+    member target.Prepare(instances: Instances) = Model.instances target.Model instances
 
 [<RequireQualifiedAccess>]
 module Quantity =
@@ -115,7 +127,7 @@ module Quantity =
 
 [<RequireQualifiedAccess>]
 module Target =
-    let private ofOutput output quantity model =
+    let private make layer (read: Tensor -> Tensor) quantity model =
         let known = Known 1
 
         let blank (x: Tensor) =
@@ -126,28 +138,33 @@ module Target =
             | None ->
                 let output =
                     Scope.run (fun () ->
-                        Scope.forwardOnly (fun () -> output (torch.zeros_like (x.narrow (0L, 0L, 1L)))))
+                        Scope.forwardOnly (fun () ->
+                            read (Model.value layer model (torch.zeros_like (x.narrow (0L, 0L, 1L))))))
 
                 known.Keep(first, output)
                 output
 
         {
-            Output = output
+            Model = model
+            Layer = layer
+            Read = read
             Quantity = quantity
             Known = None
             Blank = blank
-            BatchSize = fun pass -> Model.batchSize pass model
-            Prepare = Model.instances model
         }
 
     /// <summary>A quantity of interest of the model's logits.</summary>
     let ofQuantity (quantity: Quantity) (model: Model) : Target =
-        ofOutput (Model.logits model) quantity model
+        let logits (values: Tensor) =
+            Tensor.requireDims "logits" [ 2 ] values
+            values
+
+        make model.Graph.Output logits quantity model
 
     /// <summary>The value of a unit of a layer, by its position among them. No op above the layer runs.</summary>
     let ofUnit (units: Units) (layer: string) (unit: int) (model: Model) : Target =
-        let value x =
-            let values = Model.units units layer model x
+        let read (z: Tensor) =
+            let values = Units.read (Model.reading units layer model z.shape) z
 
             if unit < 0 || int64 unit >= values.shape[1] then
                 raise (
@@ -157,7 +174,7 @@ module Target =
 
             values.narrow (1L, int64 unit, 1L)
 
-        ofOutput value (Quantity.ofClass 0) model
+        make layer read (Quantity.ofClass 0) model
 
     /// <summary>Requires outputs without NaN or infinity.</summary>
     /// <exception cref="T:Attribution.AttributionException">Names the first instance that has one.</exception>
@@ -172,7 +189,7 @@ module Target =
                     $"The model's output for instance {instance} is not a finite number: check the image, and the preprocessing that the model expects."
             )
 
-    let private checkedOutput target rows x =
+    let private checkedOutput (target: Target) rows x =
         let outputs = target.Output x
         requireFinite rows outputs
         outputs
@@ -181,17 +198,30 @@ module Target =
         target.Known |> Option.iter (fun known -> known.Keep(rows, outputs))
         outputs
 
+    /// The quantity of the explained instances' own outputs, fit to be differentiated.
+    let private ofOwn (target: Target) (rows: Tensor) (outputs: Tensor) =
+        requireFinite rows outputs
+        keep target rows outputs |> ignore
+
+        target.Quantity.Of
+            {
+                Rows = rows
+                Outputs = lazy outputs.detach ()
+            }
+            outputs
+
     /// The target as a function of the explained instances themselves, fit to be differentiated.
     let here (target: Target) (batch: Batch) : Tensor -> Tensor =
-        fun x ->
-            let outputs = checkedOutput target batch.Rows x |> keep target batch.Rows
+        (fun x -> target.Output x) >> ofOwn target batch.Rows
 
-            target.Quantity.Of
-                {
-                    Rows = batch.Rows
-                    Outputs = lazy outputs.detach ()
-                }
-                outputs
+    /// <summary>What a rule brings back to the instances (n×…) from the layer that the target is read from: of `seed z g`,
+    /// where z are the layer's values and g is the target's gradient there.</summary>
+    let propagate (rule: Rule) (seed: Tensor -> Tensor -> Tensor) (target: Target) (batch: Batch) : Tensor =
+        let seed z =
+            let z = Tensor.readable z
+            seed z (Diff.gradEach (target.Read >> ofOwn target batch.Rows) z)
+
+        Model.propagate rule target.Layer seed target.Model batch.X
 
     /// What the batch's own outputs are, without a gradient, computed at most once; they live as long as the scope that
     /// this is called in.

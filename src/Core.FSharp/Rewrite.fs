@@ -4,7 +4,7 @@ open System.Collections.Generic
 open TorchSharp
 
 /// Rewrites a network for one kind of run: fewer and cheaper steps, the same values of what is wanted. For the plain
-/// semantics only, since rules for ops are made for the ops as they were.
+/// semantics only.
 [<RequireQualifiedAccess>]
 module Rewrite =
     /// conv W b, then γ (· - μ) / √(v + ε) + β, is conv (W γ / √(v + ε)) ((b - μ) γ / √(v + ε) + β).
@@ -48,7 +48,13 @@ module Rewrite =
     /// Whether the op's value takes the place of its input's.
     let overwrites (op: Op) = obj.ReferenceEquals(op, reluInPlace)
 
-    let private rewrite (folds: bool) (given: string list) (wanted: string list) (graph: Graph) : Graph =
+    let private rewrite
+        (folds: bool)
+        (overwrites: bool)
+        (given: string list)
+        (wanted: string list)
+        (graph: Graph)
+        : Graph =
         let kept = HashSet<string>(Seq.append given wanted)
         let readers = Dictionary<string, int>()
         let plan = Graph.plan given wanted graph
@@ -75,7 +81,7 @@ module Rewrite =
                         Op = Convolution(fold norm c)
                         Inputs = inputs
                   }
-                | Activation Relu, [ Some before ] when isFree before.Op -> { node with Op = reluInPlace }
+                | Activation Relu, [ Some before ] when overwrites && isFree before.Op -> { node with Op = reluInPlace }
                 | _ -> node
 
         {
@@ -85,7 +91,10 @@ module Rewrite =
 
     /// <summary>The graph for a run from the given nodes to the wanted ones: a normalisation is folded into the convolution
     /// before it, and a ReLU overwrites its input, wherever nothing else reads the value in between.</summary>
-    let forRun = rewrite true
+    let forRun = rewrite true true
 
     /// The same without what is computed from weights, which may change.
-    let forSharedWeights = rewrite false
+    let forSharedWeights = rewrite false true
+
+    /// The graph for a way back by rules, which look at every op's inputs and value: only normalisations are folded.
+    let forRules = rewrite true false

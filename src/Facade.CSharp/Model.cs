@@ -237,6 +237,14 @@ public sealed class Model : IDisposable
             $"The model has no layer '{layer}': did you mean {string.Join(", ", Closest.Names(layer, Layers.Concat(aliases.Select(alias => alias.Name)), 3).Select(name => $"'{name}'"))}?"
         );
 
+    /// <summary>This model, if it has an op of a kind.</summary>
+    internal Model Require(string method, Predicate<Op> hasKind) =>
+        Core.Graph.Nodes.Any(node => hasKind(node.Op))
+            ? this
+            : throw new AttributionException(
+                $"{method}, and the model has none that can be seen: choose another method, or load the model from ONNX if it is of one piece here."
+            );
+
     /// <summary>The core's model, set to work: batches of a size, reports of progress, and an ear for cancellation.</summary>
     internal Core.Model Working(
         int? batchSize,

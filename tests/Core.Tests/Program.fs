@@ -23,6 +23,11 @@ let main arguments =
             IntegratedGradientsTests.tests
             InfluenceTests.tests
             UnitsTests.tests
+            PropagationTests.tests
+            GuidedBackpropagationTests.tests
+            DeconvolutionTests.tests
+            DeepLiftTests.tests
+            LrpTests.tests
             RankingTests.tests
             AverageDropTests.tests
             NecessityOrderingTests.tests

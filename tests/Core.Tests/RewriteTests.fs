@@ -6,54 +6,6 @@ open TorchSharp
 open Attribution.Core
 open Support
 
-let private convolution (rng: Random) inputs outputs hasBias =
-    Convolution {
-        Weight = gaussian rng [ outputs; inputs; 3; 3 ]
-        Bias = if hasBias then Some(gaussian rng [ outputs ]) else None
-        Stride = [| 1L; 1L |]
-        Padding = [| 1L; 1L |]
-        Dilation = [| 1L; 1L |]
-        Groups = 1L
-    }
-
-let private normalisation (rng: Random) channels =
-    BatchNorm {
-        Mean = gaussian rng [ channels ]
-        Variance = (gaussian rng [ channels ]).exp()
-        Scale = gaussian rng [ channels ]
-        Shift = gaussian rng [ channels ]
-        Epsilon = 1e-3
-    }
-
-/// A random network of 2×5×4 images: convolutions, normalisations, activations, sums and products, of which each takes any
-/// values before it.
-let private network (rng: Random) =
-    let nodes = ResizeArray [ node "x" Input [] ]
-    let any () = nodes[rng.Next nodes.Count].Name
-
-    for i in 1 .. rng.Next(4, 14) do
-        let before =
-            if rng.Next 3 > 0 then
-                nodes[nodes.Count - 1].Name
-            else
-                any ()
-
-        let op, inputs =
-            match rng.Next 8 with
-            | 0
-            | 1 -> convolution rng 2 2 (rng.Next 2 = 0), [ before ]
-            | 2
-            | 3 -> normalisation rng 2, [ before ]
-            | 4
-            | 5 -> Activation Relu, [ before ]
-            | 6 -> (if rng.Next 2 = 0 then Add else Multiply), [ before; any () ]
-            | _ -> Activation Sigmoid, [ before ]
-
-        nodes.Add(node $"{i}" op inputs)
-
-    nodes.Add(node "out" Flatten [ nodes[nodes.Count - 1].Name ])
-    Graph.create "x" "out" nodes
-
 let private both given wanted graph =
     let run graph =
         Graph.run Semantics.plain (Graph.plan given wanted graph)

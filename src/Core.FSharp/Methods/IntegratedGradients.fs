@@ -19,7 +19,7 @@ type Adaptive = {
 module IntegratedGradients =
     /// Σᵢ wᵢ ∇ₓ t(b + αᵢ d) for each instance whose place in `isAsked` is true, 0 for the others. Instances and steps
     /// share full batches, and only the running sum is kept.
-    let private means nodes (isAsked: bool[]) (start: Tensor) (difference: Tensor) target explained =
+    let private means nodes (isAsked: bool[]) (start: Tensor) (difference: Tensor) (target: Target) explained =
         let sum = torch.zeros_like start
         let size = target.BatchSize Gradient (Instances.ofTensor start)
         let count = Array.length nodes

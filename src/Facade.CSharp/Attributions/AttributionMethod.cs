@@ -96,7 +96,60 @@ public sealed record AttributionMethod(
                         stop
                     )
         ),
+        new(
+            "guided-backpropagation",
+            "Guided backpropagation",
+            "∇ₓ q(f(x)), with max(w, 0) ⊙ [z > 0] for what arrives at ReLU(z), w",
+            "Springenberg, Dosovitskiy, Brox and Riedmiller, arXiv 1412.6806",
+            _ => 3,
+            (model, s) => new GuidedBackpropagation(model, s.Quantity).Attribute
+        ),
+        new(
+            "deconvolution",
+            "Deconvolution",
+            "∇ₓ q(f(x)), with max(w, 0) for what arrives at ReLU(z), w",
+            "Zeiler and Fergus, arXiv 1311.2901",
+            _ => 3,
+            (model, s) => new Deconvolution(model, s.Quantity).Attribute
+        ),
+        new(
+            "deeplift",
+            "DeepLIFT (rescale)",
+            "(x - b) ⊙ m, each op handing on (y - y')/(x - x') in place of its derivative",
+            "Shrikumar, Greenside and Kundaje, arXiv 1704.02685",
+            _ => 5,
+            (model, s) => new DeepLift(model, s.Quantity, s.Baseline, s.MultiplyWithInput).Attribute
+        ),
+        Relevance("lrp-epsilon", "LRP-ε", "Rᵢ = Σⱼ xᵢwᵢⱼ / (zⱼ ± ε) Rⱼ", LrpComposite.Epsilon),
+        Relevance(
+            "lrp-epsilon-plus",
+            "LRP, z⁺ and ε",
+            "Rᵢ = Σⱼ (xᵢwᵢⱼ)⁺ / zⱼ⁺ Rⱼ in convolutions, ε in dense layers",
+            LrpComposite.EpsilonPlus
+        ),
+        Relevance(
+            "lrp-alpha2-beta1",
+            "LRP, α2-β1 and ε",
+            "Rᵢ = Σⱼ (2 (xᵢwᵢⱼ)⁺ / zⱼ⁺ - (xᵢwᵢⱼ)⁻ / zⱼ⁻) Rⱼ in convolutions, ε in dense layers",
+            LrpComposite.EpsilonAlpha2Beta1
+        ),
+        Relevance(
+            "lrp-gamma-box",
+            "LRP, γ, ε and z-box",
+            "w + 0.25 w⁺ in place of w in convolutions, ε in dense layers, the box of pixels in the first",
+            LrpComposite.EpsilonGammaBox
+        ),
     ];
+
+    private static AttributionMethod Relevance(string name, string title, string formula, LrpComposite composite) =>
+        new(
+            name,
+            title,
+            formula,
+            "Bach et al., PLoS ONE 10(7), 2015; Montavon et al., 2019",
+            _ => 5,
+            (model, s) => new Lrp(model, s.Quantity, composite).Attribute
+        );
 
     /// <summary>The method of a name.</summary>
     /// <exception cref="AttributionException">There is none; the message lists those there are.</exception>

@@ -124,7 +124,7 @@ public sealed class InflDirected
     {
         var target = UnitTarget(unit, model.Working(batchSize, x.Count, progress, cancellation));
         using var _ = no_grad();
-        using var values = x.Core.Map(target, Pass.Forward, batch => target.Output.Invoke(batch.X));
+        using var values = x.Core.Map(target, Pass.Forward, batch => target.Output(batch.X));
         return new(TensorModule.toArray<float>(values.to(ScalarType.Float32)));
     }
 

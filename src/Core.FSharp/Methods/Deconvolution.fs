@@ -1,0 +1,17 @@
+namespace Attribution.Core
+
+/// <summary>Deconvolution: a gradient that passes a ReLU where it is itself positive, whatever went forth there.</summary>
+/// <remarks>Zeiler and Fergus, arXiv 1311.2901. It is about ReLUs: at any other op it is the gradient.</remarks>
+[<RequireQualifiedAccess>]
+module Deconvolution =
+    /// <summary>What arrives at ReLU(z), w, goes on as max(w, 0).</summary>
+    let rule: Rule =
+        fun ran w ->
+            match ran.Node.Op with
+            | Activation Relu -> [ w.relu () ]
+            | _ -> ran.Pull w
+
+    /// <summary>The target brought back to each instance (n×…); with `multiply`, times the instance.</summary>
+    let attribute (multiply: bool) (target: Target) (batch: Batch) : Tensor =
+        let back = Target.propagate rule (fun _ gradient -> gradient) target batch
+        if multiply then batch.X * back else back

@@ -1,0 +1,18 @@
+namespace Attribution.Core
+
+/// <summary>Guided backpropagation: a gradient that passes a ReLU only where it, too, is positive.</summary>
+/// <remarks>Springenberg, Dosovitskiy, Brox and Riedmiller, arXiv 1412.6806. It is about ReLUs: at any other op it is the
+/// gradient.</remarks>
+[<RequireQualifiedAccess>]
+module GuidedBackpropagation =
+    /// <summary>What arrives at ReLU(z), w, goes on as max(w, 0) ⊙ [z > 0].</summary>
+    let rule: Rule =
+        fun ran w ->
+            match ran.Node.Op with
+            | Activation Relu -> ran.Pull(w.relu ())
+            | _ -> ran.Pull w
+
+    /// <summary>The guided gradient of the target at each instance (n×…); with `multiply`, times the instance.</summary>
+    let attribute (multiply: bool) (target: Target) (batch: Batch) : Tensor =
+        let guided = Target.propagate rule (fun _ gradient -> gradient) target batch
+        if multiply then batch.X * guided else guided

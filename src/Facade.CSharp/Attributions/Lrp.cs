@@ -1,0 +1,120 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using System.Threading;
+using Attribution.Core;
+using static TorchSharp.torch;
+
+namespace Attribution;
+
+/// <summary>How a layer of weights shares out what arrives at its outputs among its inputs.</summary>
+public sealed class LrpRule
+{
+    private LrpRule(Core.LrpRule core) => Core = core;
+
+    internal Core.LrpRule Core { get; }
+
+    /// <summary>In proportion to each input's part of the output, z = Σ xw + b; z is held away from 0 by a share ε of its mean
+    /// magnitude.</summary>
+    public static LrpRule Epsilon(double epsilon = 1e-6) => new(Attribution.Core.LrpRule.NewEpsilon(epsilon));
+
+    /// <summary>The same with w + γ max(w, 0) for weights and biases.</summary>
+    public static LrpRule Gamma(double gamma = 0.25) => new(Attribution.Core.LrpRule.NewGamma(gamma));
+
+    /// <summary>α times in proportion to the positive parts xw, less β times to the negative ones; biases take none.</summary>
+    /// <param name="alpha">α; β is α - 1.</param>
+    /// <exception cref="ArgumentOutOfRangeException">α is less than 1.</exception>
+    public static LrpRule AlphaBeta(double alpha)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(alpha, 1);
+        return new(Attribution.Core.LrpRule.NewAlphaBeta(alpha, alpha - 1));
+    }
+
+    /// <summary>In proportion to the positive parts: α = 1, β = 0.</summary>
+    public static LrpRule ZPlus { get; } = AlphaBeta(1);
+
+    /// <summary>To all inputs alike.</summary>
+    public static LrpRule Flat { get; } = new(Attribution.Core.LrpRule.Flat);
+
+    /// <summary>For the first layer alone: in proportion to xw - l max(w, 0) - h min(w, 0), l and h being what its input is for
+    /// the lowest and the highest pixel.</summary>
+    public static LrpRule ZBox(double low = 0, double high = 255) => new(Attribution.Core.LrpRule.NewZBox(low, high));
+}
+
+/// <summary>Which rule of layer-wise relevance propagation holds for which layer.</summary>
+/// <param name="Convolution">For convolutions.</param>
+/// <param name="Dense">For dense layers.</param>
+/// <param name="First">For the first layer of weights; null: as for any other of its kind.</param>
+/// <param name="Layers">For layers by their names, before all others; null: for none.</param>
+public sealed record LrpComposite(
+    LrpRule Convolution,
+    LrpRule Dense,
+    LrpRule? First = null,
+    IReadOnlyDictionary<string, LrpRule>? Layers = null
+)
+{
+    /// <summary>ε everywhere: gradient × input, for a network of ReLUs.</summary>
+    public static LrpComposite Epsilon { get; } = new(LrpRule.Epsilon(), LrpRule.Epsilon());
+
+    /// <summary>z⁺ for convolutions and ε for dense layers.</summary>
+    public static LrpComposite EpsilonPlus { get; } = new(LrpRule.ZPlus, LrpRule.Epsilon());
+
+    /// <summary>α2-β1 for convolutions and ε for dense layers.</summary>
+    public static LrpComposite EpsilonAlpha2Beta1 { get; } = new(LrpRule.AlphaBeta(2), LrpRule.Epsilon());
+
+    /// <summary>The z-box for the first layer, γ for convolutions and ε for dense layers.</summary>
+    public static LrpComposite EpsilonGammaBox { get; } = new(LrpRule.Gamma(), LrpRule.Epsilon(), LrpRule.ZBox());
+}
+
+/// <summary>
+/// Layer-wise relevance propagation: the quantity's value is shared out from layer to layer down to the pixels, each layer
+/// handing on as much as it was given.
+/// </summary>
+/// <remarks>Bach et al., PLoS ONE 10(7), 2015; rules as in Montavon et al., 2019. Normalisations are folded into convolutions;
+/// relevance passes through activations unchanged, goes to a maximum's winner, in proportion through sums and means, and in
+/// halves through the product of two values.</remarks>
+public sealed class Lrp
+{
+    private readonly Model model;
+    private readonly Quantity quantity;
+    private readonly LrpComposite composite;
+
+    /// <summary>The relevance for a class's score.</summary>
+    /// <param name="model">The classifier.</param>
+    /// <param name="targetClass">The class; null: the one predicted for each instance.</param>
+    /// <param name="composite">The rules; null: <see cref="LrpComposite.EpsilonPlus"/>.</param>
+    /// <exception cref="AttributionException">The model has no layer of weights, or none of a name.</exception>
+    public Lrp(Model model, int? targetClass = null, LrpComposite? composite = null)
+        : this(model, Quantity.OfTarget(targetClass), composite) { }
+
+    /// <summary>The relevance for a quantity of interest.</summary>
+    /// <inheritdoc cref="Lrp(Model, int?, LrpComposite)"/>
+    public Lrp(Model model, Quantity quantity, LrpComposite? composite = null)
+    {
+        this.model = model.Require("LRP is about layers of weights", op => op.IsConvolution || op.IsLinear);
+        this.quantity = quantity;
+        this.composite = composite ?? LrpComposite.EpsilonPlus;
+    }
+
+    /// <summary>The relevances of instances, of their shape.</summary>
+    /// <inheritdoc cref="Explainer"/>
+    /// <exception cref="ArgumentException">The instances have a shape that the model does not take.</exception>
+    /// <exception cref="AttributionException">The model's output is not finite, or lacks the class.</exception>
+    public Tensor Attribute(
+        Instances x,
+        int? batchSize = null,
+        IProgress<Progress>? progress = null,
+        CancellationToken cancellation = default
+    )
+    {
+        var target = x.TargetOf(quantity, model.Working(batchSize, x.Count, progress, cancellation));
+        var layers = composite.Layers ?? new Dictionary<string, LrpRule>();
+        var rules = new Core.LrpComposite(
+            Interop.Option(composite.First?.Core),
+            composite.Convolution.Core,
+            composite.Dense.Core,
+            layers.ToDictionary(layer => model.RequireLayer(layer.Key), layer => layer.Value.Core)
+        );
+        return x.Core.Map(target, Pass.Rules, batch => Core.Lrp.attribute(rules, target, batch));
+    }
+}
