@@ -32,6 +32,8 @@ type Arg =
     | Steps of number: string
     | Tolerance of share: float
     | Rule of rule: string
+    | Samples of number: int
+    | Map_Layer of name: string
     | No_Multiply
     | Top of number: int
     | Pixels_Per_Step of number: int
@@ -68,8 +70,8 @@ type Arg =
             | Labels _ ->
                 "names of the classes: one a line, or a JSON or Python list; names may then stand for numbers."
             | Method _
-            | Methods _ -> "saliency, integrated-gradients, influence-directed: one or several."
-            | Metrics _ -> "average-drop, necessity-ordering: one or both."
+            | Methods _ -> "one or several of those that 'attribution methods' lists, or all."
+            | Metrics _ -> "one or several of those that 'attribution methods' lists, or all."
             | Layer _ ->
                 "where the model is cut (see 'attribution layers'); without it, before the last hidden activation."
             | Units _ ->
@@ -83,6 +85,8 @@ type Arg =
                 "the points of integrated gradients, 50 by default; or auto: for each image as few as completeness asks for."
             | Tolerance _ ->
                 "for --steps auto: the completeness gap that may be left, as a share of the change of the score; 0.01 by default."
+            | Samples _ -> "how many random samples a method draws; without it, what its paper takes."
+            | Map_Layer _ -> "the layer that grad-cam and its kin look at; without it, the last convolution's."
             | Rule _ -> "their rule: right (the default), midpoint, trapezoid, gauss-legendre."
             | No_Multiply -> "gradients alone, not multiplied with the input."
             | Top _ -> "how many units to list; 10 by default."
@@ -194,12 +198,13 @@ module Arguments =
     /// One or several of the known names, separated by commas, blanks or further uses of the option.
     let names option known (given: string list) =
         for name in given |> List.collect parts do
-            if not (List.contains name known) then
+            if not (List.contains name ("all" :: known)) then
                 let choice = String.concat ", " known
-                wrong $"{option} takes {choice}, and not '{name}'."
+                wrong $"{option} takes {choice}, or all, and not '{name}'."
 
         match given |> List.collect parts |> List.distinct with
         | [] -> wrong $"{option} is missing."
+        | [ "all" ] -> known
         | names -> names
 
     let atLeast least name pick fallback arguments =
@@ -222,6 +227,14 @@ module Arguments =
 
     /// The last --layer.
     let layer = layers >> List.tryLast
+
+    /// What decides on everything random.
+    let seed arguments =
+        arguments
+        |> tryPick (function
+            | Arg.Seed n -> Some n
+            | _ -> None)
+        |> Option.defaultValue 1
 
     /// What a unit of a layer is.
     let units arguments =

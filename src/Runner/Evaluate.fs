@@ -8,15 +8,14 @@ open TorchSharp
 
 /// A metric, set up.
 type private Metric = {
-    Name: string
-    Title: string
+    Info: AttributionMetric
     /// Forward passes an image, about: for the progress.
     Passes: float
     /// The scores of maps of instances.
-    Score: Instances -> torch.Tensor -> IProgress<Progress> -> float[]
+    Score: Instances -> torch.Tensor -> IProgress<Progress> -> float seq
 }
 
-let private known = [ "average-drop"; "necessity-ordering" ]
+let private known = [ for metric in AttributionMetric.All -> metric.Name ]
 
 /// Refuses images whose score is not positive, unless they may be skipped. Asked before the long work begins.
 let private requirePositive arguments (inputs: Inputs) (target: Nullable<int>) =
@@ -62,40 +61,35 @@ let private requirePositive arguments (inputs: Inputs) (target: Nullable<int>) =
     if positive.Length = 0 then
         raise (AttributionException "Average drop is undefined: no image has a positive score.")
 
-let private averageDrop arguments (inputs: Inputs) target =
-    requirePositive arguments inputs target
-    let metric = AverageDrop(inputs.Model, target)
+let private metric arguments (inputs: Inputs) (target: Nullable<int>) name =
+    let info = AttributionMetric.Find name
+
+    let settings =
+        MetricSettings(
+            TargetClass = target,
+            PixelsPerStep =
+                (arguments
+                 |> Arguments.atLeast
+                     1
+                     "--pixels-per-step"
+                     (function
+                     | Arg.Pixels_Per_Step n -> Some n
+                     | _ -> None)
+                     1000),
+            Seed = int64 (Arguments.seed arguments)
+        )
+
+    if name = "average-drop" then
+        requirePositive arguments inputs target
+
+    let score = info.Create.Invoke(inputs.Model, settings)
 
     {
-        Name = "average-drop"
-        Title = "average drop (%)"
-        Passes = 2.
+        Info = info
+        Passes = info.Passes.Invoke(settings, int64 inputs.All.Height * int64 inputs.All.Width)
         Score =
             fun instances maps progress ->
-                metric.Drops(maps, instances, Arguments.batchSize arguments, progress, arguments.Stop)
-    }
-
-let private necessityOrdering arguments (inputs: Inputs) target =
-    let step =
-        arguments
-        |> Arguments.atLeast
-            1
-            "--pixels-per-step"
-            (function
-            | Arg.Pixels_Per_Step n -> Some n
-            | _ -> None)
-            1000
-
-    let metric = N_Ord(inputs.Model, target, step)
-
-    {
-        Name = "necessity-ordering"
-        Title = "necessity ordering"
-        Passes = 2. + float (inputs.All.Height * inputs.All.Width) / (2. * float step)
-        Score =
-            fun instances maps progress ->
-                metric.Evaluate(maps, instances, Arguments.batchSize arguments, progress, arguments.Stop)
-                |> Array.ofSeq
+                score.Invoke(maps, instances, Arguments.batchSize arguments, progress, arguments.Stop)
     }
 
 let private show (metrics: Metric list) (table: ScoreTable) what =
@@ -111,7 +105,11 @@ let private show (metrics: Metric list) (table: ScoreTable) what =
 
         $"{number scores.Score} ± {number scores.StandardError}{skipped}"
 
-    Terminal.table what 1 ("method" :: List.map _.Title metrics) [
+    let title metric =
+        let arrow = if metric.Info.Better = Better.Lower then "↓" else "↑"
+        $"{metric.Info.Title} {arrow}"
+
+    Terminal.table what 1 ("method" :: List.map title metrics) [
         for method, scores in table.Scores |> Seq.groupBy _.Method -> method :: [ for s in scores -> cell s ]
     ]
 
@@ -141,11 +139,7 @@ let private run arguments =
             Nullable k, $"the score of class {k}"
         | _ -> Nullable(), "the predicted class's score"
 
-    let metrics =
-        metricNames
-        |> List.map (function
-            | "average-drop" -> averageDrop arguments inputs target
-            | _ -> necessityOrdering arguments inputs target)
+    let metrics = metricNames |> List.map (metric arguments inputs target)
 
     let methods, _ = Methods.create arguments inputs methodNames
 
@@ -177,22 +171,26 @@ let private run arguments =
             for metric in metrics do
                 let found =
                     spend (metric.Passes * float methods.Length) (metric.Score instances every)
-                    |> Array.chunkBySize part.Images.Count
+                    |> Seq.chunkBySize part.Images.Count
 
                 for method, found in Seq.zip methods found do
                     for owner, of', values in scores do
-                        if owner.Name = method.Name && of'.Name = metric.Name then
+                        if owner.Name = method.Name && of'.Info.Name = metric.Info.Name then
                             values.AddRange found))
 
     let table =
         ScoreTable(
             [| for i in 0 .. images.Count - 1 -> images.Label i |],
             [|
-                for method, metric, values in scores -> MethodScores(method.Name, metric.Name, values)
+                for method, metric, values in scores -> MethodScores(method.Name, metric.Info.Name, values)
             |]
         )
 
-    show metrics table $"""{Terminal.count images.Count "image"}, {score}: mean ± standard error; lower is better"""
+    show
+        metrics
+        table
+        $"""{Terminal.count images.Count "image"}, {score}: mean ± standard error; ↓ lower is better, ↑ higher is"""
+
     methods |> List.choose (fun method -> method.Note()) |> List.iter Terminal.say
     table.WriteCsv(out.Draft "scores.csv")
     table.WriteJson(out.Draft "scores.json")

@@ -28,7 +28,11 @@ type Method = {
 
 [<RequireQualifiedAccess>]
 module Methods =
-    let known = [ "saliency"; "integrated-gradients"; "influence-directed" ]
+    [<Literal>]
+    let private InfluenceDirected = "influence-directed"
+
+    let known =
+        InfluenceDirected :: [ for method in AttributionMethod.All -> method.Name ]
 
     let expertOptions = [ "--layer"; "--units"; "--quantity"; "--distribution" ]
 
@@ -40,6 +44,9 @@ module Methods =
             "--tolerance"
             "--rule"
             "--no-multiply"
+            "--samples"
+            "--seed"
+            "--map-layer"
             "--batch-size"
         ]
 
@@ -147,92 +154,126 @@ module Methods =
     let private alone multiply =
         if multiply then "" else " · gradient alone"
 
-    let private saliency arguments inputs =
-        let multiply = Arguments.multiply arguments
+    let private settings arguments =
+        let samples =
+            arguments
+            |> Arguments.atLeast
+                1
+                "--samples"
+                (function
+                | Arg.Samples n -> Some n
+                | _ -> None)
+                0
+
+        let steps, rule =
+            match Arguments.steps arguments with
+            | StepsSpec.Fixed(steps, rule) -> steps, rule
+            | StepsSpec.Auto _ -> 50, IntegrationRule.GaussLegendre
+
+        let layer =
+            arguments
+            |> Arguments.tryPick (function
+                | Arg.Map_Layer name -> Some name
+                | _ -> None)
+
+        MethodSettings(
+            Layer = Option.toObj layer,
+            Steps = steps,
+            Rule = rule,
+            MultiplyWithInput = Arguments.multiply arguments,
+            Samples = (if samples = 0 then Nullable() else Nullable samples),
+            Seed = int64 (Arguments.seed arguments)
+        )
+
+    /// The settings that concern a method, for people.
+    let private described arguments (method: AttributionMethod) (settings: MethodSettings) =
+        let start, _ = Arguments.baseline arguments
+        let takes = method.Takes.HasFlag
+
+        String.concat "" [
+            if takes Takes.Steps then
+                $" · {settings.Steps} steps"
+            if takes Takes.Baseline then
+                $" from {start}"
+            if takes Takes.Samples && settings.Samples.HasValue then
+                $" · {settings.Samples.Value} samples"
+            if takes Takes.Layer && not (isNull settings.Layer) then
+                $" · layer {settings.Layer}"
+            if takes Takes.Multiply then
+                alone settings.MultiplyWithInput
+        ]
+
+    /// One number a pixel is the same number for each of its channels.
+    let private perChannel (x: torch.Tensor) (maps: torch.Tensor) =
+        if maps.ndim = 3L then
+            maps.unsqueeze(1L).expand_as x
+        else
+            maps
+
+    let private registered arguments inputs name =
+        let method = AttributionMethod.Find name
+        let settings = settings arguments
         let quantity, asked = quantityOf arguments inputs
+        let _, baseline = Arguments.baseline arguments
 
         {
-            Name = "saliency"
-            Description = asked + alone multiply
-            Passes = 3.
+            Name = name
+            Description = asked + described arguments method settings
+            Passes = method.Passes.Invoke settings
             Attribute =
                 fun part progress ->
-                    SaliencyMap(inputs.Model, quantity part.Images)
-                        .Attribute(part.Instances, Arguments.batchSize arguments, multiply, progress, arguments.Stop)
+                    let settings = settings.For(quantity part.Images, baseline (float part.Images.Peak))
+
+                    method.Create
+                        .Invoke(inputs.Model, settings)
+                        .Invoke(part.Instances, Arguments.batchSize arguments, progress, arguments.Stop)
+                    |> perChannel part.X
             Note = fun () -> None
         }
 
-    let private integratedGradients arguments inputs =
+    /// Integrated gradients with as many steps for each image as completeness asks for.
+    let private adaptive arguments inputs tolerance =
         let start, baseline = Arguments.baseline arguments
         let multiply = Arguments.multiply arguments
         let quantity, asked = quantityOf arguments inputs
+        let steps, gaps = ResizeArray<int>(), ResizeArray<float>()
 
-        let baseline part = baseline (float part.Images.Peak)
-
-        let batchSize = Arguments.batchSize arguments
-
-        let over part =
-            IntegratedGrad(inputs.Model, quantity part.Images)
-
-        match Arguments.steps arguments with
-        | StepsSpec.Fixed(steps, rule) -> {
+        {
             Name = "integrated-gradients"
-            Description = $"{asked} · {steps} steps from {start}{alone multiply}"
-            Passes = 3. * float steps
+            Description =
+                $"{asked} · as many steps from {start} as leave a gap of {100. * tolerance} %%{alone multiply}"
+            Passes = 3. * 64.
             Attribute =
                 fun part progress ->
-                    (over part)
-                        .Attribute(
-                            part.Instances,
-                            baseline part,
-                            batchSize,
-                            steps,
-                            multiply,
-                            rule,
-                            progress,
-                            arguments.Stop
-                        )
-            Note = fun () -> None
-          }
-        | StepsSpec.Auto tolerance ->
-            let steps, gaps = ResizeArray<int>(), ResizeArray<float>()
+                    let found =
+                        IntegratedGrad(inputs.Model, quantity part.Images)
+                            .AttributeAdaptively(
+                                part.Instances,
+                                baseline (float part.Images.Peak),
+                                Arguments.batchSize arguments,
+                                tolerance,
+                                multiplyWithInput = multiply,
+                                progress = progress,
+                                cancellation = arguments.Stop
+                            )
 
-            {
-                Name = "integrated-gradients"
-                Description =
-                    $"{asked} · as many steps from {start} as leave a gap of {100. * tolerance} %%{alone multiply}"
-                Passes = 3. * 64.
-                Attribute =
-                    fun part progress ->
-                        let found =
-                            (over part)
-                                .AttributeAdaptively(
-                                    part.Instances,
-                                    baseline part,
-                                    batchSize,
-                                    tolerance,
-                                    multiplyWithInput = multiply,
-                                    progress = progress,
-                                    cancellation = arguments.Stop
-                                )
+                    steps.AddRange found.Steps
+                    gaps.AddRange found.Gaps
+                    found.Attributions
+            Note =
+                fun () ->
+                    let sorted = Seq.sort steps |> Array.ofSeq
+                    let far = gaps |> Seq.filter (fun gap -> gap > tolerance) |> Seq.length
 
-                        steps.AddRange found.Steps
-                        gaps.AddRange found.Gaps
-                        found.Attributions
-                Note =
-                    fun () ->
-                        let sorted = Seq.sort steps |> Array.ofSeq
-                        let far = gaps |> Seq.filter (fun gap -> gap > tolerance) |> Seq.length
+                    let unreached =
+                        if far > 0 then
+                            $"; {far} of them keep a larger gap, up to {100. * Seq.max gaps:F1} %%"
+                        else
+                            ""
 
-                        let unreached =
-                            if far > 0 then
-                                $"; {far} of them keep a larger gap, up to {100. * Seq.max gaps:F1} %%"
-                            else
-                                ""
-
-                        Some
-                            $"Integrated gradients took {sorted[0]} to {Array.last sorted} steps an image (median {sorted[sorted.Length / 2]}) for a completeness gap of {100. * tolerance} %%{unreached}."
-            }
+                    Some
+                        $"Integrated gradients took {sorted[0]} to {Array.last sorted} steps an image (median {sorted[sorted.Length / 2]}) for a completeness gap of {100. * tolerance} %%{unreached}."
+        }
 
     let private influenceDirected arguments (inputs: Inputs) (expert: ExpertSummary) =
         let multiply = Arguments.multiply arguments
@@ -241,7 +282,7 @@ module Methods =
             InflDirected(inputs.Model, expert.Layer, Quantity.Predicted, expert.Units)
 
         {
-            Name = "influence-directed"
+            Name = InfluenceDirected
             Description =
                 $"{unit expert} of layer {expert.Layer} · quantity {expert.Quantity} · distribution {expert.Distribution}{alone multiply}"
             Passes = 3.
@@ -281,7 +322,7 @@ module Methods =
     /// only says which ones are explained.
     let create arguments (inputs: Inputs) names : Method list * ExpertSummary option =
         let expert =
-            if List.contains "influence-directed" names then
+            if List.contains InfluenceDirected names then
                 Some(expert arguments inputs)
             else
                 None
@@ -289,10 +330,10 @@ module Methods =
         let methods =
             names
             |> List.map (fun name ->
-                match name, expert with
-                | "influence-directed", Some expert -> influenceDirected arguments inputs expert
-                | "integrated-gradients", _ -> integratedGradients arguments inputs
-                | _ -> saliency arguments inputs)
+                match name, expert, Arguments.steps arguments with
+                | InfluenceDirected, Some expert, _ -> influenceDirected arguments inputs expert
+                | "integrated-gradients", _, StepsSpec.Auto tolerance -> adaptive arguments inputs tolerance
+                | _ -> registered arguments inputs name)
 
         expert |> Option.bind warning |> Option.iter Terminal.say
         methods, expert

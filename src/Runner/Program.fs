@@ -12,6 +12,7 @@ let private commands = [
     Evaluate.command
     Report.command
     Layers.command
+    Registry.command
     Bench.command
     TrainDemo.command
 ]

@@ -57,13 +57,6 @@ let private positive name pick arguments =
     | 0 -> Nullable()
     | n -> Nullable n
 
-let private seed arguments =
-    arguments
-    |> Arguments.tryPick (function
-        | Arg.Seed n -> Some n
-        | _ -> None)
-    |> Option.defaultValue 1
-
 let private options arguments (inputs: Inputs) =
     ReportOptions(
         Names = inputs.Names,
@@ -102,7 +95,7 @@ let private options arguments (inputs: Inputs) =
                 | Arg.Pixels_Per_Step n -> Some n
                 | _ -> None)
                 arguments,
-        Seed = seed arguments,
+        Seed = Arguments.seed arguments,
         BatchSize = Arguments.batchSize arguments
     )
 
@@ -175,7 +168,7 @@ let private BatchSize = 32
 
 let private runDemo arguments =
     use output = Output.createIn (folder arguments "demo") arguments
-    let seed = seed arguments
+    let seed = Arguments.seed arguments
 
     use scenes =
         ConceptScenes.Draw(ScenesPerClass * ConceptScenes.ClassNames.Count, seed)

@@ -45,6 +45,37 @@ public sealed record MethodSettings
 
     /// <summary>Decides on what is drawn.</summary>
     public long Seed { get; init; } = 1;
+
+    /// <summary>These settings for another quantity, from another baseline.</summary>
+    public MethodSettings For(Quantity quantity, Baseline baseline) =>
+        this with
+        {
+            Quantity = quantity,
+            Baseline = baseline,
+        };
+}
+
+/// <summary>Which of the <see cref="MethodSettings"/>, beside the quantity, concern a method.</summary>
+[Flags]
+public enum Takes
+{
+    /// <summary>None.</summary>
+    Nothing = 0,
+
+    /// <summary><see cref="MethodSettings.Steps"/> and <see cref="MethodSettings.Rule"/>.</summary>
+    Steps = 1,
+
+    /// <summary><see cref="MethodSettings.Baseline"/>.</summary>
+    Baseline = 2,
+
+    /// <summary><see cref="MethodSettings.MultiplyWithInput"/>.</summary>
+    Multiply = 4,
+
+    /// <summary><see cref="MethodSettings.Samples"/> and <see cref="MethodSettings.Seed"/>.</summary>
+    Samples = 8,
+
+    /// <summary><see cref="MethodSettings.Layer"/>.</summary>
+    Layer = 16,
 }
 
 /// <summary>A row of the registry of attribution methods, from which the command line, the study and the documentation
@@ -53,6 +84,7 @@ public sealed record MethodSettings
 /// <param name="Title">For people.</param>
 /// <param name="Formula">What it computes.</param>
 /// <param name="Source">The paper.</param>
+/// <param name="Takes">Which settings concern it.</param>
 /// <param name="Passes">Forward passes an instance, a gradient counting three; about.</param>
 /// <param name="Create">Sets it up.</param>
 public sealed record AttributionMethod(
@@ -60,6 +92,7 @@ public sealed record AttributionMethod(
     string Title,
     string Formula,
     string Source,
+    Takes Takes,
     Func<MethodSettings, double> Passes,
     Func<Model, MethodSettings, Explainer> Create
 )
@@ -72,6 +105,7 @@ public sealed record AttributionMethod(
             "Saliency",
             "x ⊙ ∇ₓ q(f(x))",
             "Simonyan, Vedaldi and Zisserman, arXiv 1312.6034",
+            Takes.Multiply,
             _ => 3,
             (model, s) =>
                 (x, size, progress, stop) =>
@@ -82,6 +116,7 @@ public sealed record AttributionMethod(
             "Integrated gradients",
             "(x - b) ⊙ Σᵢ wᵢ ∇ₓ q(f(b + αᵢ(x - b)))",
             "Sundararajan, Taly and Yan, arXiv 1703.01365",
+            Takes.Steps | Takes.Baseline | Takes.Multiply,
             s => 3.0 * s.Steps,
             (model, s) =>
                 (x, size, progress, stop) =>
@@ -101,6 +136,7 @@ public sealed record AttributionMethod(
             "Guided backpropagation",
             "∇ₓ q(f(x)), with max(w, 0) ⊙ [z > 0] for what arrives at ReLU(z), w",
             "Springenberg, Dosovitskiy, Brox and Riedmiller, arXiv 1412.6806",
+            Takes.Nothing,
             _ => 3,
             (model, s) => new GuidedBackpropagation(model, s.Quantity).Attribute
         ),
@@ -109,6 +145,7 @@ public sealed record AttributionMethod(
             "Deconvolution",
             "∇ₓ q(f(x)), with max(w, 0) for what arrives at ReLU(z), w",
             "Zeiler and Fergus, arXiv 1311.2901",
+            Takes.Nothing,
             _ => 3,
             (model, s) => new Deconvolution(model, s.Quantity).Attribute
         ),
@@ -117,6 +154,7 @@ public sealed record AttributionMethod(
             "DeepLIFT (rescale)",
             "(x - b) ⊙ m, each op handing on (y - y')/(x - x') in place of its derivative",
             "Shrikumar, Greenside and Kundaje, arXiv 1704.02685",
+            Takes.Baseline | Takes.Multiply,
             _ => 5,
             (model, s) => new DeepLift(model, s.Quantity, s.Baseline, s.MultiplyWithInput).Attribute
         ),
@@ -147,6 +185,7 @@ public sealed record AttributionMethod(
             title,
             formula,
             "Bach et al., PLoS ONE 10(7), 2015; Montavon et al., 2019",
+            Takes.Nothing,
             _ => 5,
             (model, s) => new Lrp(model, s.Quantity, composite).Attribute
         );
