@@ -1,6 +1,4 @@
 using System;
-using System.IO;
-using System.IO.Compression;
 using System.Linq;
 using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
@@ -17,9 +15,6 @@ internal sealed partial class TorchScript : IDisposable
 {
     // A pass: what one image takes of memory inside the module is not known.
     private const int FewInstances = 16;
-
-    // The part of the archive that torch.save does not write.
-    private const string Mark = "/constants.pkl";
 
     private readonly string path;
     private readonly Preprocessing? preprocessing;
@@ -84,49 +79,20 @@ internal sealed partial class TorchScript : IDisposable
             $"'{path}'",
             () =>
             {
-                RequireIntact(path);
+                TorchScriptArchive.RequireSound(path);
                 try
                 {
                     return jit.load(path, device);
                 }
                 catch (ExternalException e)
                 {
-                    throw new FormatException(
-                        OnnxFault
-                            .Of(
-                                $"libtorch {__version__} cannot load it ({Reason(e)}); save it again with a version near that"
-                            )
-                            .Message,
+                    throw OnnxFault.Of(
+                        $"Cannot read '{path}': libtorch {__version__} cannot load it ({Reason(e)}); copy it again from its source, or save it with a version near that.",
                         e
                     );
                 }
             }
         );
-
-    // libtorch takes an archive's word for what is in it, and reads past the end of a damaged one.
-    private static void RequireIntact(string path)
-    {
-        try
-        {
-            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
-            if (file is { CanSeek: true, Length: 0 })
-                throw new FormatException("it is empty; copy it again from its source");
-            using var zip = new ZipArchive(file);
-            if (!zip.Entries.Any(entry => entry.FullName.EndsWith(Mark, StringComparison.Ordinal)))
-                throw new FormatException(
-                    "it holds weights or other objects, as torch.save writes them, and no network; in PyTorch, save the network with torch.jit.trace(model.eval(), images).save(FILE)"
-                );
-            foreach (var entry in zip.Entries)
-                ZipMember.Read(entry, bytes => bytes.Skip());
-        }
-        catch (InvalidDataException e)
-        {
-            throw new FormatException(
-                "it is damaged, or no TorchScript file; copy it again from its source, or save it in PyTorch with torch.jit.trace(model.eval(), images).save(FILE)",
-                e
-            );
-        }
-    }
 
     // Gives the precision that the module is in.
     private ScalarType Place(ScalarType? asked)

@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.IO;
 using System.Linq;
+using System.Text;
 using Attribution;
 using Expecto;
 using Expecto.CSharp;
@@ -273,9 +274,23 @@ public static class TorchScriptTests
                         Check.Refuses(() => Model.LoadTorchScript(""), "the path is empty");
                     }
                 ),
+                Case(
+                    "of operators that libtorch lacks are refused in one sentence",
+                    () => Check.Refuses(() => Load("foreign.pt"), "foreign.pt", "torchvision::nms")
+                ),
                 Broken("an empty file", _ => [], "is empty"),
                 Broken("a file of noise", _ => Noise(5000), "damaged", "torch.jit.trace"),
                 Broken("half a file", bytes => bytes[..(bytes.Length / 2)], "damaged"),
+                Broken(
+                    "a file with a member of another name",
+                    bytes =>
+                    {
+                        var end = Encoding.ASCII.GetString(bytes).LastIndexOf("modules/pooling.py");
+                        bytes[end] ^= 1;
+                        return bytes;
+                    },
+                    "damaged"
+                ),
                 Broken(
                     "a file with one wrong bit in a weight",
                     bytes =>

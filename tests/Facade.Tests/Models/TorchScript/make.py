@@ -3,6 +3,7 @@ import zipfile
 
 import numpy as np
 import torch
+import torchvision
 from torch import nn
 
 torch.manual_seed(3)
@@ -41,6 +42,14 @@ class Overwritten(nn.Module):
         return y.mean((2, 3))
 
 
+class Foreign(nn.Module):
+    """Has an operator of another library."""
+
+    def forward(self, x):
+        boxes = x.mean((1, 2))[:, :4]
+        return boxes[torchvision.ops.nms(boxes, boxes[:, 0], 0.5)]
+
+
 class Table(nn.Module):
     """Looks things up by whole numbers, as attention over windows does."""
 
@@ -71,7 +80,7 @@ with torch.no_grad():
 # In the mode of training, which reading it leaves.
 save(net, "net.pt")
 torch.save(nn.Linear(2, 2).state_dict(), "weights.pt")
-for name, module in [("pair", Pair()), ("detached", Detached()), ("overwritten", Overwritten()), ("table", Table())]:
+for name, module in [("pair", Pair()), ("detached", Detached()), ("overwritten", Overwritten()), ("table", Table()), ("foreign", Foreign())]:
     save(module, f"{name}.pt")
 
 x = torch.randint(0, 256, (3, 3, 16, 16)).float().requires_grad_()
