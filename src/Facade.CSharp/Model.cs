@@ -54,6 +54,9 @@ public sealed class Model : IDisposable
 
     private readonly IReadOnlyList<(string Name, string Layer)> aliases;
 
+    // Null where the layers are the model's own.
+    private readonly TorchScript? script;
+
     private Model(
         Core.Model core,
         IReadOnlyList<string> notes,
@@ -65,6 +68,9 @@ public sealed class Model : IDisposable
         Layers = [.. ModelModule.layers(core)];
         this.aliases = aliases ?? [];
     }
+
+    private Model(TorchScript script, IReadOnlyList<string> notes)
+        : this(script.Core, notes) => this.script = script;
 
     internal Core.Model Core { get; }
 
@@ -131,6 +137,22 @@ public sealed class Model : IDisposable
     public static Model LoadOnnx(string path, Preprocessing? preprocessing = null) =>
         Loaded(Onnx.OnnxReader.Read(path, preprocessing));
 
+    /// <summary>A classifier from a TorchScript file, which torch.jit.script or torch.jit.trace made in PyTorch and saved.</summary>
+    /// <remarks>
+    /// It evaluates, whatever the mode it was saved in. Its layers are the images, what preprocessing makes of them, and the
+    /// logits: what is inside the module cannot be cut, and takes no known amount of memory, so that a pass is 16 images
+    /// unless it is told. The module computes in the numbers of its weights, float32 as a rule, whatever its size;
+    /// <see cref="To(Device, Precision)"/> reads the file again. Scores are what the module gives: a softmax that ends it is
+    /// not cut off. Such a file is a program: load it from where you would run one.
+    /// </remarks>
+    /// <param name="path">The file.</param>
+    /// <param name="preprocessing">What is done to images (0-255) before the module; null: nothing.</param>
+    /// <exception cref="AttributionException">The file is missing or broken, or holds weights without a network. Uses of the
+    /// model throw it too, where the module does not take the images, gives something else than logits, or cannot be
+    /// differentiated.</exception>
+    public static Model LoadTorchScript(string path, Preprocessing? preprocessing = null) =>
+        new(new TorchScript(path, preprocessing, CPU), []);
+
     private static Model Loaded(LoadedModel loaded)
     {
         var placed = ModelModule.toDevice(CPU, ModelModule.defaultPrecision(loaded.Core), loaded.Core);
@@ -162,7 +184,8 @@ public sealed class Model : IDisposable
     /// </summary>
     /// <param name="device">Such as <c>torch.CPU</c> or <c>torch.CUDA</c>.</param>
     /// <param name="precision">The numbers that it computes in; images and results stay as they are.</param>
-    /// <exception cref="AttributionException">The device is not there.</exception>
+    /// <exception cref="AttributionException">The device is not there, or a TorchScript file cannot be read again or
+    /// converted.</exception>
     public Model To(Device device, Precision precision = Precision.Float32)
     {
         RequireCuda(device.type == DeviceType.CUDA);
@@ -174,7 +197,10 @@ public sealed class Model : IDisposable
             _ => ScalarType.Float32,
         };
         string[] coarse = precision == Precision.BFloat16 ? [CoarseNote] : [];
-        return new(ModelModule.toDevice(device, type, Core), [.. Notes.Except([CoarseNote]), .. coarse], aliases);
+        string[] notes = [.. Notes.Except([CoarseNote]), .. coarse];
+        return script is null
+            ? new(ModelModule.toDevice(device, type, Core), notes, aliases)
+            : new(script.To(device, type), notes);
     }
 
     /// <inheritdoc cref="To(Device, Precision)"/>
@@ -193,9 +219,14 @@ public sealed class Model : IDisposable
     /// </summary>
     /// <param name="bytes">The memory; a pass takes one instance at least.</param>
     /// <exception cref="ArgumentOutOfRangeException">bytes is not positive.</exception>
+    /// <exception cref="AttributionException">The model is a TorchScript file's.</exception>
     public Model Within(long bytes)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(bytes, 1);
+        if (script is not null)
+            throw new AttributionException(
+                "What a TorchScript file's passes take of memory is not known: give them a batch size instead."
+            );
         return new(Core.Within(bytes), Notes, aliases);
     }
 
@@ -228,14 +259,26 @@ public sealed class Model : IDisposable
         ];
     }
 
+    /// <summary>Whether there are layers between the images and the logits to cut at.</summary>
+    internal bool HasCuts => script is null;
+
+    /// <summary>Requires layers between the images and the logits.</summary>
+    /// <exception cref="AttributionException">The model is a TorchScript file's.</exception>
+    internal void RequireCuts()
+    {
+        if (script is not null)
+            throw script.NoLayers;
+    }
+
     /// <summary>The name of a layer that is asked for by its name or another.</summary>
     /// <exception cref="AttributionException">There is none of the name; the message offers the closest ones.</exception>
     internal string RequireLayer(string layer) =>
         Layers.Contains(layer) ? layer
         : aliases.FirstOrDefault(alias => alias.Name == layer).Layer is { } name ? name
-        : throw new AttributionException(
-            $"The model has no layer '{layer}': did you mean {string.Join(", ", Closest.Names(layer, Layers.Concat(aliases.Select(alias => alias.Name)), 3).Select(name => $"'{name}'"))}?"
-        );
+        : throw script?.NoLayers
+            ?? new AttributionException(
+                $"The model has no layer '{layer}': did you mean {string.Join(", ", Closest.Names(layer, Layers.Concat(aliases.Select(alias => alias.Name)), 3).Select(name => $"'{name}'"))}?"
+            );
 
     /// <summary>This model, if it has an op of a kind.</summary>
     internal Model Require(string method, Predicate<Op> hasKind) =>
@@ -267,5 +310,9 @@ public sealed class Model : IDisposable
     }
 
     /// <summary>Frees the weights.</summary>
-    public void Dispose() => ModelModule.dispose(Core);
+    public void Dispose()
+    {
+        ModelModule.dispose(Core);
+        script?.Dispose();
+    }
 }

@@ -56,13 +56,14 @@ type Arg =
     interface IArgParserTemplate with
         member this.Usage =
             match this with
-            | Model _ -> "the classifier: an .onnx file, or the .npz file of VGG16's weights."
+            | Model _ -> "the classifier: an .onnx file, a TorchScript file (.pt), or the .npz file of VGG16's weights."
             | Preprocess _ ->
-                "for .onnx: what training did to pixels (0-255): imagenet, caffe, unit (divided by 255), cifar10 or none; without it and the next four, what the file's metadata say, or none."
-            | Scale _ -> "for .onnx: what pixels are divided by, such as 255."
-            | Mean _ -> "for .onnx: what is subtracted after that, one number or one a channel, in the network's order."
-            | Std _ -> "for .onnx: what divides the rest, one number or one a channel, in the network's order."
-            | Channel_Order _ -> "for .onnx: the network's order of channels: rgb or bgr."
+                "for .onnx and .pt: what training did to pixels (0-255): imagenet, caffe, unit (divided by 255), cifar10 or none; without it and the next four, what an .onnx file's metadata say, or none."
+            | Scale _ -> "for .onnx and .pt: what pixels are divided by, such as 255."
+            | Mean _ ->
+                "for .onnx and .pt: what is subtracted after that, one number or one a channel, in the network's order."
+            | Std _ -> "for .onnx and .pt: what divides the rest, one number or one a channel, in the network's order."
+            | Channel_Order _ -> "for .onnx and .pt: the network's order of channels: rgb or bgr."
             | Dataset _ -> "images as an .npz file: X (n×H×W×C) and, where known, Y, Pred and Idx."
             | Images _ -> "image files and folders of them, in place of --dataset."
             | Indices _ -> "only the images at these positions: 0,3,…"

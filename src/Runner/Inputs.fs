@@ -164,11 +164,15 @@ module Inputs =
         let load =
             match Path.GetExtension(file).ToLowerInvariant(), preprocessing arguments with
             | ".onnx", steps -> fun () -> Model.LoadOnnx(file, Option.toObj steps)
+            | (".pt" | ".pth" | ".ts" | ".torchscript"), steps ->
+                fun () -> Model.LoadTorchScript(file, Option.toObj steps)
             | ".npz", None -> fun () -> Model.LoadVgg16 file
             | ".npz", Some _ ->
                 let names = String.concat ", " preprocessingOptions
-                Arguments.wrong $"{names} are for .onnx models: VGG16 has its own."
-            | _ -> fail $"'{file}' is no model: give an .onnx file, or the .npz file of VGG16's weights."
+                Arguments.wrong $"{names} are for .onnx and .pt models: VGG16 has its own."
+            | _ ->
+                fail
+                    $"'{file}' is no model: give an .onnx file, a TorchScript file (.pt), or the .npz file of VGG16's weights."
 
         file, placed arguments $"Reading {Path.GetFileName file}" load
 

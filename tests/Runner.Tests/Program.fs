@@ -15,6 +15,7 @@ let main arguments =
             LayersTests.tests
             ExplainTests.tests
             PreprocessingTests.tests
+            TorchScriptTests.tests
             ExpertsTests.tests
             EvaluateTests.tests
             SpeedTests.tests

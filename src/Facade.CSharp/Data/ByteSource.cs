@@ -40,4 +40,13 @@ internal sealed class ByteSource(Stream stream, long length)
             Remaining -= next.Length;
         }
     }
+
+    /// <summary>Reads all the rest; gives the checksum.</summary>
+    public uint Skip()
+    {
+        var block = new byte[Math.Min(BlockLength, Remaining)];
+        while (Remaining > 0)
+            Fill(block.AsSpan(0, (int)Math.Min(block.Length, Remaining)));
+        return Checksum;
+    }
 }

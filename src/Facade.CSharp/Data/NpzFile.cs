@@ -13,9 +13,6 @@ public sealed class NpzFile : IDisposable
 {
     private const string Extension = ".npy";
 
-    // No deflate stream can be longer than this many times its compressed form.
-    private const long DeflateRatio = 1032;
-
     private readonly ZipArchive zip;
     private readonly Dictionary<string, ZipArchiveEntry> members = [];
 
@@ -89,20 +86,8 @@ public sealed class NpzFile : IDisposable
                 // A zip archive has one position, and so serves one reader at a time.
                 lock (zip)
                 {
-                    if (entry.IsEncrypted)
-                        throw new FormatException("it is encrypted; save it without a password");
-                    using var stream = entry.Open();
-                    var fits =
-                        stream is DeflateStream
-                            ? entry.Length / DeflateRatio <= entry.CompressedLength
-                            : entry.Length == entry.CompressedLength;
-                    if (!fits || entry.Length < 0)
-                        throw new InvalidDataException();
-                    var source = new ByteSource(stream, entry.Length);
                     using var scope = NewDisposeScope();
-                    var result = read(source);
-                    if (source.Remaining == 0 && source.Checksum != entry.Crc32)
-                        throw new InvalidDataException();
+                    var result = ZipMember.Read(entry, read);
                     if (result is Tensor tensor)
                         tensor.MoveToOuterDisposeScope();
                     return result;

@@ -1,3 +1,4 @@
+using System;
 using System.Linq;
 using Attribution.Core;
 
@@ -11,8 +12,10 @@ public static class Cuts
     /// <summary>The layer to cut at where nobody names one: what feeds the activation of the last hidden dense layer (for
     /// VGG16 <c>fc1l</c>, the course's layer before its activation), or else the last activation. Before an activation,
     /// since a cut after it can name a unit that never fires.</summary>
+    /// <exception cref="AttributionException">The model is a TorchScript file's, whose layers cannot be cut.</exception>
     public static string Default(Model model)
     {
+        model.RequireCuts();
         var graph = model.Core.Graph;
         if (model.Layers.Contains(CoursesLayer))
             return CoursesLayer;
@@ -42,7 +45,7 @@ public static class Cuts
         [
             .. nodes.Where(node => node.Op.IsLinear).Select(node => (node.Name, "dense")),
             .. nodes.Where(node => node.Op.IsConvolution).TakeLast(1).Select(node => (node.Name, "last convolution")),
-            (Default(model), "default cut"),
+            .. model.HasCuts ? [(Default(model), "default cut")] : Array.Empty<(string, string)>(),
         ];
         return notes.ToLookup(note => note.Layer, note => note.Note);
     }

@@ -15,7 +15,6 @@ internal sealed class OnnxImport(
     IReadOnlyList<string> saidBefore
 )
 {
-    private readonly double scale = preprocessing.Scale ?? 1;
     private readonly GraphBuilder graph = new(file.Names);
     private readonly Dictionary<string, Value> values = [];
     private readonly LayerAliases aliases = new();
@@ -123,18 +122,7 @@ internal sealed class OnnxImport(
     // The file's input by its own name; whatever comes before it, from the image on, by names of ours. Gives the image's.
     private string Images()
     {
-        List<(string Name, Op Op, Tensor? Constant)> steps = [];
-        void Add(string name, Op op, IReadOnlyList<double> numbers, double neutral)
-        {
-            if (numbers.Any(n => n * scale != neutral))
-                steps.Add((name, op, PerChannel(numbers)));
-        }
-
-        if (preprocessing.ChannelOrder == ChannelOrder.Bgr)
-            steps.Add(("bgr", Reversed(), null));
-        // (x / scale - mean) / std, with a pass over the images less.
-        Add("centred", Op.Subtract, preprocessing.Mean ?? [0], 0);
-        Add("scaled", Op.Divide, preprocessing.Std ?? [1], 1);
+        var steps = new PreprocessingSteps(preprocessing, file.Path).For(layout.Image).ToList();
         if (layout.Step is { } step)
             steps.Add(("input", step, null));
 
@@ -162,24 +150,5 @@ internal sealed class OnnxImport(
         {
             throw file.Fault($"takes images of {string.Join("×", layout.Image)}: {e.Message}", e);
         }
-    }
-
-    private Op Reversed() =>
-        layout.Image is [3, _, _]
-            ? Build.Pure("Reverse", images => cat([.. Enumerable.Reverse(images[0].split(1, 1))], 1))
-            : throw new AttributionException(
-                $"Preprocessing puts channels in the order bgr, but the images of '{file.Path}' are {string.Join("×", layout.Image)}: that is for 3 channels."
-            );
-
-    // In units of the image's own pixels, and exact until the model is put in a precision.
-    private Tensor PerChannel(IReadOnlyList<double> numbers)
-    {
-        var channels = layout.Image.Length > 1 ? layout.Image[0] : 1;
-        if (numbers.Count != 1 && numbers.Count != channels)
-            throw new AttributionException(
-                $"Preprocessing has {numbers.Count} numbers for each pixel, but the images of '{file.Path}' have {channels} channels: give one number, or one for each channel."
-            );
-        var column = tensor(numbers.Select(n => n * scale).ToArray());
-        return column.reshape([-1, .. Enumerable.Repeat(1L, layout.Image.Length - 1)]);
     }
 }
