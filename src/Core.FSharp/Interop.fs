@@ -81,6 +81,12 @@ type Interop private () =
 
         results.ToArray()
 
+    /// The percentile bootstrap's interval of any statistic.
+    static member BootstrapInterval
+        (statistic: Func<float[], float>, random: Random, resamples: int, level: float, values: float[])
+        =
+        Statistics.bootstrapIntervalOf statistic.Invoke random resamples level values
+
     /// The gradient with respect to each instance (n×…) of a function that gives one number an instance (n).
     static member Gradient(f: Func<Tensor, Tensor>, x: Tensor) = Diff.gradEach f.Invoke x
 

@@ -29,4 +29,56 @@ let tests =
             Expect.equal (interval 1) (struct (low, high)) "the same seed"
             // The mean's standard error is s/√n = 2.5/√6 ≈ 1; the interval is about four of them wide.
             Expect.isTrue (abs (high - low - 3.9) < 0.6) $"{high - low} wide")
+
+        testCase "the median is the middle, or the mean of the two in the middle" (fun () ->
+            Expect.equal (Statistics.median [| 5.; 1.; 3. |]) 3. "three"
+            Expect.equal (Statistics.median [| 5.; 1.; 3.; 4. |]) 3.5 "four"
+            Expect.isTrue (Double.IsNaN(Statistics.median [||])) "none")
+
+        testCase "the signed-rank test gives SciPy's probabilities, exactly for few pairs" (fun () ->
+            let few = [| 1.; -2.; 3.; 4.; -5.; 6.; 7.; 8.; -9.; 10.; 11. |]
+            near (Statistics.signedRank few) 0.1474609375 "eleven"
+
+            let many = Array.init 80 (fun i -> float ((i * 37) % 41 - 15))
+
+            Expect.floatClose
+                { absolute = 1e-6; relative = 1e-6 }
+                (Statistics.signedRank many)
+                0.00034755871236835173
+                "eighty, with ties and zeros"
+
+            Expect.equal (Statistics.signedRank [| 0.; 0. |]) 1. "nothing differs")
+
+        testProperty "with ties too, the exact test counts the ways to give signs" (fun (seed: int) ->
+            let rng = Random seed
+
+            let differences =
+                Array.init (rng.Next(1, 10)) (fun _ -> float (rng.Next(1, 5) * (2 * rng.Next 2 - 1)))
+
+            let ranks = Statistics.ranks (Array.map abs differences)
+
+            let statistic (signs: int) =
+                ranks
+                |> Seq.indexed
+                |> Seq.sumBy (fun (i, r) -> if signs >>> i &&& 1 = 1 then r else -r)
+
+            let signs =
+                differences
+                |> Seq.indexed
+                |> Seq.sumBy (fun (i, d) -> if d > 0. then 1 <<< i else 0)
+
+            let all = [| 0 .. (1 <<< ranks.Length) - 1 |]
+
+            let asUneven =
+                all |> Array.filter (fun s -> abs (statistic s) >= abs (statistic signs) - 1e-9)
+
+            near (Statistics.signedRank differences) (min 1. (float asUneven.Length / float all.Length)) "share")
+
+        testCase "Holm's correction is step by step, and never falls" (fun () ->
+            Array.iter2 (fun a b -> near a b "corrected") (Statistics.holm [| 0.01; 0.04; 0.03; 0.005 |]) [|
+                0.03
+                0.06
+                0.06
+                0.02
+            |])
     ]
