@@ -122,6 +122,23 @@ let tests =
 
             same (vector [ 1.; 1. ]) (vector (ParameterRandomisation.scores found)) "score")
 
+        example "a random network's constant map counts as 0, and a constant map has no score" (fun () ->
+            let x = gaussian (Random 2) [ 2; 2; 4; 4 ]
+            let maps = x.clone ()
+            maps[1L] <- torch.ones_like maps[1L]
+            let mutable calls = 0
+
+            let explain _ =
+                calls <- calls + 1
+                if calls = 2 then torch.zeros_like x else x.clone ()
+
+            let found =
+                ParameterRandomisation.curve explain false 10 1L maps (network (Random 1))
+                |> ParameterRandomisation.scores
+
+            Expect.floatClose Accuracy.veryHigh found[0] (2. / 3.) "1, 0 and 1"
+            Expect.isTrue (Double.IsNaN found[1]) "constant")
+
         example "steps are even, and the last one has every layer" (fun () ->
             let model = network (Random 1)
             let x = gaussian (Random 2) [ 1; 2; 4; 4 ]

@@ -1,5 +1,6 @@
 namespace Attribution.Core
 
+open System
 open System.Collections.Concurrent
 open Attribution
 open TorchSharp
@@ -16,8 +17,9 @@ type RandomisedLayer = {
 
 /// <summary>The model parameter randomisation test: how alike a map is to that of the same network with random weights. Lower
 /// means that the map depends on what the network has learnt.</summary>
-/// <remarks>Adebayo et al., Sanity checks for saliency maps, arXiv 1810.03292. Weights are drawn anew from a normal
-/// distribution of their own mean and standard deviation; a normalisation keeps its statistics.</remarks>
+/// <remarks>Adebayo et al., Sanity checks for saliency maps, arXiv 1810.03292. No file tells how training began, so where they
+/// initialise weights anew, these are drawn from a normal distribution of the weights' own mean and standard deviation. A
+/// normalisation keeps its statistics.</remarks>
 [<RequireQualifiedAccess>]
 module ParameterRandomisation =
     /// <summary>The layers that have weights, from the logits down.</summary>
@@ -116,6 +118,13 @@ module ParameterRandomisation =
                     Model.dispose random
         |]
 
-    /// <summary>The mean over the steps of the correlation of each instance's magnitudes (n).</summary>
+    /// <summary>The mean over the steps of the correlation of each instance's magnitudes (n). Where a random network gives a
+    /// constant map, nothing is left of the map: 0. NaN where every correlation is undefined, as for a constant map.</summary>
     let scores (curve: RandomisedLayer[]) : float[] =
-        curve |> Array.map _.Magnitudes |> Array.transpose |> Array.map Array.average
+        let mean (correlations: float[]) =
+            if Array.forall Double.IsNaN correlations then
+                nan
+            else
+                correlations |> Array.averageBy (fun r -> if Double.IsNaN r then 0. else r)
+
+        curve |> Array.map _.Magnitudes |> Array.transpose |> Array.map mean

@@ -169,7 +169,7 @@ public sealed record AttributionMetric(
             "Yeh et al., arXiv 1901.09392",
             Better.Lower,
             "0 to ∞",
-            "noise",
+            "-",
             Scale.Logits,
             (s, _) => 1 + (s.Samples ?? Infidelity.DefaultSamples),
             (model, s) =>
@@ -189,7 +189,7 @@ public sealed record AttributionMetric(
             "Yeh et al., arXiv 1901.09392",
             Better.Lower,
             "0 to ∞",
-            "noise",
+            "-",
             Scale.Logits,
             (s, _) => 1 + Gradient * (s.Samples ?? MaxSensitivity.DefaultSamples),
             (model, s) =>

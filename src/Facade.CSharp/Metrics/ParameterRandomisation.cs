@@ -56,7 +56,8 @@ public sealed class ParameterRandomisation
         (this.steps, this.isAlone, this.seed) = (steps, isAlone, seed);
     }
 
-    /// <summary>The score of each instance; NaN where a map is constant.</summary>
+    /// <summary>The score of each instance. Where a random network's map is constant, nothing is left of the map, and its
+    /// correlation counts as 0; NaN where every correlation is undefined, as for a constant map.</summary>
     /// <param name="attributions">n×c×h×w, or pixel attributions n×h×w.</param>
     /// <param name="x">Instances: n×c×h×w, 0-255.</param>
     /// <param name="batchSize">Images a pass; null: as many as memory allows. The result does not depend on it.</param>
@@ -72,7 +73,8 @@ public sealed class ParameterRandomisation
         CancellationToken cancellation = default
     ) => Core.ParameterRandomisation.scores(CoreCurve(attributions, x, batchSize, progress, cancellation));
 
-    /// <summary>The correlations layer by layer, from the logits down; the last of a cascade has every layer random.</summary>
+    /// <summary>The correlations layer by layer, from the logits down; the last of a cascade has every layer random. NaN where a
+    /// map is constant.</summary>
     /// <inheritdoc cref="Evaluate"/>
     public IReadOnlyList<RandomisedLayer> Curve(
         Tensor attributions,
