@@ -116,3 +116,15 @@ type Interop private () =
         target with
             Known = Option.ofObj known
     }
+
+    /// Max-sensitivity of a method.
+    static member MaxSensitivity
+        (explain: Func<Instances, Tensor>, radius: float, samples: int, seed: int64, attributions, instances)
+        =
+        MaxSensitivity.scores explain.Invoke radius samples seed attributions instances
+
+    /// The model parameter randomisation test of a method.
+    static member Randomisation
+        (explain: Func<Model, Tensor>, isAlone: bool, steps: int, seed: int64, attributions, model)
+        =
+        ParameterRandomisation.curve explain.Invoke isAlone steps seed attributions model

@@ -26,9 +26,11 @@ module Statistics =
 
     /// <summary>Pearson's correlation of two equally long series; NaN where one of them is constant.</summary>
     let correlation (xs: float[]) (ys: float[]) : float =
+        // The mean of equal values may differ from them by a rounding; that of their differences is 0.
         let centred (values: float[]) =
-            let mean = Array.average values
-            Array.map (fun v -> v - mean) values
+            let differences = values |> Array.map (fun v -> v - Array.head values)
+            let mean = Array.average differences
+            Array.map (fun v -> v - mean) differences
 
         let xs, ys = centred xs, centred ys
 

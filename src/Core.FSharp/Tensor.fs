@@ -218,7 +218,8 @@ module Instances =
                 Number = fun position -> instances.Number(position % int64 instances.Count)
         }
 
-    let private read (instances: Instances) start length =
+    /// Those from a position on.
+    let read (instances: Instances) (start: int) (length: int) : Batch =
         let x = instances.Read start length
 
         {

@@ -45,6 +45,9 @@ public readonly struct Instances
         return new(InstancesModule.repeat(times, Core), Peak, memory?.Of(row => row % count));
     }
 
+    /// <summary>Others in their place, of which nothing is known.</summary>
+    internal Instances With(Core.Instances core) => new(core, Peak);
+
     /// <summary>A quantity of interest of these instances.</summary>
     internal Target TargetOf(Quantity quantity, Core.Model model) =>
         TargetModule.ofQuantity(quantity.Core, model).Knowing(memory?.By(model.Graph));

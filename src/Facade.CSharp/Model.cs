@@ -230,6 +230,26 @@ public sealed class Model : IDisposable
         return new(Core.Within(bytes), Notes, aliases);
     }
 
+    /// <summary>
+    /// The model with random weights in its layers nearest to the logits: normal, of each tensor's own mean and standard
+    /// deviation. A normalisation keeps its statistics. The weights are its own: dispose of it.
+    /// </summary>
+    /// <param name="seed">Decides on what is drawn: a layer's weights are the same, however many layers are random.</param>
+    /// <param name="fromTop">How many of the layers that have weights; null: all.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There are not so many.</exception>
+    /// <exception cref="AttributionException">The model has no weights: it is made of functions.</exception>
+    public Model Randomised(long seed = 1, int? fromTop = null)
+    {
+        var layers = Attribution.Core.ParameterRandomisation.layers(Core);
+        var count = fromTop ?? layers.Length;
+        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1, nameof(fromTop));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, layers.Length, nameof(fromTop));
+        return With(Attribution.Core.ParameterRandomisation.randomised(seed, layers[..count], Core));
+    }
+
+    /// <summary>The same model, computing otherwise.</summary>
+    internal Model With(Core.Model core) => new(core, Notes, aliases);
+
     private static void RequireCuda(bool isAsked)
     {
         if (isAsked && !cuda.is_available())

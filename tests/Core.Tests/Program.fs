@@ -32,6 +32,15 @@ let main arguments =
             AverageDropTests.tests
             NecessityOrderingTests.tests
             LocalisationTests.tests
+            SparsenessTests.tests
+            ComplexityTests.tests
+            EffectiveComplexityTests.tests
+            InfidelityTests.tests
+            MaxSensitivityTests.tests
+            SensitivityNTests.tests
+            CompletenessGapTests.tests
+            ParameterRandomisationTests.tests
+            RandomLogitTests.tests
             StatisticsTests.tests
             PictureTests.tests
         ]

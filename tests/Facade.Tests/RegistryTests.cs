@@ -112,6 +112,9 @@ public static class RegistryTests
             }
         );
 
+    // What these make of the channels is lost in their mean.
+    private static readonly string[] ofEachChannel = ["infidelity", "max-sensitivity", "completeness-gap"];
+
     private static Test Metric(AttributionMetric metric) =>
         InScope(
             $"{metric.Name} gives a score an image, whatever its neighbours",
@@ -129,7 +132,7 @@ public static class RegistryTests
                         TargetClass = target,
                         PixelsPerStep = 9,
                         Samples = 6,
-                        Explain = m => new SaliencyMap(m).AttributeBy,
+                        Explain = (m, quantity) => new SaliencyMap(m, quantity).AttributeBy,
                     }
                 );
                 var maps = new SaliencyMap(model).Attribute(x);
@@ -141,7 +144,8 @@ public static class RegistryTests
                     .Range(0, Count)
                     .SelectMany(i => score(maps[i..(i + 1)], all.Part(i, x[i..(i + 1)])));
                 SameNumbers([.. parts], whole, "one by one, as parts of the set");
-                SameNumbers(score(maps.mean([1]), x), whole, "of pixel attributions");
+                if (!ofEachChannel.Contains(metric.Name))
+                    SameNumbers(score(maps.mean([1]), x), whole, "of pixel attributions");
             }
         );
 

@@ -53,7 +53,7 @@ module IntegratedGradients =
         if multiply then difference * mean else mean
 
     /// t(x) - t(b) of each instance (n).
-    let private change (start: Tensor) target (batch: Batch) explained =
+    let change (start: Tensor) (target: Target) (batch: Batch) (explained: Explained) : Tensor =
         let all = torch.arange (batch.X.shape[0], torch.int64, batch.X.device)
 
         Scope.forwardOnly (fun () ->

@@ -9,15 +9,40 @@ module Ranking =
     /// The rank that pixels of no positive attribution have: after every other.
     let private unranked = 0x7fffffffffffffffL
 
+    let private requireFinite (first: int64) (pixels: Tensor) =
+        match Tensor.notFinite pixels with
+        | [||] -> pixels
+        | bad ->
+            raise (AttributionException $"The attribution of instance {first + bad[0]} holds a NaN or an infinity.")
+
     /// <summary>Requires finite attributions, one map an instance: n×c×h×w or n×h×w for instances n×c×h×w.</summary>
     let requireMaps (x: Tensor) (attributions: Tensor) =
         let pixels = Tensor.pixels attributions
         Tensor.requireDims "x" [ 4 ] x
         Tensor.requireShape "The pixel attribution" [| x.shape[0]; x.shape[2]; x.shape[3] |] pixels
+        requireFinite 0L pixels
 
-        match Tensor.notFinite pixels with
-        | [||] -> pixels
-        | bad -> raise (AttributionException $"The attribution of instance {bad[0]} holds a NaN or an infinity.")
+    /// <summary>f of the magnitudes |A_p| of some maps' pixels (m×p, float64), for all maps: n×….</summary>
+    let ofMagnitudes (f: Tensor -> Tensor) (attributions: Tensor) : Tensor =
+        Tensor.requireDims "attributions" [ 3; 4 ] attributions
+
+        let part (batch: Batch) =
+            let pixels = requireFinite (batch.Rows[0].item<int64>()) (Tensor.pixels batch.X)
+            f (pixels.flatten(1L).``to``(torch.float64).abs())
+
+        Scope.forwardOnly (fun () -> Instances.ofTensor attributions |> Instances.map 64 part)
+
+    /// <summary>Spearman's rank correlation, pixel by pixel, of each of some attributions' maps (n) with the other's, both
+    /// through f first; NaN where one is constant.</summary>
+    let correlations (f: float -> float) (attributions: Tensor) (others: Tensor) : float[] =
+        let pixels (i: int64) (all: Tensor) =
+            use _ = torch.NewDisposeScope()
+
+            Tensor.toArray<float>((Tensor.pixels (all.narrow (0L, i, 1L))).``to`` torch.float64)
+            |> Array.map f
+
+        Array.init (int attributions.shape[0]) (fun i ->
+            Statistics.rankCorrelation (pixels i attributions) (pixels i others))
 
     /// The number of pixels with positive attribution in each map: n×h×w → n.
     let positives (pixels: Tensor) : int64[] =

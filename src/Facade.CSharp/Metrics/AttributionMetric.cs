@@ -58,8 +58,18 @@ public sealed record MetricSettings
     /// <summary>Decides on what is drawn.</summary>
     public long Seed { get; init; } = 1;
 
-    /// <summary>How the maps were made from a model, for the metrics that make maps of their own.</summary>
-    public Func<Model, Explainer>? Explain { get; init; }
+    /// <summary>How the maps were made of a model's quantity, for the metrics that make maps of their own.</summary>
+    public Func<Model, Quantity, Explainer>? Explain { get; init; }
+
+    /// <summary>The baseline b of maps that are multiplied with x - b, as those of integrated gradients are; null for maps of
+    /// what each unit of a number is worth.</summary>
+    public Baseline? MultipliedFrom { get; init; }
+
+    internal Func<Model, Quantity, Explainer> RequireExplain(string metric) =>
+        Explain
+        ?? throw new AttributionException(
+            $"The metric '{metric}' makes maps of its own: set MetricSettings.Explain to how the maps were made."
+        );
 }
 
 /// <summary>A row of the registry of metrics, from which the command line, the study and the documentation read.</summary>
@@ -86,6 +96,9 @@ public sealed record AttributionMetric(
     Func<Model, MetricSettings, Scorer> Create
 )
 {
+    /// <summary>What an explanation costs at the least: a gradient.</summary>
+    private const double Gradient = 3;
+
     /// <summary>Every metric of attribution maps.</summary>
     public static IReadOnlyList<AttributionMetric> All { get; } =
     [
@@ -112,6 +125,141 @@ public sealed record AttributionMetric(
             Scale.Logits,
             (s, pixels) => 2 + pixels / (2.0 * s.PixelsPerStep),
             (model, s) => new N_Ord(model, s.TargetClass, s.PixelsPerStep).Evaluate
+        ),
+        new(
+            "sparseness",
+            "Sparseness",
+            "1 - 2 Σₖ v₍ₖ₎ / ‖v‖₁ · (d - k + ½) / d, v₍₁₎ ≤ … ≤ v₍d₎ the magnitudes of the d pixels: the Gini index",
+            "Chalasani et al., arXiv 1810.06583",
+            Better.Higher,
+            "0 to 1",
+            "-",
+            Scale.Map,
+            (_, _) => 0,
+            (_, _) => Maps.Alone(Sparseness.Evaluate)
+        ),
+        new(
+            "complexity",
+            "Complexity (nats)",
+            "-Σₚ P_p ln P_p, P_p = |A_p| / Σ |A|",
+            "Bhatt, Weller and Moura, arXiv 2005.00631",
+            Better.Lower,
+            "0 to ln of the number of pixels",
+            "-",
+            Scale.Map,
+            (_, _) => 0,
+            (_, _) => Maps.Alone(Complexity.Evaluate)
+        ),
+        new(
+            "effective-complexity",
+            "Effective complexity (pixels)",
+            "|{p : |A_p| > 0.01 · max |A|}|",
+            "Nguyen and Martínez, arXiv 2007.07584, by a share of the map's own maximum",
+            Better.Lower,
+            "1 to the number of pixels",
+            "-",
+            Scale.Map,
+            (_, _) => 0,
+            (_, _) => Maps.Alone(maps => EffectiveComplexity.Evaluate(maps))
+        ),
+        new(
+            "infidelity",
+            "Infidelity",
+            "meanₖ (β Iₖᵀ A - (f_c(x) - f_c(x - Iₖ)))², Iₖ noise of a tenth of the range, β as fits best",
+            "Yeh et al., arXiv 1901.09392",
+            Better.Lower,
+            "0 to ∞",
+            "-",
+            Scale.Logits,
+            (s, _) => 1 + (s.Samples ?? Infidelity.DefaultSamples),
+            (model, s) =>
+                new Infidelity(
+                    model,
+                    s.TargetClass,
+                    null,
+                    s.Samples ?? Infidelity.DefaultSamples,
+                    multipliedFrom: s.MultipliedFrom,
+                    seed: s.Seed
+                ).Evaluate
+        ),
+        new(
+            "max-sensitivity",
+            "Max-sensitivity",
+            "maxₖ ‖A(x + εₖ) - A(x)‖ / ‖A(x)‖, every |ε| at most a fiftieth of the range",
+            "Yeh et al., arXiv 1901.09392",
+            Better.Lower,
+            "0 to ∞",
+            "-",
+            Scale.Logits,
+            (s, _) => 1 + Gradient * (s.Samples ?? MaxSensitivity.DefaultSamples),
+            (model, s) =>
+                new MaxSensitivity(
+                    model,
+                    s.RequireExplain("max-sensitivity"),
+                    s.TargetClass,
+                    samples: s.Samples ?? MaxSensitivity.DefaultSamples,
+                    seed: s.Seed
+                ).Evaluate
+        ),
+        new(
+            "sensitivity-n",
+            "Sensitivity-n",
+            "corr_S (Σ_{p ∈ S} A_p, f_c(x) - f_c(x without S)), S of 1, 10 and 50 % of the pixels: the mean of the three",
+            "Ancona et al., arXiv 1711.06104",
+            Better.Higher,
+            "-1 to 1",
+            "black",
+            Scale.Logits,
+            (s, _) => 1 + 3 * (s.Samples ?? SensitivityN.DefaultSubsets),
+            (model, s) =>
+                new SensitivityN(
+                    model,
+                    s.TargetClass,
+                    subsets: s.Samples ?? SensitivityN.DefaultSubsets,
+                    seed: s.Seed
+                ).Evaluate
+        ),
+        new(
+            "completeness-gap",
+            "Completeness gap, relative",
+            "|Σ A - (f_c(x) - f_c(b))| / |f_c(x) - f_c(b)|",
+            "Sundararajan, Taly and Yan, arXiv 1703.01365",
+            Better.Lower,
+            "0 to ∞",
+            "black",
+            Scale.Logits,
+            (_, _) => 2,
+            (model, s) => new CompletenessGap(model, s.TargetClass).Relative
+        ),
+        new(
+            "parameter-randomisation",
+            "Parameter randomisation (rank correlation)",
+            "mean over layers l of ρ(|A_f|, |A_f'|), f' the model with random weights from the logits down to l",
+            "Adebayo et al., arXiv 1810.03292",
+            Better.Lower,
+            "-1 to 1",
+            "-",
+            Scale.Logits,
+            (_, _) => 1 + Gradient * ParameterRandomisation.DefaultSteps,
+            (model, s) =>
+                new ParameterRandomisation(
+                    model,
+                    s.RequireExplain("parameter-randomisation"),
+                    s.TargetClass,
+                    seed: s.Seed
+                ).Evaluate
+        ),
+        new(
+            "random-logit",
+            "Random logit (rank correlation)",
+            "ρ(A_c, A_k), k ≠ c a random class",
+            "Sixt, Granz and Landgraf, arXiv 1912.09818, with Spearman's ρ",
+            Better.Lower,
+            "-1 to 1",
+            "-",
+            Scale.Logits,
+            (_, _) => 1 + Gradient,
+            (model, s) => new RandomLogit(model, s.RequireExplain("random-logit"), s.TargetClass, s.Seed).Evaluate
         ),
     ];
 

@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Linq;
+using System.Threading;
 using Attribution.Core;
 using static TorchSharp.torch;
 
@@ -18,6 +19,51 @@ internal static class Maps
                 $"There must be one attribution for each of the {x.Count} instances, but their shape is [{string.Join("; ", attributions.shape)}].",
                 nameof(attributions)
             );
+    }
+
+    /// <summary>A metric of the maps alone.</summary>
+    public static Scorer Alone(Func<Tensor, IReadOnlyList<double>> score) =>
+        (attributions, x, _, _, _) =>
+        {
+            RequireOneEach(attributions, x);
+            return score(attributions);
+        };
+
+    /// <summary>The numbers of a vector, which is freed.</summary>
+    public static double[] Numbers(Tensor scores)
+    {
+        using (scores)
+        using (var wide = scores.to(ScalarType.Float64))
+            return TensorModule.toArray<double>(wide);
+    }
+
+    /// <summary>The class that each instance is explained for, of how many.</summary>
+    public static (long[] Classes, int Count) Explained(
+        Model model,
+        int? targetClass,
+        Instances x,
+        int? batchSize,
+        CancellationToken cancellation
+    )
+    {
+        using var scope = NewDisposeScope();
+        var logits = model.Logits(x, batchSize, null, cancellation);
+        var count = (int)logits.shape[1];
+        if (targetClass is not { } k)
+            return (TensorModule.toArray<long>(logits.argmax(1)), count);
+        if (k < 0 || k >= count)
+            throw new AttributionException($"There is no class {k}: the model has {count} classes, 0 to {count - 1}.");
+        return ([.. Enumerable.Repeat((long)k, x.Count)], count);
+    }
+
+    /// <summary>The progress of one of several equal parts of the work.</summary>
+    public static IProgress<Progress>? Part(this IProgress<Progress>? whole, int part, int parts) =>
+        whole is null ? null : new PartOf(whole, part, parts);
+
+    private sealed class PartOf(IProgress<Progress> whole, int part, int parts) : IProgress<Progress>
+    {
+        public void Report(Progress progress) =>
+            whole.Report(new(part * progress.Total + progress.Done, parts * progress.Total));
     }
 
     /// <summary>The first few of some numbers, for a message.</summary>

@@ -489,13 +489,13 @@ internal sealed class ReportBuilder : IDisposable
         (double Share, double Area, double Hits, int Count) Inside(Tensor masks)
         {
             masks = masks.index_select(0, rows);
-            var shares = Localisation.shares(masks, attributions);
+            var shares = Core.Localisation.shares(masks, attributions);
             bool[] isKnown = Array.ConvertAll(shares, double.IsFinite);
             double Mean(double[] values) => values.Where((_, i) => isKnown[i]).DefaultIfEmpty(double.NaN).Average();
             return (
                 Mean(shares),
-                Mean(Localisation.areas(masks)),
-                Mean(Localisation.hits(masks, attributions)),
+                Mean(Core.Localisation.areas(masks)),
+                Mean(Core.Localisation.hits(masks, attributions)),
                 isKnown.Count(known => known)
             );
         }

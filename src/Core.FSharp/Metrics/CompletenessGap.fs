@@ -1,0 +1,26 @@
+namespace Attribution.Core
+
+open TorchSharp
+
+/// <summary>Completeness gap: what is missing from the sum of the attributions to the change of the score from the baseline.
+/// Lower is better.</summary>
+/// <remarks>Completeness is an axiom of Sundararajan, Taly and Yan, arXiv 1703.01365.</remarks>
+[<RequireQualifiedAccess>]
+module CompletenessGap =
+    /// <summary>|Σ A - (t(x) - t(b))| of each instance (n); where `isRelative`, divided by |t(x) - t(b)|: NaN where that is
+    /// 0.</summary>
+    let gaps isRelative (baseline: Baseline) (target: Target) (attributions: Tensor) (batch: Batch) : Tensor =
+        Ranking.requireMaps batch.X attributions |> ignore
+
+        Scope.run (fun () ->
+            let start = baseline.Of batch
+
+            let change =
+                IntegratedGradients.change start target batch (Target.explained target batch)
+
+            let gap = (Tensor.sumEach (attributions.``to`` torch.float64) - change).abs()
+
+            if isRelative then
+                (gap / change.abs ()).masked_fill(change.eq (0.0.ToScalar()), nan)
+            else
+                gap)

@@ -1,0 +1,15 @@
+namespace Attribution.Core
+
+open TorchSharp
+
+/// <summary>Complexity: the entropy of a map. Lower means that fewer pixels carry it.</summary>
+/// <remarks>Bhatt, Weller and Moura, arXiv 2005.00631.</remarks>
+[<RequireQualifiedAccess>]
+module Complexity =
+    /// <summary>-Σₚ P_p ln P_p of each map (n), P_p = |A_p| / Σ |A| the share of a pixel: 0 where one has all, ln d where d
+    /// pixels have the same. NaN where all are 0.</summary>
+    let scores (attributions: Tensor) : Tensor =
+        attributions
+        |> Ranking.ofMagnitudes (fun magnitudes ->
+            let shares = magnitudes / magnitudes.sum ([| 1L |], true)
+            -(shares.xlogy shares).sum 1L)

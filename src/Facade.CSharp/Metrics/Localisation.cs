@@ -1,0 +1,60 @@
+using System;
+using System.Collections.Generic;
+using Attribution.Core;
+using static TorchSharp.torch;
+
+namespace Attribution;
+
+/// <summary>
+/// Where a map's positive attribution lies, for images in which a region is known. Each score is between 0 and 1, higher is
+/// better; a uniform map's share is <see cref="Areas"/>. NaN where no attribution is positive.
+/// </summary>
+/// <remarks>Masks are n×h×w of booleans. Attributions are n×c×h×w, or pixel attributions n×h×w. Only what is positive points
+/// anywhere.</remarks>
+public static class Localisation
+{
+    /// <summary>Σ_{p ∈ mask} max(A_p, 0) / Σ_p max(A_p, 0): relevance mass accuracy, or the energy-based pointing game.</summary>
+    /// <remarks>Arras, Osman and Samek, arXiv 2003.07258; Wang et al., Score-CAM, arXiv 1910.01279.</remarks>
+    /// <exception cref="ArgumentException">The shapes do not fit, or the masks are not booleans.</exception>
+    public static IReadOnlyList<double> Shares(Tensor masks, Tensor attributions) =>
+        Core.Localisation.shares(Fitting(masks, attributions), attributions);
+
+    /// <summary>1 where the largest attribution, the first on ties, lies inside, else 0: the pointing game.</summary>
+    /// <remarks>Zhang et al., arXiv 1608.00507, without a margin around the mask.</remarks>
+    /// <exception cref="ArgumentException">The shapes do not fit, or the masks are not booleans.</exception>
+    public static IReadOnlyList<double> Hits(Tensor masks, Tensor attributions) =>
+        Core.Localisation.hits(Fitting(masks, attributions), attributions);
+
+    /// <summary>Relevance rank accuracy, |top_K ∩ mask| / K: of the K pixels of largest attribution, K as many as the mask has, the
+    /// share that lies inside. NaN where the mask is empty.</summary>
+    /// <remarks>Arras, Osman and Samek, arXiv 2003.07258.</remarks>
+    /// <exception cref="ArgumentException">The shapes do not fit, or the masks are not booleans.</exception>
+    public static IReadOnlyList<double> RankAccuracies(Tensor masks, Tensor attributions) =>
+        Core.Localisation.rankAccuracies(Fitting(masks, attributions), attributions);
+
+    /// <summary>Top-k intersection, |top_k ∩ mask| / k: of the k pixels of largest attribution, the share that lies inside.</summary>
+    /// <remarks>Theiner, Müller-Budack and Ewerth, arXiv 2104.14995.</remarks>
+    /// <exception cref="ArgumentException">The shapes do not fit, or the masks are not booleans.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">k is less than 1, or more than the pixels.</exception>
+    public static IReadOnlyList<double> TopKIntersections(int k, Tensor masks, Tensor attributions)
+    {
+        Fitting(masks, attributions);
+        ArgumentOutOfRangeException.ThrowIfLessThan(k, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(k, masks.shape[1] * masks.shape[2]);
+        return Core.Localisation.topKIntersections(k, masks, attributions);
+    }
+
+    /// <summary>The share of each image that its mask covers.</summary>
+    /// <exception cref="ArgumentException">The masks are not n×h×w of booleans.</exception>
+    public static IReadOnlyList<double> Areas(Tensor masks) => Core.Localisation.areas(Fitting(masks, masks));
+
+    private static Tensor Fitting(Tensor masks, Tensor attributions)
+    {
+        if (masks.ndim != 3 || masks.dtype != ScalarType.Bool)
+            throw new ArgumentException("The masks must be n×h×w of booleans.", nameof(masks));
+        long[] expected =
+            attributions.ndim == 4 ? [attributions.shape[0], .. attributions.shape[2..]] : attributions.shape;
+        TensorModule.requireShape("masks", expected, masks);
+        return masks;
+    }
+}

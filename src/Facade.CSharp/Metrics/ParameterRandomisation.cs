@@ -1,0 +1,118 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using System.Threading;
+using Attribution.Core;
+using static TorchSharp.torch;
+
+namespace Attribution;
+
+/// <summary>How alike maps are once a layer's weights are random, and with them those of the layers above it in a
+/// cascade.</summary>
+/// <param name="Layer">The layer.</param>
+/// <param name="Signed">Spearman's rank correlation of each instance's attributions, pixel by pixel.</param>
+/// <param name="Magnitudes">That of their magnitudes.</param>
+public sealed record RandomisedLayer(string Layer, IReadOnlyList<double> Signed, IReadOnlyList<double> Magnitudes);
+
+/// <summary>
+/// The model parameter randomisation test, the mean over layers l of ρ(|A_f|, |A_f'|), f' the model with random weights from the
+/// logits down to l. Between -1 and 1; lower means that the map depends on what the network has learnt.
+/// </summary>
+/// <remarks>
+/// Adebayo et al., Sanity checks for saliency maps, arXiv 1810.03292. ρ is Spearman's rank correlation of the pixels. Random
+/// weights are those of <see cref="Model.Randomised"/>; the explained class stays the one that the trained model predicts.
+/// </remarks>
+public sealed class ParameterRandomisation
+{
+    internal const int DefaultSteps = 10;
+
+    private readonly Model model;
+    private readonly Func<Model, Quantity, Explainer> explain;
+    private readonly int? targetClass;
+    private readonly int steps;
+    private readonly bool isAlone;
+    private readonly long seed;
+
+    /// <summary>The test of a method's maps of a class's score.</summary>
+    /// <param name="model">The classifier, with layers that have weights: not one made of functions.</param>
+    /// <param name="explain">How the maps are made of a model's quantity.</param>
+    /// <param name="targetClass">The class; null: the one predicted for each instance.</param>
+    /// <param name="steps">At how many of the layers with weights the maps are compared, evenly; all, where there are no
+    /// more.</param>
+    /// <param name="isAlone">Whether each of these layers is random by itself: else those above it are too.</param>
+    /// <param name="seed">Decides on the weights.</param>
+    /// <exception cref="ArgumentOutOfRangeException">steps is less than 1.</exception>
+    public ParameterRandomisation(
+        Model model,
+        Func<Model, Quantity, Explainer> explain,
+        int? targetClass = null,
+        int steps = DefaultSteps,
+        bool isAlone = false,
+        long seed = 1
+    )
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(steps, 1);
+        (this.model, this.explain, this.targetClass) = (model, explain, targetClass);
+        (this.steps, this.isAlone, this.seed) = (steps, isAlone, seed);
+    }
+
+    /// <summary>The score of each instance. Where a random network's map is constant, nothing is left of the map, and its
+    /// correlation counts as 0; NaN where every correlation is undefined, as for a constant map.</summary>
+    /// <param name="attributions">n×c×h×w, or pixel attributions n×h×w.</param>
+    /// <param name="x">Instances: n×c×h×w, 0-255.</param>
+    /// <param name="batchSize">Images a pass; null: as many as memory allows. The result does not depend on it.</param>
+    /// <param name="progress">Told of every pass.</param>
+    /// <param name="cancellation">Stops the work.</param>
+    /// <exception cref="ArgumentException">The shapes do not fit.</exception>
+    /// <exception cref="AttributionException">The model has no weights, its output is not finite, or it lacks the class.</exception>
+    public IReadOnlyList<double> Evaluate(
+        Tensor attributions,
+        Instances x,
+        int? batchSize = null,
+        IProgress<Progress>? progress = null,
+        CancellationToken cancellation = default
+    ) => Core.ParameterRandomisation.scores(CoreCurve(attributions, x, batchSize, progress, cancellation));
+
+    /// <summary>The correlations layer by layer, from the logits down; the last of a cascade has every layer random. NaN where a
+    /// map is constant.</summary>
+    /// <inheritdoc cref="Evaluate"/>
+    public IReadOnlyList<RandomisedLayer> Curve(
+        Tensor attributions,
+        Instances x,
+        int? batchSize = null,
+        IProgress<Progress>? progress = null,
+        CancellationToken cancellation = default
+    ) =>
+        [
+            .. CoreCurve(attributions, x, batchSize, progress, cancellation)
+                .Select(layer => new RandomisedLayer(layer.Layer, layer.Signed, layer.Magnitudes)),
+        ];
+
+    private Core.RandomisedLayer[] CoreCurve(
+        Tensor attributions,
+        Instances x,
+        int? batchSize,
+        IProgress<Progress>? progress,
+        CancellationToken cancellation
+    )
+    {
+        Maps.RequireOneEach(attributions, x);
+        var layers = Core.ParameterRandomisation.layers(model.Core).Length;
+        var (classes, _) = Maps.Explained(model, targetClass, x, batchSize, cancellation);
+        var (done, all) = (0, Math.Min(steps, layers));
+        return Interop.Randomisation(
+            random =>
+                explain(model.With(random), Quantity.TrueClass(classes))(
+                    x,
+                    batchSize,
+                    progress.Part(done++, all),
+                    cancellation
+                ),
+            isAlone,
+            steps,
+            seed,
+            attributions,
+            model.Core
+        );
+    }
+}
