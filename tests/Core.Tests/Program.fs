@@ -31,6 +31,11 @@ let main arguments =
             RankingTests.tests
             AverageDropTests.tests
             NecessityOrderingTests.tests
+            PixelCurvesTests.tests
+            SufficiencyOrderingTests.tests
+            ProportionalityTests.tests
+            InsertionDeletionTests.tests
+            PixelFlippingTests.tests
             LocalisationTests.tests
             StatisticsTests.tests
             PictureTests.tests

@@ -113,6 +113,78 @@ public sealed record AttributionMetric(
             (s, pixels) => 2 + pixels / (2.0 * s.PixelsPerStep),
             (model, s) => new N_Ord(model, s.TargetClass, s.PixelsPerStep).Evaluate
         ),
+        new(
+            "sufficiency-ordering",
+            "Sufficiency ordering",
+            "1/(N+1) · Σᵢ max(f_c(R⁺(i)) - f_c(0), 0), R⁺(i) black but for the i pixels of largest positive attribution",
+            "Wang, Mardziel, Datta and Fredrikson, arXiv 2002.07985",
+            Better.Higher,
+            "0 to ∞",
+            "black",
+            Scale.Logits,
+            (s, pixels) => 3 + pixels / (2.0 * s.PixelsPerStep),
+            (model, s) => new S_Ord(model, s.TargetClass, s.PixelsPerStep).Evaluate
+        ),
+        new(
+            "proportionality-necessity",
+            "Total proportionality for necessity",
+            "∫₀¹ |↓(p) - ↑(p)| dp of max(f_c - f_c(0), 0) / max(f_c(x) - f_c(0), 0), the share p of the positive attribution removed, largest (↓) or smallest (↑) first",
+            "Wang, Mardziel, Datta and Fredrikson, arXiv 2002.07985",
+            Better.Lower,
+            "0 to ∞",
+            "black",
+            Scale.Logits,
+            (s, pixels) => 2 + pixels / (double)s.PixelsPerStep,
+            (model, s) => new TPN(model, s.TargetClass, s.PixelsPerStep).Evaluate
+        ),
+        new(
+            "proportionality-sufficiency",
+            "Total proportionality for sufficiency",
+            "∫₀¹ |↓(p) - ↑(p)| dp of max(f_c - f_c(0), 0) / max(f_c(x) - f_c(0), 0), the share p of the positive attribution put into black, largest (↓) or smallest (↑) first",
+            "Wang, Mardziel, Datta and Fredrikson, arXiv 2002.07985",
+            Better.Lower,
+            "0 to ∞",
+            "black",
+            Scale.Logits,
+            (s, pixels) => 4 + pixels / (double)s.PixelsPerStep,
+            (model, s) => new TPS(model, s.TargetClass, s.PixelsPerStep).Evaluate
+        ),
+        new(
+            "deletion",
+            "Deletion",
+            "∫₀¹ p_c(x without the share p of its pixels, largest attribution first) dp",
+            "Petsiuk, Das and Saenko, arXiv 1806.07421",
+            Better.Lower,
+            "0 to 1",
+            "black",
+            Scale.Probabilities,
+            (s, pixels) => 1 + pixels / (double)s.PixelsPerStep,
+            (model, s) => new Deletion(model, s.TargetClass, s.PixelsPerStep).Evaluate
+        ),
+        new(
+            "insertion",
+            "Insertion",
+            "∫₀¹ p_c(black with the share p of the pixels of x, largest attribution first) dp",
+            "Petsiuk, Das and Saenko, arXiv 1806.07421",
+            Better.Higher,
+            "0 to 1",
+            "black",
+            Scale.Probabilities,
+            (s, pixels) => 2 + pixels / (double)s.PixelsPerStep,
+            (model, s) => new Insertion(model, s.TargetClass, s.PixelsPerStep).Evaluate
+        ),
+        new(
+            "pixel-flipping",
+            "Pixel flipping (AOPC)",
+            "1/(L+1) · Σ_{k=0..L} f_c(x) - f_c(x⁽ᵏ⁾), x⁽ᵏ⁾ without the first k steps of pixels, largest attribution first",
+            "Bach et al., PLoS ONE 10(7), 2015; Samek et al., arXiv 1509.06321",
+            Better.Higher,
+            "-∞ to ∞",
+            "black",
+            Scale.Logits,
+            (s, pixels) => 1 + pixels / (double)s.PixelsPerStep,
+            (model, s) => new PixelFlipping(model, s.TargetClass, s.PixelsPerStep).Evaluate
+        ),
     ];
 
     /// <summary>The metric of a name.</summary>
