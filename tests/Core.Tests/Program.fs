@@ -36,6 +36,9 @@ let main arguments =
             ProportionalityTests.tests
             InsertionDeletionTests.tests
             PixelFlippingTests.tests
+            AverageIncreaseTests.tests
+            AverageGainTests.tests
+            WinRateTests.tests
             LocalisationTests.tests
             StatisticsTests.tests
             PictureTests.tests

@@ -185,6 +185,30 @@ public sealed record AttributionMetric(
             (s, pixels) => 1 + pixels / (double)s.PixelsPerStep,
             (model, s) => new PixelFlipping(model, s.TargetClass, s.PixelsPerStep).Evaluate
         ),
+        new(
+            "average-increase",
+            "Average increase (%)",
+            "100 · [f_c(M(x)) > f_c(x)], M(x) keeping the pixels of positive attribution",
+            "Chattopadhay et al., arXiv 1710.11063, with a hard mask",
+            Better.Higher,
+            "0 to 100",
+            "black",
+            Scale.Logits,
+            (_, _) => 2,
+            (model, s) => new AverageIncrease(model, s.TargetClass).Evaluate
+        ),
+        new(
+            "average-gain",
+            "Average gain (%)",
+            "100 · max(p_c(M(x)) - p_c(x), 0) / (1 - p_c(x)), M(x) keeping the pixels of positive attribution",
+            "Zhang et al., arXiv 2301.07002, with a hard mask",
+            Better.Higher,
+            "0 to 100",
+            "black",
+            Scale.Probabilities,
+            (_, _) => 2,
+            (model, s) => new AverageGain(model, s.TargetClass).Evaluate
+        ),
     ];
 
     /// <summary>The metric of a name.</summary>
