@@ -46,7 +46,20 @@ public sealed class Quantity
     public static Quantity Of(Func<Tensor, Tensor> function, string name = "function") =>
         new(Interop.Quantity(name, function));
 
-    internal static Quantity OfTarget(int? targetClass) => targetClass is { } k ? Class(k) : Predicted;
+    internal static Quantity OfTarget(int? targetClass, Scale scale = Scale.Logits)
+    {
+        var quantity = targetClass is { } k ? Class(k) : Predicted;
+        return scale switch
+        {
+            Scale.Logits => quantity,
+            Scale.Probabilities => new(QuantityModule.ofProbabilities(quantity.Core)),
+            _ => throw new ArgumentOutOfRangeException(
+                nameof(scale),
+                scale,
+                "A class's score is its logit or its probability."
+            ),
+        };
+    }
 
     /// <inheritdoc/>
     public override string ToString() => Name;

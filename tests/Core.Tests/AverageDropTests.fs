@@ -13,7 +13,7 @@ let private twin net k (image: float[]) (map: float[]) =
     100. * max (before - (Plain.logits net kept)[k]) 0. / before
 
 let private drops model maps x =
-    AverageDrop.drops (Target.ofQuantity Quantity.predicted model) maps (batch x)
+    AverageDrop.drops Mask.Hard (Target.ofQuantity Quantity.predicted model) maps (batch x)
 
 let tests =
     testList "AverageDrop" [
@@ -30,7 +30,7 @@ let tests =
 
                 let actual =
                     x
-                    |> inBatches size (fun b -> AverageDrop.drops target (maps.index_select (0L, b.Rows)) b)
+                    |> inBatches size (fun b -> AverageDrop.drops Mask.Hard target (maps.index_select (0L, b.Rows)) b)
 
                 same (vector expected) actual $"{size} at a time")
 
@@ -71,7 +71,54 @@ let tests =
             let maps = gaussian (Random 9) [ images.Length; 3; 4 ]
             let rows = values maps |> Array.chunkBySize 12
             let target = Target.ofQuantity (Quantity.ofClass 1) model
-            same (vector (Array.map2 (twin net 1) images rows)) (AverageDrop.drops target maps (batch x)) "class 1")
+
+            same
+                (vector (Array.map2 (twin net 1) images rows))
+                (AverageDrop.drops Mask.Hard target maps (batch x))
+                "class 1")
+
+        law "the soft mask weighs each pixel by its share of the image's own largest attribution" (fun rng ->
+            let net, model, images, x = case rng 20.
+            let n = images.Length
+            // Maps of very different scales, and one without a positive pixel.
+            let scales = tensor [ n; 1; 1 ] [ for i in 0 .. n - 1 -> 10. ** float i ]
+            let maps = gaussian rng [ n; 3; 4 ] * scales
+            maps[0L] <- -maps[0L].abs()
+
+            let soft image (map: float[]) =
+                let largest = Array.max map
+                let k = Plain.predicted net image
+
+                let weight p =
+                    if largest > 0. then max map[p] 0. / largest else 0.
+
+                let before = (Plain.logits net image)[k]
+
+                let after =
+                    (Plain.logits net (image |> Array.mapi (fun i v -> v * weight (i % 12))))[k]
+
+                100. * max (before - after) 0. / before
+
+            let expected = Array.map2 soft images (values maps |> Array.chunkBySize 12)
+
+            for size in [ 1; 2; 7 ] do
+                let target = Target.ofQuantity Quantity.predicted model
+
+                let actual =
+                    x
+                    |> inBatches size (fun b -> AverageDrop.drops Mask.Soft target (maps.index_select (0L, b.Rows)) b)
+
+                same (vector expected) actual $"{size} at a time")
+
+        law "over probabilities it lies in [0, 100]" (fun rng ->
+            let _, model, images, x = case rng 0.
+            let maps = gaussian rng [ images.Length; 3; 4 ]
+
+            let target = Target.ofQuantity (Quantity.ofProbabilities Quantity.predicted) model
+
+            for mask in [ Mask.Hard; Mask.Soft ] do
+                for drop in values (AverageDrop.drops mask target maps (batch x)) do
+                    Expect.isTrue (drop >= 0. && drop <= 100.) $"a drop of {drop}")
 
         example "maps of another shape are an ArgumentException, and nothing is left behind" (fun () ->
             let _, model, images, x = case (Random 8) 20.
@@ -80,7 +127,8 @@ let tests =
             let target = Target.ofQuantity Quantity.predicted model
 
             let work () =
-                (inBatches 2 (fun b -> AverageDrop.drops target (maps.index_select (0L, b.Rows)) b) x).Dispose()
+                (inBatches 2 (fun b -> AverageDrop.drops Mask.Hard target (maps.index_select (0L, b.Rows)) b) x)
+                    .Dispose()
 
             Expect.equal (liveAfter work) 0L "live tensors")
     ]

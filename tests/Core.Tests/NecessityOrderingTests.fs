@@ -30,8 +30,12 @@ let private twin net k step (image: float[]) (map: float[]) =
 
     total 0 / float (n + 1)
 
+let private curves step target maps x =
+    PixelCurves.curves [ NecessityOrdering.path step ] target maps (batch x)
+    |> Array.map Array.exactlyOne
+
 let private scores step model maps x =
-    NecessityOrdering.curves step (Target.ofQuantity Quantity.predicted model) maps (batch x)
+    curves step (Target.ofQuantity Quantity.predicted model) maps x
     |> Array.map NecessityOrdering.score
 
 let tests =
@@ -52,9 +56,7 @@ let tests =
             let target = Target.ofQuantity (Quantity.ofClass 1) model
             let expected = Array.map2 (twin net 1 1) images rows
 
-            let found =
-                NecessityOrdering.curves 1 target maps (batch x)
-                |> Array.map NecessityOrdering.score
+            let found = curves 1 target maps x |> Array.map NecessityOrdering.score
 
             same (vector expected) (vector found) "a given class")
 
@@ -95,13 +97,13 @@ let tests =
             let x = tensor [ 1; 1; 1; 4 ] [ 1; 2; 3; -9 ]
             let maps = tensor [ 1; 1; 4 ] [ 3; 2; 1; 4 ]
             let target = Target.ofQuantity Quantity.predicted model
-            let curve = (NecessityOrdering.curves 1 target maps (batch x))[0]
-            // Removed in the order -9, 1, 2, 3, above the blank's 0: 6, 5, 3, 0.
-            Expect.equal curve.Removed [| 1L; 2L; 3L; 4L |] "removed"
-            Expect.equal curve.Scores [| 6.; 5.; 3.; 0. |] "scores"
+            let curve = (curves 1 target maps x)[0]
+            // Removed in the order -9, 1, 2, 3, above the blank's 0: -3, 6, 5, 3, 0.
+            Expect.equal curve.Pixels [| 0L; 1L; 2L; 3L; 4L |] "removed"
+            Expect.equal curve.Scores [| 0.; 6.; 5.; 3.; 0. |] "scores"
             Expect.equal (NecessityOrdering.score curve) (14. / 5.) "score"
-            let coarse = (NecessityOrdering.curves 3 target maps (batch x))[0]
-            Expect.equal coarse.Removed [| 3L; 4L |] "in steps of 3"
+            let coarse = (curves 3 target maps x)[0]
+            Expect.equal coarse.Pixels [| 0L; 3L; 4L |] "in steps of 3"
             Expect.equal (NecessityOrdering.score coarse) (9. / 5.) "3 · 3 + 1 · 0")
 
         example "one pixel is enough" (fun () ->
@@ -112,10 +114,10 @@ let tests =
 
             Expect.equal found [| 0.; 0. |] "scores")
 
-        example "steps counts the images to score" (fun () ->
+        example "passes counts the images to score" (fun () ->
             let maps = tensor [ 2; 1; 5 ] [ 1; 2; 3; 4; 5; -1; -1; 1; 1; 1 ]
-            Expect.equal (NecessityOrdering.steps 2 maps) 5L "3 and 2"
-            Expect.equal (NecessityOrdering.steps 1 maps) 8L "5 and 3")
+            Expect.equal (PixelCurves.passes (NecessityOrdering.path 2) maps) 5L "3 and 2"
+            Expect.equal (PixelCurves.passes (NecessityOrdering.path 1) maps) 8L "5 and 3")
 
         example "wrong steps and shapes are ArgumentExceptions, and nothing is left behind" (fun () ->
             let _, model, images, x = case (Random 8) 3.

@@ -31,6 +31,14 @@ let main arguments =
             RankingTests.tests
             AverageDropTests.tests
             NecessityOrderingTests.tests
+            PixelCurvesTests.tests
+            SufficiencyOrderingTests.tests
+            ProportionalityTests.tests
+            InsertionDeletionTests.tests
+            PixelFlippingTests.tests
+            AverageIncreaseTests.tests
+            AverageGainTests.tests
+            WinRateTests.tests
             LocalisationTests.tests
             SparsenessTests.tests
             ComplexityTests.tests

@@ -50,6 +50,28 @@ let private quantities =
             same (vector [ -1.; 6.; -2. ]) ((Quantity.margin 0 2).Of unasked outputs) "margin"
             same (vector [ 2.; 0.; 4. ]) ((Quantity.trueClassOf labels).Of unasked outputs) "true class")
 
+        example "ofProbabilities is of the softmax, and takes the class from the logits" (fun () ->
+            let softmax = values (outputs.softmax 1L) |> Array.chunkBySize 3
+            let found = Quantity.ofProbabilities (Quantity.ofClass 2)
+            same (vector [ for row in softmax -> row[2] ]) (found.Of explained outputs) "a class"
+            Expect.equal found.Linear None "it is not linear"
+
+            // Both probabilities round to 1/2 in float32; the larger logit is the second.
+            let narrow = {
+                Rows = torch.tensor [| 0L |]
+                Outputs = lazy torch.tensor (array2D [ [ 1f; 1.0000001f ] ])
+            }
+
+            let elsewhere = torch.tensor (array2D [ [ 0f; 3f ] ])
+            let predicted = (Quantity.ofProbabilities Quantity.predicted).Of narrow elsewhere
+            same (vector [ 1. / (1. + exp -3.) ]) predicted "the predicted class"
+
+            // 1 - 2e-9 is 1 in float32.
+            let sure =
+                (Quantity.ofProbabilities (Quantity.ofClass 0)).Of narrow (torch.tensor (array2D [ [ 20f; 0f ] ]))
+
+            Expect.isLessThan (abs (1. - sure.item<float>() - 2.061e-9)) 1e-12 "nearly sure")
+
         example "what the model has not is the caller's mistake" (fun () ->
             let wrong (quantity: Quantity) message =
                 rejects<AttributionException> (fun () -> quantity.Of explained outputs) message

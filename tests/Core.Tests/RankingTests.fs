@@ -37,9 +37,10 @@ let tests =
             let ranks = Ranking.ranks (torch.ones (2, 40, 25))
             Expect.equal (Tensor.toArray<int64> ranks) (Array.init 2000 (fun i -> int64 (i % 1000))) "ranks")
 
-        law "remove sets the first pixels to 0 in every channel, and nothing else" (fun rng ->
+        law "replace takes the first pixels from the other image in every channel, and nothing else" (fun rng ->
             let map = Array.init 12 (fun _ -> float (rng.Next(-2, 4)))
             let x = gaussian rng [ 1; 2; 3; 4 ]
+            let other = gaussian rng [ 1; 2; 3; 4 ]
             let places = order map
             let ranks = Ranking.ranks (tensor [ 1; 3; 4 ] map)
 
@@ -47,16 +48,17 @@ let tests =
                 let gone = List.truncate count places |> Set.ofList
 
                 let expected =
-                    values x |> Array.mapi (fun i v -> if gone.Contains(i % 12) then 0. else v)
+                    Array.map2 (fun v o -> v, o) (values x) (values other)
+                    |> Array.mapi (fun i (v, o) -> if gone.Contains(i % 12) then o else v)
 
-                let removed = Ranking.remove ranks (torch.tensor [| int64 count |]) x
-                same (tensor [ 1; 2; 3; 4 ] expected) removed $"{count} pixels")
+                let replaced = Ranking.replace ranks (torch.tensor [| int64 count |]) other x
+                same (tensor [ 1; 2; 3; 4 ] expected) replaced $"{count} pixels")
 
-        example "remove counts for each image by itself" (fun () ->
+        example "replace counts for each image by itself" (fun () ->
             let ranks = Ranking.ranks (tensor [ 2; 1; 2 ] [ 1; 2; 1; 2 ])
             let x = tensor [ 2; 1; 1; 2 ] [ 5; 6; 7; 8 ]
-            let removed = Ranking.remove ranks (torch.tensor [| 1L; 0L |]) x
-            same (tensor [ 2; 1; 1; 2 ] [ 5; 0; 7; 8 ]) removed "one and none")
+            let replaced = Ranking.replace ranks (torch.tensor [| 1L; 0L |]) (x * 10.) x
+            same (tensor [ 2; 1; 1; 2 ] [ 5; 60; 7; 8 ]) replaced "one and none")
 
         example "positives counts the pixels above 0" (fun () ->
             let maps = tensor [ 3; 1; 3 ] [ 1; 0; -1; 2; 3; 1e-30; -1; -2; 0 ]

@@ -48,21 +48,27 @@ module Ranking =
     let positives (pixels: Tensor) : int64[] =
         Tensor.toArray<int64>((Tensor.isPositive pixels).flatten(1L).sum 1L)
 
+    /// The rank of each pixel, of the pixels in their order: n×hw → n×hw, both int64.
+    let ofOrder (order: Tensor) : Tensor =
+        let position =
+            torch.arange(order.shape[1], torch.int64, order.device).expand_as order
+
+        torch.empty_like(order).scatter_(1L, order, position)
+
     /// <summary>The rank of each pixel among its map's positive ones (n×h×w → n×h×w int64): 0 for the largest, ties by
     /// row-major position; pixels that are not positive rank after every other.</summary>
     let ranks (pixels: Tensor) : Tensor =
         let flat = pixels.flatten 1L
         let struct (_, order) = flat.sort (1L, true, true)
-        let position = torch.arange(flat.shape[1], torch.int64, flat.device).expand_as order
-        let rank = torch.empty_like(order).scatter_(1L, order, position)
-        rank.masked_fill((Tensor.isPositive flat).logical_not(), unranked).reshape pixels.shape
+        (ofOrder order).masked_fill((Tensor.isPositive flat).logical_not(), unranked).reshape pixels.shape
 
     /// Images (m×c×h×w) with the pixels where keep (m×h×w) is false set to 0.
     let mask (keep: Tensor) (x: Tensor) = x * keep.unsqueeze(1L).``to`` x.dtype
 
-    /// R(i, π): images without their first i ranked pixels, i one number an image.
-    let remove (ranks: Tensor) (count: Tensor) (x: Tensor) =
-        mask (ranks.ge (count.reshape [| -1L; 1L; 1L |])) x
+    /// Images with their first i ranked pixels, all channels, from others (m×c×h×w), i one number an image.
+    let replace (ranks: Tensor) (count: Tensor) (others: Tensor) (x: Tensor) =
+        let isReplaced = ranks.lt (count.reshape [| -1L; 1L; 1L |])
+        torch.where (isReplaced.unsqueeze 1L, others, x)
 
     /// Removal counts M, 2M, … up to n, the last block maybe short.
     let steps (pixelsPerStep: int) (n: int64) : int64[] =

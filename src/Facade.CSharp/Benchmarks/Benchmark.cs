@@ -160,7 +160,7 @@ public sealed class Benchmark : IDisposable
         );
         yield return new("influence, 1 quantity", n, () => Influence(1), 1.05, (ToLayer, n));
         yield return new($"influence, {classes} quantities", n, () => Influence(classes), 1.15, (ToLayer, n));
-        var removals = NecessityOrdering.steps(PixelsPerStep, maps.narrow(0, 0, few.shape[0]));
+        var removals = PixelCurves.passes(NecessityOrdering.path(PixelsPerStep), maps.narrow(0, 0, few.shape[0]));
         yield return new(
             "necessity ordering",
             few.shape[0],

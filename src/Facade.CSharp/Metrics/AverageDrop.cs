@@ -2,7 +2,6 @@ using System;
 using System.Collections.Generic;
 using System.Linq;
 using System.Threading;
-using Attribution.Core;
 using static TorchSharp.torch;
 
 namespace Attribution;
@@ -24,22 +23,33 @@ public enum NonPositive
 public sealed record AverageDropResult(double Score, IReadOnlyList<double> Drops, IReadOnlyList<int> Skipped);
 
 /// <summary>
-/// Average drop %, 100/n · Σ max(f_c(x) - f_c(M(x)), 0) / f_c(x), M(x) keeping the pixels of positive attribution. Lower
-/// means that what the map keeps suffices.
+/// Average drop %, 100/n · Σ max(f_c(x) - f_c(M(x)), 0) / f_c(x): how much of the score is lost when only what a mask M keeps is
+/// seen. Lower means that what the map keeps suffices.
 /// </summary>
-/// <remarks>Chattopadhay et al., Grad-CAM++, arXiv 1710.11063, with a hard mask.</remarks>
+/// <remarks>Chattopadhay et al., Grad-CAM++, arXiv 1710.11063, whose own is the soft mask and probabilities.</remarks>
 public sealed class AverageDrop
 {
-    private readonly Model model;
-    private readonly Quantity quantity;
+    private readonly MaskedMetric masked;
     private readonly NonPositive onNonPositive;
 
     /// <summary>The drop of a class's score.</summary>
     /// <param name="model">The classifier.</param>
     /// <param name="targetClass">The class; null: the one predicted for each unmasked instance.</param>
     /// <param name="onNonPositive">What to do where the score is not positive.</param>
-    public AverageDrop(Model model, int? targetClass = null, NonPositive onNonPositive = NonPositive.Throw) =>
-        (this.model, quantity, this.onNonPositive) = (model, Quantity.OfTarget(targetClass), onNonPositive);
+    /// <param name="mask">What is kept of the pixels.</param>
+    /// <param name="scale">Whether the score is the class's logit or its probability.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such mask, or no score on that scale.</exception>
+    public AverageDrop(
+        Model model,
+        int? targetClass = null,
+        NonPositive onNonPositive = NonPositive.Throw,
+        Mask mask = Mask.Hard,
+        Scale scale = Scale.Logits
+    )
+    {
+        masked = new(model, Quantity.OfTarget(targetClass, scale), mask, Core.AverageDrop.drops);
+        this.onNonPositive = onNonPositive;
+    }
 
     /// <summary>The drop for the given attributions of instances.</summary>
     /// <param name="attributions">n×c×h×w, or pixel attributions n×h×w.</param>
@@ -81,17 +91,5 @@ public sealed class AverageDrop
         int? batchSize = null,
         IProgress<Progress>? progress = null,
         CancellationToken cancellation = default
-    )
-    {
-        Maps.RequireOneEach(attributions, x);
-        var target = x.TargetOf(quantity, model.Working(batchSize, 2L * x.Count, progress, cancellation));
-        return x.Core.Collect(
-            target,
-            Pass.Forward,
-            batch =>
-                TensorModule.toArray<double>(
-                    Core.AverageDrop.drops(target, batch.RowsOf(attributions), batch).to(ScalarType.Float64)
-                )
-        );
-    }
+    ) => masked.Of(attributions, x, batchSize, progress, cancellation);
 }

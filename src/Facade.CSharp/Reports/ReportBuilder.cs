@@ -429,8 +429,7 @@ internal sealed class ReportBuilder : IDisposable
         ];
     }
 
-    private static double Score(RemovalCurve curve) =>
-        NecessityOrdering.score(new NecessityOrdering.Curve([.. curve.Removed], [.. curve.Scores]));
+    private static double Score(RemovalCurve curve) => PixelCurves.ordering([.. curve.Removed], [.. curve.Scores]);
 
     private LocationSection Locations(ReportTruth truth, LayerSurvey survey, Func<int[], Tensor>[] pixelMaps)
     {

@@ -1,0 +1,34 @@
+using System;
+using Attribution.Core;
+
+namespace Attribution;
+
+/// <summary>
+/// Deletion, ∫₀¹ f_c(x without the first p·H·W pixels) dp: the area under the score while all pixels are removed, the
+/// largest attribution first, those of negative attribution last. Lower is better; between 0 and 1 for probabilities.
+/// </summary>
+/// <remarks>Petsiuk, Das and Saenko, RISE, arXiv 1806.07421. By the trapezoid rule, from the whole image to the baseline.</remarks>
+public sealed class Deletion : CurveMetric<PixelCurve>
+{
+    /// <summary>The deletion of a class's score.</summary>
+    /// <param name="model">The classifier.</param>
+    /// <param name="targetClass">The class; null: the one predicted for each whole instance.</param>
+    /// <param name="pixelsPerStep">M: a score is taken after every M pixels.</param>
+    /// <param name="scale">Whether the score is the class's probability or its logit.</param>
+    /// <param name="baseline">What a removed pixel becomes; null: black.</param>
+    /// <exception cref="ArgumentOutOfRangeException">pixelsPerStep is less than 1, or there is no score on that scale.</exception>
+    public Deletion(
+        Model model,
+        int? targetClass = null,
+        int pixelsPerStep = 1000,
+        Scale scale = Scale.Probabilities,
+        Baseline? baseline = null
+    )
+        : base(
+            model,
+            Quantity.OfTarget(targetClass, scale),
+            pixelsPerStep,
+            x => [Core.Deletion.path(pixelsPerStep, (baseline ?? Baseline.Black).For(x))],
+            curves => (Core.Deletion.score(curves[0]), curves[0].OverPixels())
+        ) { }
+}

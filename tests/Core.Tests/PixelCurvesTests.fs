@@ -1,0 +1,277 @@
+module PixelCurvesTests
+
+open System
+open Expecto
+open TorchSharp
+open Attribution
+open Attribution.Core
+open Support
+
+/// The order of a 3×4 map's pixels; List.sortBy is stable.
+let private ordered order (map: float[]) =
+    let positive = List.filter (fun p -> map[p] > 0.) [ 0..11 ]
+
+    match order with
+    | PixelOrder.All -> List.sortBy (fun p -> -map[p]) [ 0..11 ]
+    | PixelOrder.Descending -> List.sortBy (fun p -> -map[p]) positive
+    | PixelOrder.Ascending -> List.sortBy (fun p -> map[p]) positive
+
+/// The numbers of changed pixels, the sums of their attribution, and class k's logits on the path of one image (2×3×4), one pass
+/// each.
+let twin net k path (blank: float[]) (image: float[]) (map: float[]) =
+    let order = ordered path.Order map
+
+    let counts =
+        [ 0 .. path.PixelsPerStep .. order.Length ] @ [ order.Length ] |> List.distinct
+
+    let score count =
+        let changed = order |> List.truncate count |> Set.ofList
+        let isInserted = path.Change = PixelChange.Insert
+
+        let pick i v =
+            if changed.Contains(i % 12) = isInserted then
+                v
+            else
+                blank[i]
+
+        (Plain.logits net (Array.mapi pick image))[k]
+
+    let sum count =
+        List.sumBy (fun p -> map[p]) (List.truncate count order)
+
+    let black = (Plain.logits net (Array.zeroCreate 24))[k]
+
+    let floored score =
+        if path.IsAboveBlack then max (score - black) 0. else score
+
+    {
+        Pixels = counts |> List.map int64 |> Array.ofList
+        Attribution = counts |> List.map sum |> Array.ofList
+        Scores = counts |> List.map (score >> floored) |> Array.ofList
+        Whole = (Plain.logits net image)[k] |> floored
+    }
+
+/// The score that a metric gives a random case's instances, beside the same of the twin's curves; whatever the pass.
+let agreesWithTwin (rng: Random) (paths: int -> PixelPath list) (score: PixelCurve[] -> float) =
+    let net, model, images, x = case rng 3.
+    // Few values, and so many ties.
+    let maps =
+        Array.init images.Length (fun _ -> Array.init 12 (fun _ -> float (rng.Next(-3, 6))))
+
+    for step in [ 1; 2; 5; 1000 ] do
+        let expected =
+            Array.map2
+                (fun image map ->
+                    let k = Plain.predicted net image
+
+                    paths step
+                    |> List.map (fun path -> twin net k path (Array.zeroCreate 24) image map)
+                    |> Array.ofList
+                    |> score)
+                images
+                maps
+
+        for passes in [ Fixed 1; Fixed 3; Memory(1L <<< 30) ] do
+            let target = Target.ofQuantity Quantity.predicted (batching passes model)
+
+            let found =
+                PixelCurves.curves (paths step) target (tensor [ images.Length; 3; 4 ] (Array.concat maps)) (batch x)
+                |> Array.map score
+
+            let known = Array.map (fun s -> if Double.IsNaN s then -1. else s)
+            same (vector (known expected)) (vector (known found)) $"{step} pixels a step, {passes}"
+
+/// Σ of an image's numbers as a model's only logit.
+let sum = ofFunctions [ "sum", (fun x -> x.sum([| 1L; 2L; 3L |]).unsqueeze 1L) ]
+
+/// The score of Σ over 1×1×1×n images.
+let ofSum (paths: PixelPath list) (score: PixelCurve[] -> 'a) (map: float list) (image: float list) =
+    let target = Target.ofQuantity (Quantity.ofClass 0) sum
+
+    PixelCurves.curves paths target (tensor [ 1; 1; map.Length ] map) (batch (tensor [ 1; 1; 1; image.Length ] image))
+    |> Array.exactlyOne
+    |> score
+
+let private all = [
+    for order in [ PixelOrder.All; PixelOrder.Descending; PixelOrder.Ascending ] do
+        for change in [ PixelChange.Remove; PixelChange.Insert ] do
+            for isAboveBlack in [ false; true ] ->
+                {
+                    Order = order
+                    Change = change
+                    PixelsPerStep = 1
+                    Blank = Baseline.black
+                    IsAboveBlack = isAboveBlack
+                }
+]
+
+let tests =
+    testList "PixelCurves" [
+        law "every path equals the plain twin's, whatever the pass and the neighbours" (fun rng ->
+            let net, model, images, x = case rng 1.
+            let n = images.Length
+
+            let maps =
+                Array.init n (fun _ -> Array.init 12 (fun _ -> float (rng.Next(-3, 6)) / 2.))
+
+            let blank = gaussians rng 24
+
+            let step = rng.Next(1, 14)
+
+            let paths =
+                all
+                |> List.map (fun path -> {
+                    path with
+                        PixelsPerStep = step
+                        Blank =
+                            Baseline.ofFunction "given" (fun x -> (tensor [ 1; 2; 3; 4 ] blank).expand_as(x).clone())
+                })
+
+            for passes in [ Fixed 1; Fixed 3; Memory(1L <<< 30) ] do
+                let target = Target.ofQuantity Quantity.predicted (batching passes model)
+
+                let found =
+                    PixelCurves.curves paths target (tensor [ n; 3; 4 ] (Array.concat maps)) (batch x)
+
+                for i in 0 .. n - 1 do
+                    for path, curve in Seq.zip paths found[i] do
+                        let expected = twin net (Plain.predicted net images[i]) path blank images[i] maps[i]
+                        Expect.equal curve.Pixels expected.Pixels "pixels"
+                        same (vector expected.Attribution) (vector curve.Attribution) "attribution"
+                        same (vector expected.Scores) (vector curve.Scores) "scores"
+                        same (number expected.Whole) (number curve.Whole) "the whole")
+
+        law "attributions count by their mean over the channels" (fun rng ->
+            let _, model, images, x = case rng 1.
+            let maps = gaussian rng [ images.Length; 2; 3; 4 ]
+            let target = Target.ofQuantity Quantity.predicted model
+
+            Expect.equal
+                (PixelCurves.curves all target maps (batch x))
+                (PixelCurves.curves all target (maps.mean [| 1L |]) (batch x))
+                "curves")
+
+        example "a pixel is all its channels" (fun () ->
+            let blue =
+                ofFunctions [ "blue", (fun x -> x.select(1L, 2L).sum([| 1L; 2L |]).unsqueeze 1L) ]
+
+            let x = tensor [ 1; 3; 1; 2 ] [ 1; 2; 3; 4; 5; 6 ]
+            // The red channel alone is attributed.
+            let map = tensor [ 1; 3; 1; 2 ] [ 2; 1; 0; 0; 0; 0 ]
+            let target = Target.ofQuantity Quantity.predicted blue
+
+            let curve =
+                PixelCurves.curves [ Deletion.path 1 Baseline.black ] target map (batch x)
+                |> Array.exactlyOne
+                |> Array.exactlyOne
+
+            Expect.equal curve.Pixels [| 0L; 1L; 2L |] "two pixels, not six numbers"
+            Expect.equal curve.Scores [| 11.; 6.; 0. |] "blue goes with red"
+            Expect.equal curve.Attribution [| 0.; 2. / 3.; 1. |] "means over the channels")
+
+        example "black is 0, not the image's minimum nor the mean" (fun () ->
+            let scores change map image =
+                let path = {
+                    Deletion.path 1 Baseline.black with
+                        Change = change
+                }
+
+                ofSum [ path ] (fun curves -> curves[0].Scores) map image
+
+            Expect.equal (scores PixelChange.Remove [ 2; 1 ] [ 5; 7 ]) [| 12.; 7.; 0. |] "bright, removed"
+            Expect.equal (scores PixelChange.Insert [ 2; 1 ] [ 5; 7 ]) [| 0.; 5.; 12. |] "bright, inserted"
+            Expect.equal (scores PixelChange.Remove [ 2; 1 ] [ -5; -7 ]) [| -12.; -7.; 0. |] "below 0")
+
+        example "each instance has its own baseline" (fun () ->
+            let target = Target.ofQuantity Quantity.predicted sum
+            let path = Deletion.path 2 (Baseline.random 1. 7L)
+            let x = tensor [ 3; 1; 1; 2 ] [ 1; 2; 3; 4; 5; 6 ]
+            let maps = torch.ones (3, 1, 2)
+
+            let last batch =
+                PixelCurves.curves [ path ] target (maps.narrow (0L, 0L, batch.X.shape[0])) batch
+                |> Array.map (fun curves -> Array.last curves[0].Scores)
+
+            let together = last (batch x)
+            Expect.equal (Array.distinct together).Length 3 "three draws"
+
+            for i in 0..2 do
+                let alone = {
+                    Rows = torch.tensor [| int64 i |]
+                    Numbers = [| int64 i |]
+                    X = x.narrow (0L, i, 1L)
+                }
+
+                Expect.equal (last alone) [| together[i] |] $"instance {i} alone")
+
+        law "passes counts the images to score, beside the instances and black" (fun rng ->
+            let _, model, images, x = case rng 1.
+            let maps = gaussian rng [ images.Length; 3; 4 ]
+
+            for path in all do
+                let path = {
+                    path with
+                        PixelsPerStep = rng.Next(1, 14)
+                }
+
+                let mutable passed = 0
+
+                let counted = {
+                    model with
+                        OnPass = fun count -> passed <- passed + count
+                }
+
+                PixelCurves.curves [ path ] (Target.ofQuantity Quantity.predicted counted) maps (batch x)
+                |> ignore
+
+                let others = images.Length + (if path.IsAboveBlack then 1 else 0)
+                Expect.equal (int64 passed) (PixelCurves.passes path maps + int64 others) "passes")
+
+        testCase "a normalised curve is NaN where the whole scores nothing" (fun () ->
+            let curve = {
+                Pixels = [| 0L; 1L |]
+                Attribution = [| 0.; 1. |]
+                Scores = [| 4.; 1. |]
+                Whole = 4.
+            }
+
+            Expect.equal (PixelCurves.normalised curve).Scores [| 1.; 0.25 |] "of 4"
+
+            for whole in [ 0.; -1. ] do
+                let scores = (PixelCurves.normalised { curve with Whole = whole }).Scores
+                Expect.all scores Double.IsNaN $"of {whole}")
+
+        law "the trapezoid rule's weights sum to the axis's length, and it is exact for lines" (fun rng ->
+            let xs =
+                Array.append [| 0.; 1. |] (Array.init (rng.Next 9) (fun _ -> rng.NextDouble()))
+                |> Array.sort
+
+            let a, b = rng.NextDouble(), rng.NextDouble()
+            let area = PixelCurves.trapezoid xs (xs |> Array.map (fun x -> a + b * x))
+            Expect.floatClose Accuracy.veryHigh area (a + b / 2.) "a + b x")
+
+        testCase "an ordering weighs each score by its block, and the start not at all" (fun () ->
+            Expect.equal (PixelCurves.ordering [| 0L; 3L; 4L |] [| 9.; 2.; 5. |]) (11. / 5.) "3 · 2 + 1 · 5"
+            Expect.equal (PixelCurves.ordering [| 3L; 4L |] [| 2.; 5. |]) (11. / 5.) "without the start"
+            Expect.equal (PixelCurves.ordering [| 0L |] [| 9. |]) 0. "nothing changed"
+            Expect.equal (PixelCurves.ordering [||] [||]) 0. "nothing at all")
+
+        example "wrong steps and shapes are refused, and nothing is left behind" (fun () ->
+            let _, model, images, x = case (Random 8) 3.
+            let maps = torch.ones (int64 images.Length, 3, 4)
+            let target = Target.ofQuantity Quantity.predicted (batching (Fixed 3) model)
+
+            let curves path maps =
+                PixelCurves.curves [ path ] target maps (batch x) |> ignore
+
+            let wrong = { all[0] with PixelsPerStep = 0 }
+            Expect.throwsT<ArgumentException> (fun () -> curves wrong maps) "no pixels a step"
+            Expect.throwsT<ArgumentException> (fun () -> curves all[0] (maps.transpose (1L, 2L))) "4×3"
+            Expect.throwsT<AttributionException> (fun () -> curves all[0] (maps / 0.)) "infinity"
+
+            let work () =
+                use _ = torch.NewDisposeScope()
+                PixelCurves.curves all target maps (batch x) |> ignore
+
+            Expect.equal (liveAfter work) 0L "live tensors")
+    ]
