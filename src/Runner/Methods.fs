@@ -22,6 +22,10 @@ type Method = {
     /// Passes an image, a gradient's counting three: for the progress.
     Passes: float
     Attribute: Part -> IProgress<Progress> -> torch.Tensor
+    /// The same, set up for any model and quantity.
+    Explain: Part -> Model -> Quantity -> Explainer
+    /// The baseline of maps that are multiplied with their distance from one; null for others.
+    MultipliedFrom: Part -> Baseline
     /// What there is to say when all is done.
     Note: unit -> string option
 }
@@ -215,6 +219,10 @@ module Methods =
         let settings = settings arguments
         let quantity, asked = quantityOf arguments inputs
         let _, baseline = Arguments.baseline arguments
+        let baseline part = baseline (float part.Images.Peak)
+
+        let explain part model quantity =
+            method.Create.Invoke(model, settings.For(quantity, baseline part))
 
         {
             Name = name
@@ -222,12 +230,18 @@ module Methods =
             Passes = method.Passes.Invoke settings
             Attribute =
                 fun part progress ->
-                    let settings = settings.For(quantity part.Images, baseline (float part.Images.Peak))
-
-                    method.Create
-                        .Invoke(inputs.Model, settings)
+                    (explain part inputs.Model (quantity part.Images))
                         .Invoke(part.Instances, Arguments.batchSize arguments, progress, arguments.Stop)
                     |> perChannel part.X
+            Explain = explain
+            MultipliedFrom =
+                fun part ->
+                    if not (method.Takes.HasFlag Takes.Multiply && settings.MultiplyWithInput) then
+                        null
+                    elif method.Takes.HasFlag Takes.Baseline then
+                        baseline part
+                    else
+                        Baseline.Black
             Note = fun () -> None
         }
 
@@ -237,6 +251,19 @@ module Methods =
         let multiply = Arguments.multiply arguments
         let quantity, asked = quantityOf arguments inputs
         let steps, gaps = ResizeArray<int>(), ResizeArray<float>()
+        let baseline part = baseline (float part.Images.Peak)
+
+        let explain part model (quantity: Quantity) progress (instances: Instances) =
+            IntegratedGrad(model, quantity)
+                .AttributeAdaptively(
+                    instances,
+                    baseline part,
+                    Arguments.batchSize arguments,
+                    tolerance,
+                    multiplyWithInput = multiply,
+                    progress = progress,
+                    cancellation = arguments.Stop
+                )
 
         {
             Name = "integrated-gradients"
@@ -246,20 +273,15 @@ module Methods =
             Attribute =
                 fun part progress ->
                     let found =
-                        IntegratedGrad(inputs.Model, quantity part.Images)
-                            .AttributeAdaptively(
-                                part.Instances,
-                                baseline (float part.Images.Peak),
-                                Arguments.batchSize arguments,
-                                tolerance,
-                                multiplyWithInput = multiply,
-                                progress = progress,
-                                cancellation = arguments.Stop
-                            )
+                        explain part inputs.Model (quantity part.Images) progress part.Instances
 
                     steps.AddRange found.Steps
                     gaps.AddRange found.Gaps
                     found.Attributions
+            Explain =
+                fun part model quantity ->
+                    Explainer(fun x _ progress _ -> (explain part model quantity progress x).Attributions)
+            MultipliedFrom = fun part -> if multiply then baseline part else null
             Note =
                 fun () ->
                     let sorted = Seq.sort steps |> Array.ofSeq
@@ -278,24 +300,18 @@ module Methods =
     let private influenceDirected arguments (inputs: Inputs) (expert: ExpertSummary) =
         let multiply = Arguments.multiply arguments
 
-        let explain =
-            InflDirected(inputs.Model, expert.Layer, Quantity.Predicted, expert.Units)
+        let explain model progress (x: Instances) =
+            InflDirected(model, expert.Layer, Quantity.Predicted, expert.Units)
+                .ExpertAttribution(expert.Expert, x, Arguments.batchSize arguments, multiply, progress, arguments.Stop)
 
         {
             Name = InfluenceDirected
             Description =
                 $"{unit expert} of layer {expert.Layer} · quantity {expert.Quantity} · distribution {expert.Distribution}{alone multiply}"
             Passes = 3.
-            Attribute =
-                fun part progress ->
-                    explain.ExpertAttribution(
-                        expert.Expert,
-                        part.Instances,
-                        Arguments.batchSize arguments,
-                        multiply,
-                        progress,
-                        arguments.Stop
-                    )
+            Attribute = fun part progress -> explain inputs.Model progress part.Instances
+            Explain = fun _ model _ -> Explainer(fun x _ progress _ -> explain model progress x)
+            MultipliedFrom = fun _ -> if multiply then Baseline.Black else null
             Note = fun () -> None
         }
 

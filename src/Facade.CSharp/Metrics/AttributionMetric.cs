@@ -99,6 +99,9 @@ public sealed record AttributionMetric(
     /// <summary>What an explanation costs at the least: a gradient.</summary>
     private const double Gradient = 3;
 
+    /// <summary>Whether it makes maps of its own, and so needs <see cref="MetricSettings.Explain"/>.</summary>
+    public bool Reexplains { get; private init; }
+
     /// <summary>Every metric of attribution maps.</summary>
     public static IReadOnlyList<AttributionMetric> All { get; } =
     [
@@ -296,7 +299,10 @@ public sealed record AttributionMetric(
                     samples: s.Samples ?? MaxSensitivity.DefaultSamples,
                     seed: s.Seed
                 ).Evaluate
-        ),
+        )
+        {
+            Reexplains = true,
+        },
         new(
             "sensitivity-n",
             "Sensitivity-n",
@@ -344,7 +350,10 @@ public sealed record AttributionMetric(
                     s.TargetClass,
                     seed: s.Seed
                 ).Evaluate
-        ),
+        )
+        {
+            Reexplains = true,
+        },
         new(
             "random-logit",
             "Random logit (rank correlation)",
@@ -356,7 +365,10 @@ public sealed record AttributionMetric(
             Scale.Logits,
             (_, _) => 1 + Gradient,
             (model, s) => new RandomLogit(model, s.RequireExplain("random-logit"), s.TargetClass, s.Seed).Evaluate
-        ),
+        )
+        {
+            Reexplains = true,
+        },
     ];
 
     /// <summary>The metric of a name.</summary>
