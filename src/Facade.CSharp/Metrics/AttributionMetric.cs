@@ -83,6 +83,7 @@ public sealed record MetricSettings
 /// <param name="Over">Logits, probabilities, or the map alone.</param>
 /// <param name="Passes">Forward passes an instance of so many pixels, about.</param>
 /// <param name="Create">Sets it up.</param>
+/// <param name="NeedsExplain">Whether it makes maps of its own, so that <see cref="MetricSettings.Explain"/> must be set.</param>
 public sealed record AttributionMetric(
     string Name,
     string Title,
@@ -93,7 +94,8 @@ public sealed record AttributionMetric(
     string Blank,
     Scale Over,
     Func<MetricSettings, long, double> Passes,
-    Func<Model, MetricSettings, Scorer> Create
+    Func<Model, MetricSettings, Scorer> Create,
+    bool NeedsExplain = false
 )
 {
     /// <summary>What an explanation costs at the least: a gradient.</summary>
@@ -199,7 +201,8 @@ public sealed record AttributionMetric(
                     s.TargetClass,
                     samples: s.Samples ?? MaxSensitivity.DefaultSamples,
                     seed: s.Seed
-                ).Evaluate
+                ).Evaluate,
+            NeedsExplain: true
         ),
         new(
             "sensitivity-n",
@@ -247,7 +250,8 @@ public sealed record AttributionMetric(
                     s.RequireExplain("parameter-randomisation"),
                     s.TargetClass,
                     seed: s.Seed
-                ).Evaluate
+                ).Evaluate,
+            NeedsExplain: true
         ),
         new(
             "random-logit",
@@ -259,7 +263,8 @@ public sealed record AttributionMetric(
             "-",
             Scale.Logits,
             (_, _) => 1 + Gradient,
-            (model, s) => new RandomLogit(model, s.RequireExplain("random-logit"), s.TargetClass, s.Seed).Evaluate
+            (model, s) => new RandomLogit(model, s.RequireExplain("random-logit"), s.TargetClass, s.Seed).Evaluate,
+            NeedsExplain: true
         ),
     ];
 
