@@ -116,7 +116,7 @@ module Scoring =
                 /// Scores maps of several methods at once, or of each by itself where the metric explains again.
                 let score (metric: Metric) (asked: (Method * torch.Tensor) list) =
                     let groups =
-                        if metric.Info.Reexplains then
+                        if metric.Info.NeedsExplain then
                             List.map List.singleton asked
                         else
                             [ asked ]

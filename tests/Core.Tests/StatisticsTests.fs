@@ -18,6 +18,11 @@ let tests =
             near (Statistics.rankCorrelation xs (Array.map exp xs)) 1. "increasing"
             near (Statistics.rankCorrelation xs (Array.map (fun x -> -x ** 3.) xs)) -1. "decreasing")
 
+        testCase "a constant series correlates with nothing, whatever its mean rounds to" (fun () ->
+            let constant = Array.create 7 0.1
+            Expect.notEqual (Array.average constant) 0.1 "the mean rounds"
+            Expect.isTrue (Double.IsNaN(Statistics.correlation constant [| 1. .. 7. |])) "correlation")
+
         testCase "a bootstrap interval holds the mean, lies within the values, and comes from its seed" (fun () ->
             let values = [| 1.; 4.; 2.; 8.; 5.; 7. |]
 

@@ -83,6 +83,7 @@ public sealed record MetricSettings
 /// <param name="Over">Logits, probabilities, or the map alone.</param>
 /// <param name="Passes">Forward passes an instance of so many pixels, about.</param>
 /// <param name="Create">Sets it up.</param>
+/// <param name="NeedsExplain">Whether it makes maps of its own, so that <see cref="MetricSettings.Explain"/> must be set.</param>
 public sealed record AttributionMetric(
     string Name,
     string Title,
@@ -93,14 +94,12 @@ public sealed record AttributionMetric(
     string Blank,
     Scale Over,
     Func<MetricSettings, long, double> Passes,
-    Func<Model, MetricSettings, Scorer> Create
+    Func<Model, MetricSettings, Scorer> Create,
+    bool NeedsExplain = false
 )
 {
     /// <summary>What an explanation costs at the least: a gradient.</summary>
     private const double Gradient = 3;
-
-    /// <summary>Whether it makes maps of its own, and so needs <see cref="MetricSettings.Explain"/>.</summary>
-    public bool Reexplains { get; private init; }
 
     /// <summary>Every metric of attribution maps.</summary>
     public static IReadOnlyList<AttributionMetric> All { get; } =
@@ -298,11 +297,9 @@ public sealed record AttributionMetric(
                     s.TargetClass,
                     samples: s.Samples ?? MaxSensitivity.DefaultSamples,
                     seed: s.Seed
-                ).Evaluate
-        )
-        {
-            Reexplains = true,
-        },
+                ).Evaluate,
+            NeedsExplain: true
+        ),
         new(
             "sensitivity-n",
             "Sensitivity-n",
@@ -349,11 +346,9 @@ public sealed record AttributionMetric(
                     s.RequireExplain("parameter-randomisation"),
                     s.TargetClass,
                     seed: s.Seed
-                ).Evaluate
-        )
-        {
-            Reexplains = true,
-        },
+                ).Evaluate,
+            NeedsExplain: true
+        ),
         new(
             "random-logit",
             "Random logit (rank correlation)",
@@ -364,11 +359,9 @@ public sealed record AttributionMetric(
             "-",
             Scale.Logits,
             (_, _) => 1 + Gradient,
-            (model, s) => new RandomLogit(model, s.RequireExplain("random-logit"), s.TargetClass, s.Seed).Evaluate
-        )
-        {
-            Reexplains = true,
-        },
+            (model, s) => new RandomLogit(model, s.RequireExplain("random-logit"), s.TargetClass, s.Seed).Evaluate,
+            NeedsExplain: true
+        ),
     ];
 
     /// <summary>The metric of a name.</summary>
