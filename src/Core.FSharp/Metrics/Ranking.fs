@@ -62,7 +62,7 @@ module Ranking =
         let struct (_, order) = flat.sort (1L, true, true)
         (ofOrder order).masked_fill((Tensor.isPositive flat).logical_not(), unranked).reshape pixels.shape
 
-    /// Images (m×c×h×w) with the pixels where keep (m×h×w) is false set to 0.
+    /// Images (m×c×h×w) times what is kept of each pixel (m×h×w): true or false, or a share.
     let mask (keep: Tensor) (x: Tensor) = x * keep.unsqueeze(1L).``to`` x.dtype
 
     /// Images with their first i ranked pixels, all channels, from others (m×c×h×w), i one number an image.
