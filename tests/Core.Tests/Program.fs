@@ -41,6 +41,7 @@ let main arguments =
             CompletenessGapTests.tests
             ParameterRandomisationTests.tests
             RandomLogitTests.tests
+            CompressionTests.tests
             StatisticsTests.tests
             PictureTests.tests
         ]
