@@ -113,12 +113,16 @@ let private show (inputs: Inputs) (curves: EssenceCurves) =
             ]
 
 let private run arguments =
+    // What no layer has is refused by the layer.
+    let asCount (k: int64) =
+        int (Math.Clamp(k, 0L, int64 Int32.MaxValue))
+
     let counts =
         arguments
         |> Arguments.tryPick (function
             | Arg.Keep numbers -> Some numbers
             | _ -> None)
-        |> Option.map (Arguments.integers "--keep" >> List.map int >> Array.ofList)
+        |> Option.map (Arguments.integers "--keep" >> List.map asCount >> Array.ofList)
         |> Option.toObj
 
     let seed =
@@ -138,7 +142,7 @@ let private run arguments =
     let essence = ClassEssence(inputs.Model, layer, Arguments.units arguments)
 
     let curves =
-        Terminal.watch $"Keeping units of layer {layer}" (fun report ->
+        Terminal.watch $"Measuring the units of layer {layer}" (fun report ->
             Inputs.naming (Array.get inputs.Positions) (fun () ->
                 let rankings =
                     essence.Rank(
@@ -169,7 +173,7 @@ let private run arguments =
 
 let command = {
     Name = "compress"
-    Summary = "Measures how few units of a layer recognise a class: by influence, by activation and at random."
+    Summary = "Measures how few units of a layer recognise a class, chosen by influence, by activation or at random."
     Syntax =
         $"{Inputs.syntax} [--layer NAME] [--quantity class:K…] [--distribution DISTRIBUTION] [--keep NUMBERS] [--silence] --out FOLDER"
     Options =

@@ -9,9 +9,15 @@ namespace Attribution;
 
 /// <summary>An order of a layer's units for a class: which to keep first.</summary>
 /// <param name="Class">The class.</param>
-/// <param name="Name">What they are ordered by: "influence", "activation", "random".</param>
+/// <param name="Name">What they are ordered by: "influence", "influence-magnitude", "activation", "random".</param>
 /// <param name="Orders">The units' positions, each once; of several orders the counts are added up.</param>
-public sealed record UnitRanking(int Class, string Name, IReadOnlyList<IReadOnlyList<int>> Orders);
+/// <param name="Distribution">The images that this was taken over, as the command line spells them; null: none.</param>
+public sealed record UnitRanking(
+    int Class,
+    string Name,
+    IReadOnlyList<IReadOnlyList<int>> Orders,
+    string? Distribution = null
+);
 
 /// <summary>How well a class is recognised, against the rest, by a network of which some units of a layer are left.</summary>
 /// <param name="Class">The class.</param>
@@ -38,8 +44,9 @@ public sealed record EssencePoint(
 /// <summary>
 /// The essence of a class: with only the k units S of a layer left that have most influence on the class's score, and all
 /// others 0, f_S(x) = argmax g(1_S ⊙ h(x)) as a classifier of that class against the rest. Few units that recognise it as
-/// well as the whole model are what the network learned of it. Beside influence stand the rankings that it must beat: by the
-/// units' mean value on the class, and at random.
+/// well as the whole model are what the network learned of it. Beside influence stand its magnitude, which keeps the units
+/// that speak against the class too, and the rankings that both must beat: by the units' mean value on the class, and at
+/// random.
 /// </summary>
 /// <remarks>Leino, Sen, Datta, Fredrikson and Li, arXiv 1802.03788. An image counts as recognised where the class has the
 /// largest of all logits. What g is given in place of a silent unit is 0, whatever it is on average. Paths around the layer
@@ -58,7 +65,8 @@ public sealed class ClassEssence
     public ClassEssence(Model model, string layer, Units units = Units.Auto) =>
         (this.model, this.layer, this.units) = (model, model.RequireLayer(layer), units);
 
-    /// <summary>Ranks the units for each class: by their influence on its score, by their mean value, and at random.</summary>
+    /// <summary>Ranks the units for each class: by their influence on its score, by the magnitude of that, by their mean value,
+    /// and at random; largest first.</summary>
     /// <param name="x">The images, with their true classes.</param>
     /// <param name="classes">The classes.</param>
     /// <param name="distribution">The true classes of the images over which influence and mean value are taken; null: each
@@ -85,16 +93,18 @@ public sealed class ClassEssence
         if (classes.Count == 0)
             throw new AttributionException("The essence of no class was asked for: name at least one.");
         var labels = x.TrueClasses;
-        Interest Over(int k)
-        {
-            int[] members = [.. distribution ?? [k]];
-            // Refuses classes without images.
+        int[][] over = [.. classes.Select(k => distribution is null ? [k] : distribution.ToArray())];
+        // Refuses classes without images.
+        foreach (var members in over)
             x.Where(members);
-            return new(Quantity.Class(k), row => Array.Exists(members, c => c == labels[row]));
-        }
 
         var found = Compression.importance(
-            [.. classes.Select(k => Over(k).Core)],
+            [
+                .. classes.Zip(
+                    over,
+                    (k, members) => new Interest(Quantity.Class(k), row => members.Contains((int)labels[row])).Core
+                ),
+            ],
             units.InCore(),
             layer,
             model.Working(batchSize, x.Count, progress, cancellation),
@@ -102,21 +112,16 @@ public sealed class ClassEssence
         );
         var drawn = Enumerable.Range(0, randomOrders).Select(i => Shuffled(found[0].Influence.Length, seed + i));
         int[][] random = [.. drawn];
-        return
-        [
-            .. classes
-                .Zip(
-                    found,
-                    (k, importance) =>
-                        new UnitRanking[]
-                        {
-                            new(k, "influence", [Descending(importance.Influence)]),
-                            new(k, "activation", [Descending(importance.Activation)]),
-                            new(k, "random", random),
-                        }
-                )
-                .SelectMany(rankings => rankings),
-        ];
+        IEnumerable<UnitRanking> Of(int k, int[] members, Importance importance)
+        {
+            var images = $"class:{string.Join(',', members)}";
+            var (influence, activation) = (importance.Influence, importance.Activation);
+            yield return new(k, "influence", [Descending(influence)], images);
+            yield return new(k, "influence-magnitude", [Descending(Array.ConvertAll(influence, Math.Abs))], images);
+            yield return new(k, "activation", [Descending(activation)], images);
+            yield return new(k, "random", random);
+        }
+        return [.. classes.Index().SelectMany(c => Of(c.Item, over[c.Index], found[c.Index]))];
     }
 
     /// <summary>Measures the network with the first k units of each ranking kept, or silenced, and all others not. Every image

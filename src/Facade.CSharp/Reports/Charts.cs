@@ -72,6 +72,7 @@ internal enum PointShape
 {
     None,
     Circle,
+    Diamond,
     Square,
     Triangle,
 }
@@ -127,17 +128,25 @@ internal sealed record CurveStyle(
             case PointShape.Square:
                 canvas.DrawRect(SKRect.Create(at.X - 3.3f, at.Y - 3.3f, 6.6f, 6.6f), fill);
                 break;
-            case PointShape.Triangle:
-                using (var builder = new SKPathBuilder())
-                {
-                    builder.MoveTo(at.X, at.Y - 4.6f);
-                    builder.LineTo(at.X + 4.4f, at.Y + 3.2f);
-                    builder.LineTo(at.X - 4.4f, at.Y + 3.2f);
-                    builder.Close();
-                    using var triangle = builder.Detach();
-                    canvas.DrawPath(triangle, fill);
-                }
+            case PointShape.Diamond:
+                Polygon((0, -4.8f), (4.8f, 0), (0, 4.8f), (-4.8f, 0));
                 break;
+            case PointShape.Triangle:
+                Polygon((0, -4.6f), (4.4f, 3.2f), (-4.4f, 3.2f));
+                break;
+        }
+
+        void Polygon(params (float X, float Y)[] corners)
+        {
+            using var builder = new SKPathBuilder();
+            foreach (var (i, (x, y)) in corners.Index())
+                if (i == 0)
+                    builder.MoveTo(at.X + x, at.Y + y);
+                else
+                    builder.LineTo(at.X + x, at.Y + y);
+            builder.Close();
+            using var path = builder.Detach();
+            canvas.DrawPath(path, fill);
         }
     }
 }
@@ -167,7 +176,7 @@ internal static class Charts
     /// <summary>Colours that people with any colour vision can tell apart, on white.</summary>
     /// <remarks>Okabe and Ito, "Color Universal Design", 2008; without their yellow and sky blue, too light for lines.</remarks>
     public static IReadOnlyList<SKColor> Palette { get; } =
-    [new(0x00, 0x72, 0xb2), new(0xd5, 0x5e, 0x00), new(0x00, 0x9e, 0x73), new(0xcc, 0x79, 0xa7), new(0xe6, 0x9f, 0x00)];
+    [new(0x00, 0x72, 0xb2), new(0xcc, 0x79, 0xa7), new(0xd5, 0x5e, 0x00), new(0x00, 0x9e, 0x73), new(0xe6, 0x9f, 0x00)];
 
     /// <summary>What is there to compare with: a dark dashed line.</summary>
     public static CurveStyle Reference { get; } = new(ink, Width: 1.3f, IsDashed: true);

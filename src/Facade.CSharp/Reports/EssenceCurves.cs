@@ -24,7 +24,7 @@ public sealed class EssenceCurves
         ("Accuracy", p => p.Accuracy),
     ];
 
-    private static readonly PointShape[] shapes = [PointShape.Circle, PointShape.Square, PointShape.Triangle];
+    private static readonly PointShape[] shapes = Enum.GetValues<PointShape>()[1..];
 
     private readonly IReadOnlyList<UnitRanking> rankings;
     private readonly IReadOnlyDictionary<int, int> images;
@@ -144,6 +144,7 @@ public sealed class EssenceCurves
                             r => r.Name,
                             r => new
                             {
+                                r.Distribution,
                                 Top = r.Orders.Count == 1 ? r.Orders[0].Take(MostTop) : null,
                                 Decisive = Decisive(k, r.Name),
                                 Curve = curves[(k, r.Name)].Select(ForJson),
@@ -154,13 +155,18 @@ public sealed class EssenceCurves
         );
 
     /// <summary>Draws recall, precision, F1 and accuracy against k: a row of panels a class, or of many classes their mean, with
-    /// a thin line a class.</summary>
+    /// a thin line a class for the first ranking.</summary>
     /// <param name="path">The PNG file.</param>
     /// <param name="names">What classes are called.</param>
     /// <exception cref="AttributionException">The file cannot be written.</exception>
     public void WritePicture(string path, ClassNames names)
     {
-        CurveStyle[] styles = [.. Rankings.Select((_, i) => new CurveStyle(Charts.Palette[i % 3], shapes[i % 3]))];
+        CurveStyle[] styles =
+        [
+            .. Rankings.Select(
+                (_, i) => new CurveStyle(Charts.Palette[i % Charts.Palette.Count], shapes[i % shapes.Length])
+            ),
+        ];
         var verb = IsSilencing ? "silenced" : "kept";
         var noun = Units is Units.ChannelSum or Units.ChannelMax ? "channels" : "units";
         var x = Axis.Logarithmic($"{noun} {verb} (of {UnitCount})", Counts);
@@ -183,9 +189,7 @@ public sealed class EssenceCurves
                 isMean
                     ?
                     [
-                        .. from i in Enumerable.Range(0, styles.Length)
-                        from k in classes
-                        select Charts.Curve(Points(k, Rankings[i]), styles[i].Faint),
+                        .. classes.Select(k => Charts.Curve(Points(k, Rankings[0]), styles[0].Faint)),
                         Charts.Level(Mean(WholeModel, UnitCount, score), Charts.Reference),
                         .. Rankings.Zip(styles, (ranking, style) => Charts.Curve(Means(ranking), style)).Reverse(),
                     ]
@@ -202,16 +206,21 @@ public sealed class EssenceCurves
         IEnumerable<(string Title, int[] Classes)> rows = isMean
             ? [("", [.. Classes])]
             : Classes.Select(k => ($"{names[k]}: ", new[] { k }));
-        var subject = isMean ? $"mean of {Classes.Count} classes, thin: each class" : "each class against the rest";
+        var subject = isMean
+            ? $"mean of {Classes.Count} classes, thin: each class by {Rankings[0]}"
+            : "each class against the rest";
         Charts.Write(
             path,
             IsSilencing ? "What is left of a class without its first units" : "How few units recognise a class",
             $"Layer {Layer}, all other {noun} {(IsSilencing ? verb : "0")} · {subject} · {images.Values.Sum()} images",
-            [.. Rankings.Select(r => $"ranked by {r}").Zip(styles), ("whole model", Charts.Reference)],
+            [.. Rankings.Select(Spelled).Zip(styles), ("whole model", Charts.Reference)],
             scores.Length,
             [.. from row in rows from score in scores select Of(row.Classes, row.Title + score.Name, score.Of)]
         );
     }
+
+    private static string Spelled(string ranking) =>
+        ranking == "random" ? "in random order" : $"by {ranking.Replace('-', ' ')}";
 
     private string Mode => IsSilencing ? "silence" : "keep";
 
