@@ -90,7 +90,7 @@ let private show (inputs: Inputs) (curves: EssenceCurves) =
             if curves.IsSilencing then
                 $"Fewest {noun}, of the numbers above, without which less than half of the whole model's F1 is left"
             else
-                $"Fewest {noun}, of the numbers above, whose F1 is the whole model's or more"
+                $"Fewest {noun}, of the numbers above, that reach 90 %% of the whole model's F1"
 
         Terminal.table
             meaning

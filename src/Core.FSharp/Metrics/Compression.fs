@@ -82,37 +82,37 @@ module Compression =
     /// <exception cref="T:Attribution.AttributionException">A distribution is empty.</exception>
     let importance (interests: Interest[]) units layer model (instances: Instances) : Importance[] =
         use _ = torch.NewDisposeScope()
-        let sums = Array.create interests.Length (0, [||])
+        let keep, sums = Scope.keepHere (), ref null
+
+        let isMember (rows: int64[]) i j =
+            if interests[i].Distribution rows[j] then 1. else 0.
 
         let observe _ (batch: Batch) (values: Tensor) =
             let reading = Model.reading units layer model values.shape
-
-            let values =
-                (Units.read reading (values.detach ())).``to``(torch.float64, torch.CPU)
-
+            let values = Units.read reading (values.detach ())
             let rows = Tensor.toArray<int64> batch.Rows
 
-            interests
-            |> Array.iteri (fun i interest ->
-                let among =
-                    rows |> Array.map (fun row -> if interest.Distribution row then 1. else 0.)
+            let members =
+                torch.tensor (Array2D.init interests.Length rows.Length (isMember rows))
 
-                let sum = Tensor.toArray<float>(torch.tensor(among).matmul values)
-                let count, before = sums[i]
+            let sum = members.matmul (values.``to`` (torch.float64, torch.CPU))
 
-                sums[i] <-
-                    count + int (Array.sum among), (if before.Length = 0 then sum else Array.map2 (+) before sum))
+            if isNull sums.Value then
+                sums.Value <- keep sum
+            else
+                sums.Value.add_ sum |> ignore
 
         let influences =
             (Influence.survey observe interests units [ layer ] model instances)[layer]
 
-        Array.map2
-            (fun (influence: Tensor) (count, sum) -> {
-                Influence = Tensor.toArray<float>(influence.flatten().``to`` torch.float64)
-                Activation = sum |> Array.map (fun s -> s / float count)
-            })
-            influences
-            sums
+        let count (interest: Interest) =
+            Seq.length (Seq.filter interest.Distribution (seq { 0L .. int64 instances.Count - 1L }))
+
+        influences
+        |> Array.mapi (fun i influence -> {
+            Influence = Tensor.toArray<float>(influence.flatten().``to`` torch.float64)
+            Activation = Tensor.toArray<float>(sums.Value[int64 i] / float (count interests[i]))
+        })
 
     /// Which numbers of a layer's values (n×…) a set leaves out: 1×…, or a channel's all at once.
     let private silent reading (kept: bool[]) (z: Tensor) =

@@ -93,18 +93,25 @@ public sealed class ClassEssence
         if (classes.Count == 0)
             throw new AttributionException("The essence of no class was asked for: name at least one.");
         var labels = x.TrueClasses;
-        int[][] over = [.. classes.Select(k => distribution is null ? [k] : distribution.ToArray())];
         // Refuses classes without images.
-        foreach (var members in over)
+        foreach (
+            var members in distribution is null
+                ? classes.Select(k => new[] { k })
+                :
+                [
+                    [.. distribution],
+                ]
+        )
             x.Where(members);
+        HashSet<int> Over(int k) => [.. distribution ?? [k]];
+        Interest Of(int k)
+        {
+            var members = Over(k);
+            return new(Quantity.Class(k), row => members.Contains((int)labels[row]));
+        }
 
         var found = Compression.importance(
-            [
-                .. classes.Zip(
-                    over,
-                    (k, members) => new Interest(Quantity.Class(k), row => members.Contains((int)labels[row])).Core
-                ),
-            ],
+            [.. classes.Select(k => Of(k).Core)],
             units.InCore(),
             layer,
             model.Working(batchSize, x.Count, progress, cancellation),
@@ -112,16 +119,16 @@ public sealed class ClassEssence
         );
         var drawn = Enumerable.Range(0, randomOrders).Select(i => Shuffled(found[0].Influence.Length, seed + i));
         int[][] random = [.. drawn];
-        IEnumerable<UnitRanking> Of(int k, int[] members, Importance importance)
+        IEnumerable<UnitRanking> By(int k, Importance importance)
         {
-            var images = $"class:{string.Join(',', members)}";
+            var images = $"class:{string.Join(',', Over(k))}";
             var (influence, activation) = (importance.Influence, importance.Activation);
             yield return new(k, "influence", [Descending(influence)], images);
             yield return new(k, "influence-magnitude", [Descending(Array.ConvertAll(influence, Math.Abs))], images);
             yield return new(k, "activation", [Descending(activation)], images);
             yield return new(k, "random", random);
         }
-        return [.. classes.Index().SelectMany(c => Of(c.Item, over[c.Index], found[c.Index]))];
+        return [.. classes.Zip(found, By).SelectMany(rankings => rankings)];
     }
 
     /// <summary>Measures the network with the first k units of each ranking kept, or silenced, and all others not. Every image

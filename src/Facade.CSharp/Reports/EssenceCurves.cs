@@ -13,7 +13,7 @@ public sealed class EssenceCurves
     /// <summary>What stands for a ranking where all units are left.</summary>
     public const string WholeModel = "whole-model";
 
-    private const int MostOwnPanels = 4;
+    private const int MostOwnRows = 4;
     private const int MostTop = 20;
 
     private static readonly (string Name, Func<EssencePoint, double> Of)[] scores =
@@ -86,20 +86,16 @@ public sealed class EssenceCurves
     /// <param name="units">k.</param>
     /// <param name="score">Such as <c>p => p.Recall</c>.</param>
     public double Mean(string ranking, int units, Func<EssencePoint, double> score) =>
-        Classes
-            .SelectMany(k => curves[(k, ranking)])
-            .Where(p => p.Units == units)
-            .Select(score)
-            .Where(double.IsFinite)
-            .DefaultIfEmpty(double.NaN)
-            .Average();
+        Mean(Classes, ranking, units, score);
 
-    /// <summary>The fewest units, of the numbers measured, that decide on a class: kept, their F1 is at least the whole model's;
+    /// <summary>The fewest units, of the numbers measured, that decide on a class: kept, they reach 90 % of the whole model's F1;
     /// silenced, less than half of it is left. Null where none do.</summary>
     public int? Decisive(int @class, string ranking)
     {
         var whole = Whole(@class).F1;
-        return curves[(@class, ranking)].FirstOrDefault(p => IsSilencing ? p.F1 < whole / 2 : p.F1 >= whole)?.Units;
+        return curves[(@class, ranking)]
+            .FirstOrDefault(p => IsSilencing ? p.F1 < whole / 2 : whole > 0 && p.F1 >= 0.9 * whole)
+            ?.Units;
     }
 
     /// <summary>Writes <c>class,ranking,mode,k,recall,precision,accuracy,f1</c>; what is undefined is left empty.</summary>
@@ -170,36 +166,24 @@ public sealed class EssenceCurves
         var verb = IsSilencing ? "silenced" : "kept";
         var noun = Units is Units.ChannelSum or Units.ChannelMax ? "channels" : "units";
         var x = Axis.Logarithmic($"{noun} {verb} (of {UnitCount})", Counts);
-        var isMean = Classes.Count > MostOwnPanels;
+        var y = Axis.Linear("", 0, 1);
+        var isMean = Classes.Count > MostOwnRows;
 
         Panel Of(IReadOnlyList<int> classes, string title, Func<EssencePoint, double> score)
         {
-            var shown = classes.SelectMany(k => Rankings.Append(WholeModel).SelectMany(r => curves[(k, r)]));
-            var least = shown.Select(score).Where(double.IsFinite).DefaultIfEmpty(0).Min();
-            List<(double, double)> Points(int k, string ranking) =>
-                [.. curves[(k, ranking)].Select(p => ((double)p.Units, score(p)))];
-            List<(double, double)> Means(string ranking) =>
-                [.. Counts.Select(k => ((double)k, Mean(ranking, k, score)))];
-            // Accuracy against the rest is high whatever is predicted.
-            var y = Axis.Linear("", least > 0.5 ? 0.5 : 0, 1);
+            List<(double, double)> Line(IReadOnlyList<int> among, string ranking) =>
+                [.. Counts.Select(k => ((double)k, Mean(among, ranking, k, score)))];
             return new(
                 title,
                 x,
                 y,
-                isMean
-                    ?
-                    [
-                        .. classes.Select(k => Charts.Curve(Points(k, Rankings[0]), styles[0].Faint)),
-                        Charts.Level(Mean(WholeModel, UnitCount, score), Charts.Reference),
-                        .. Rankings.Zip(styles, (ranking, style) => Charts.Curve(Means(ranking), style)).Reverse(),
-                    ]
-                    :
-                    [
-                        Charts.Level(score(Whole(classes[0])), Charts.Reference),
-                        .. Rankings
-                            .Zip(styles, (ranking, style) => Charts.Curve(Points(classes[0], ranking), style))
-                            .Reverse(),
-                    ]
+                [
+                    .. (classes.Count > 1 ? classes : []).Select(k =>
+                        Charts.Curve(Line([k], Rankings[0]), styles[0].Faint)
+                    ),
+                    Charts.Level(Mean(classes, WholeModel, UnitCount, score), Charts.Reference),
+                    .. Rankings.Zip(styles, (ranking, style) => Charts.Curve(Line(classes, ranking), style)).Reverse(),
+                ]
             );
         }
 
@@ -212,12 +196,21 @@ public sealed class EssenceCurves
         Charts.Write(
             path,
             IsSilencing ? "What is left of a class without its first units" : "How few units recognise a class",
-            $"Layer {Layer}, all other {noun} {(IsSilencing ? verb : "0")} · {subject} · {images.Values.Sum()} images",
+            $"Layer {Layer}, {(IsSilencing ? "these" : "all other")} {noun} set to 0 · {subject} · {images.Values.Sum()} images",
             [.. Rankings.Select(Spelled).Zip(styles), ("whole model", Charts.Reference)],
             scores.Length,
             [.. from row in rows from score in scores select Of(row.Classes, row.Title + score.Name, score.Of)]
         );
     }
+
+    private double Mean(IReadOnlyList<int> classes, string ranking, int units, Func<EssencePoint, double> score) =>
+        classes
+            .SelectMany(k => curves[(k, ranking)])
+            .Where(p => p.Units == units)
+            .Select(score)
+            .Where(double.IsFinite)
+            .DefaultIfEmpty(double.NaN)
+            .Average();
 
     private static string Spelled(string ranking) =>
         ranking == "random" ? "in random order" : $"by {ranking.Replace('-', ' ')}";
