@@ -36,6 +36,8 @@ type Arg =
     | Map_Layer of name: string
     | No_Multiply
     | Top of number: int
+    | Keep of numbers: string
+    | Silence
     | Pixels_Per_Step of number: int
     | Skip_Non_Positive
     | Batch_Size of number: int
@@ -78,9 +80,9 @@ type Arg =
             | Units _ ->
                 "what a unit of the layer is: each (one number), channel-sum or channel-max (over a channel's positions), or auto (the default): channel-sum for convolutional layers, each for others."
             | Quantity _ ->
-                "what is explained: predicted (the default), true, class:K, or margin:A,B. For experts also classes and margins: every class that has images, and every pair of them, both ways."
+                "what is explained: predicted (the default), true, class:K, or margin:A,B. For experts also classes and margins: every class that has images, and every pair of them, both ways. For compress class:K or classes (its default)."
             | Distribution _ ->
-                "the images over which the expert is found: all (the default), those of true classes, class:K,…, or own: those of the quantity's classes."
+                "the images over which units are ranked: all (the default), those of true classes, class:K,…, or own: those of the quantity's classes (compress's default)."
             | Baseline _ -> "where integrated gradients begin: black (the default), white, random or random:SEED."
             | Steps _ ->
                 "the points of integrated gradients, 50 by default; or auto: for each image as few as completeness asks for."
@@ -91,6 +93,9 @@ type Arg =
             | Rule _ -> "their rule: right (the default), midpoint, trapezoid, gauss-legendre."
             | No_Multiply -> "gradients alone, not multiplied with the input."
             | Top _ -> "how many units to list; 10 by default."
+            | Keep _ ->
+                "how many of the first units are kept, all others being 0: 1,2,5,…; without it 1, 2, 5, 10, 20, … and all."
+            | Silence -> "set the first units to 0 instead, as many as --keep says, and keep all others."
             | Pixels_Per_Step _ ->
                 "how many pixels necessity ordering removes at a time; 1000 by default (report: fewer for images smaller than 224×224)."
             | Skip_Non_Positive -> "leave images whose score is not positive out of average drop, instead of stopping."

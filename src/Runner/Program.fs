@@ -9,6 +9,7 @@ let private commands = [
     Report.demo
     Explain.command
     Experts.command
+    Compress.command
     Evaluate.command
     Report.command
     Layers.command

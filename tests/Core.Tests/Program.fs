@@ -49,6 +49,7 @@ let main arguments =
             CompletenessGapTests.tests
             ParameterRandomisationTests.tests
             RandomLogitTests.tests
+            CompressionTests.tests
             StatisticsTests.tests
             PictureTests.tests
         ]

@@ -17,6 +17,7 @@ let main arguments =
             PreprocessingTests.tests
             TorchScriptTests.tests
             ExpertsTests.tests
+            CompressTests.tests
             EvaluateTests.tests
             SpeedTests.tests
             BadInputTests.tests

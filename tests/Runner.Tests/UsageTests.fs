@@ -11,6 +11,7 @@ let private required =
     Map [
         "explain", "--method saliency --out out"
         "experts", "--layer fc1l --out out"
+        "compress", "--layer fc1l --out out"
         "evaluate", "--methods saliency --metrics average-drop --out out"
         "layers", ""
     ]
@@ -46,6 +47,8 @@ let private wrong = [
     "layers", "--model m.onnx --channel-order grb", "'grb'"
     "layers", "--model m.onnx --mean a,b", "--mean"
     "experts", "TINY --top 0 --out DIR", "--top"
+    "compress", "TINY --layer fc1l --quantity margin:0,1 --out DIR", "class:K"
+    "compress", "TINY --layer fc1l --keep few --out DIR", "'few'"
     "evaluate", "TINY --methods saliency --out DIR", "--metrics is missing"
     "evaluate", "TINY --methods saliency --metrics area --out DIR", "'area'"
     "evaluate",

@@ -1,0 +1,247 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using System.Threading;
+using Attribution.Core;
+using static TorchSharp.torch;
+
+namespace Attribution;
+
+/// <summary>An order of a layer's units for a class: which to keep first.</summary>
+/// <param name="Class">The class.</param>
+/// <param name="Name">What they are ordered by: "influence", "influence-magnitude", "activation", "random".</param>
+/// <param name="Orders">The units' positions, each once; of several orders the counts are added up.</param>
+/// <param name="Distribution">The images that this was taken over, as the command line spells them; null: none.</param>
+public sealed record UnitRanking(
+    int Class,
+    string Name,
+    IReadOnlyList<IReadOnlyList<int>> Orders,
+    string? Distribution = null
+);
+
+/// <summary>How well a class is recognised, against the rest, by a network of which some units of a layer are left.</summary>
+/// <param name="Class">The class.</param>
+/// <param name="Ranking">What the units are ordered by; <see cref="EssenceCurves.WholeModel"/> where all are left.</param>
+/// <param name="Units">k: how many units are kept, or silenced.</param>
+/// <param name="Recall">The share of the class's images that are predicted to be of it.</param>
+/// <param name="Precision">The share of the images predicted to be of the class that are; NaN where none is.</param>
+/// <param name="Accuracy">The share of all images on which prediction and truth agree whether they are of the class.</param>
+/// <param name="F1">The harmonic mean of recall and precision: 2 TP / (2 TP + FP + FN).</param>
+public sealed record EssencePoint(
+    int Class,
+    string Ranking,
+    int Units,
+    double Recall,
+    double Precision,
+    double Accuracy,
+    double F1
+)
+{
+    internal EssencePoint(int @class, string ranking, int units, Confusion c)
+        : this(@class, ranking, units, c.Recall, c.Precision, c.Accuracy, c.F1) { }
+}
+
+/// <summary>
+/// The essence of a class: with only the k units S of a layer left that have most influence on the class's score, and all
+/// others 0, f_S(x) = argmax g(1_S ⊙ h(x)) as a classifier of that class against the rest. Few units that recognise it as
+/// well as the whole model are what the network learned of it. Beside influence stand its magnitude, which keeps the units
+/// that speak against the class too, and the rankings that both must beat: by the units' mean value on the class, and at
+/// random.
+/// </summary>
+/// <remarks>Leino, Sen, Datta, Fredrikson and Li, arXiv 1802.03788. An image counts as recognised where the class has the
+/// largest of all logits. What g is given in place of a silent unit is 0, whatever it is on average. Paths around the layer
+/// stay as they are.</remarks>
+public sealed class ClassEssence
+{
+    private readonly Model model;
+    private readonly string layer;
+    private readonly Units units;
+
+    /// <summary>The essence of classes at a layer.</summary>
+    /// <param name="model">The classifier.</param>
+    /// <param name="layer">Where it is cut; see <see cref="Model.Layers"/>.</param>
+    /// <param name="units">What a unit of the layer is; a channel is kept or silenced whole.</param>
+    /// <exception cref="AttributionException">The model has no such layer; the message offers the closest names.</exception>
+    public ClassEssence(Model model, string layer, Units units = Units.Auto) =>
+        (this.model, this.layer, this.units) = (model, model.RequireLayer(layer), units);
+
+    /// <summary>Ranks the units for each class: by their influence on its score, by the magnitude of that, by their mean value,
+    /// and at random; largest first.</summary>
+    /// <param name="x">The images, with their true classes.</param>
+    /// <param name="classes">The classes.</param>
+    /// <param name="distribution">The true classes of the images over which influence and mean value are taken; null: each
+    /// class's own.</param>
+    /// <param name="randomOrders">How many orders are drawn; all classes share them.</param>
+    /// <param name="seed">Decides on them.</param>
+    /// <param name="batchSize">Images a pass; null: as many as memory allows. The result does not depend on it.</param>
+    /// <param name="progress">Told of every pass.</param>
+    /// <param name="cancellation">Stops the work.</param>
+    /// <exception cref="AttributionException">The true classes are not known, a distribution is empty, or there is no such
+    /// class.</exception>
+    public IReadOnlyList<UnitRanking> Rank(
+        ImageSet x,
+        IReadOnlyList<int> classes,
+        IReadOnlyCollection<int>? distribution = null,
+        int randomOrders = 5,
+        int seed = 1,
+        int? batchSize = null,
+        IProgress<Progress>? progress = null,
+        CancellationToken cancellation = default
+    )
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(randomOrders, 1);
+        if (classes.Count == 0)
+            throw new AttributionException("The essence of no class was asked for: name at least one.");
+        var labels = x.TrueClasses;
+        // Refuses classes without images.
+        foreach (
+            var members in distribution is null
+                ? classes.Select(k => new[] { k })
+                :
+                [
+                    [.. distribution],
+                ]
+        )
+            x.Where(members);
+        HashSet<int> Over(int k) => [.. distribution ?? [k]];
+        Interest Of(int k)
+        {
+            var members = Over(k);
+            return new(Quantity.Class(k), row => members.Contains((int)labels[row]));
+        }
+
+        var found = Compression.importance(
+            [.. classes.Select(k => Of(k).Core)],
+            units.InCore(),
+            layer,
+            model.Working(batchSize, x.Count, progress, cancellation),
+            ((Instances)x).Core
+        );
+        var drawn = Enumerable.Range(0, randomOrders).Select(i => Shuffled(found[0].Influence.Length, seed + i));
+        int[][] random = [.. drawn];
+        IEnumerable<UnitRanking> By(int k, Importance importance)
+        {
+            var images = $"class:{string.Join(',', Over(k))}";
+            var (influence, activation) = (importance.Influence, importance.Activation);
+            yield return new(k, "influence", [Descending(influence)], images);
+            yield return new(k, "influence-magnitude", [Descending(Array.ConvertAll(influence, Math.Abs))], images);
+            yield return new(k, "activation", [Descending(activation)], images);
+            yield return new(k, "random", random);
+        }
+        return [.. classes.Zip(found, By).SelectMany(rankings => rankings)];
+    }
+
+    /// <summary>Measures the network with the first k units of each ranking kept, or silenced, and all others not. Every image
+    /// is brought to the layer once.</summary>
+    /// <param name="rankings">The rankings, of one layer's units.</param>
+    /// <param name="x">The images, with their true classes: those that the units were ranked on, or others.</param>
+    /// <param name="counts">Every k, from 1 to all units; null: 1, 2, 5, 10, 20, … and all.</param>
+    /// <param name="silence">Whether the first k are silenced and all others kept.</param>
+    /// <param name="batchSize">Images a pass; null: as many as memory allows. The result does not depend on it.</param>
+    /// <param name="progress">Told of every pass.</param>
+    /// <param name="cancellation">Stops the work.</param>
+    /// <exception cref="AttributionException">The true classes are not known, or the layer has fewer units than a k.</exception>
+    /// <exception cref="ArgumentException">A ranking does not hold every unit once.</exception>
+    public EssenceCurves Evaluate(
+        IReadOnlyList<UnitRanking> rankings,
+        ImageSet x,
+        IReadOnlyCollection<int>? counts = null,
+        bool silence = false,
+        int? batchSize = null,
+        IProgress<Progress>? progress = null,
+        CancellationToken cancellation = default
+    )
+    {
+        var all = rankings.FirstOrDefault()?.Orders.FirstOrDefault()?.Count ?? 0;
+        if (rankings.SelectMany(r => r.Orders).Any(o => !o.Order().SequenceEqual(Enumerable.Range(0, all))) || all == 0)
+            throw new ArgumentException("A ranking holds every unit of the layer once.", nameof(rankings));
+        int[] ks = [.. (counts ?? Geometric(all)).Distinct().Order()];
+        foreach (var k in ks)
+            if (k < 1 || k > all)
+                throw new AttributionException(
+                    $"Layer '{layer}' has {all} units, so that 1 to {all} of them can be kept or silenced, and not {k}."
+                );
+
+        var sets = new List<bool[]>();
+        var places = new Dictionary<(IReadOnlyList<int>? Order, int Left), int>();
+        // The position of the set that is left, which is the same for all orders where it is all units or none.
+        int Place(IReadOnlyList<int> order, int left)
+        {
+            var key = left % all == 0 ? (null, left) : (order, left);
+            if (places.TryAdd(key, sets.Count))
+                sets.Add(silence ? Compression.silence(all - left, [.. order]) : Compression.keep(left, [.. order]));
+            return places[key];
+        }
+
+        var whole = Place(rankings[0].Orders[0], all);
+        var asked =
+            from ranking in rankings
+            from k in ks
+            let left = silence ? all - k : k
+            select (ranking, k, Sets: ranking.Orders.Select(order => Place(order, left)).ToArray());
+        (UnitRanking Ranking, int Units, int[] Sets)[] questions = [.. asked];
+
+        var tallies = Compression.tallies(
+            [.. sets],
+            [.. x.TrueClasses],
+            units.InCore(),
+            layer,
+            model.Working(batchSize, x.Count * (1L + sets.Count), progress, cancellation),
+            ((Instances)x).Core
+        );
+        foreach (var k in rankings.Select(r => r.Class))
+            if (k < 0 || k >= tallies[0].True.Length)
+                throw new AttributionException(
+                    $"There is no class {k}: the model has {tallies[0].True.Length} classes, 0 to {tallies[0].True.Length - 1}."
+                );
+
+        return new(
+            layer,
+            Reading(x),
+            all,
+            silence,
+            rankings,
+            x.TrueClasses.CountBy(y => (int)y).ToDictionary(),
+            [
+                .. rankings
+                    .Select(r => r.Class)
+                    .Distinct()
+                    .Select(k => new EssencePoint(k, EssenceCurves.WholeModel, all, tallies[whole].Of(k))),
+                .. questions.Select(q => new EssencePoint(
+                    q.Ranking.Class,
+                    q.Ranking.Name,
+                    q.Units,
+                    q.Sets.Select(set => tallies[set].Of(q.Ranking.Class)).Aggregate((a, b) => a + b)
+                )),
+            ]
+        );
+    }
+
+    // What Auto stands for, the layer's own shape tells.
+    private Units Reading(ImageSet x)
+    {
+        using var scope = NewDisposeScope();
+        var values = ModelModule.cut(layer, model.Core).H.Invoke(x.Images(..1)).Head;
+        return ModelModule.reading(units.InCore(), layer, model.Core, values.shape).FromCore();
+    }
+
+    /// <summary>1, 2, 5, 10, 20, 50, … and all.</summary>
+    private static IEnumerable<int> Geometric(int all)
+    {
+        for (long power = 1; power < all; power *= 10)
+            foreach (var k in new[] { power, 2 * power, 5 * power }.Where(k => k < all))
+                yield return (int)k;
+        yield return all;
+    }
+
+    // A stable sort keeps the first of equals in front, as an expert is the first on ties.
+    private static int[] Descending(double[] values) =>
+        [.. Enumerable.Range(0, values.Length).OrderByDescending(unit => values[unit])];
+
+    private static int[] Shuffled(int count, int seed)
+    {
+        int[] order = [.. Enumerable.Range(0, count)];
+        new Random(seed).Shuffle(order);
+        return order;
+    }
+}
