@@ -208,7 +208,7 @@ module Target =
         outputs
 
     /// The quantity of the explained instances' own outputs, fit to be differentiated.
-    let private ofOwn (target: Target) (rows: Tensor) (outputs: Tensor) =
+    let ofOwn (target: Target) (rows: Tensor) (outputs: Tensor) =
         requireFinite rows outputs
         keep target rows outputs |> ignore
 

@@ -15,10 +15,13 @@ public readonly struct Instances
 
     private readonly Memory? memory;
 
-    private Instances(Core.Instances core, double peak, Memory? memory = null) =>
-        (Core, Peak, this.memory) = (core, peak, memory);
+    private Instances(Core.Instances core, double peak, Memory? memory = null, Core.Instances? whole = null) =>
+        (Core, Peak, this.memory, Whole) = (core, peak, memory, whole ?? core);
 
     internal Core.Instances Core { get; }
+
+    /// <summary>The set that these are a part of, or they themselves.</summary>
+    internal Core.Instances Whole { get; }
 
     /// <summary>The number that stands for white: 255, or 1 for an <see cref="ImageSet"/> stored in 0-1.</summary>
     public double Peak { get; }
@@ -30,19 +33,19 @@ public readonly struct Instances
     /// The same instances for several calls: the logits that one of them computes on its way, the next ones take over. For
     /// models whose weights stay as they are meanwhile, and one call at a time.
     /// </summary>
-    public Instances Remembered() => new(Core, Peak, new(Count, [], row => row));
+    public Instances Remembered() => new(Core, Peak, new(Count, [], row => row), Whole);
 
     /// <summary>Some of these instances that are in memory already; what is known of these is known of them.</summary>
     /// <param name="start">The position of the first.</param>
     /// <param name="x">They themselves: n×….</param>
     public Instances Part(int start, Tensor x) =>
-        new(InstancesModule.part(start, x, Core), Peak, memory?.Of(row => start + row));
+        new(InstancesModule.part(start, x, Core), Peak, memory?.Of(row => start + row), Whole);
 
     /// <summary>All of these instances, then all of them again, and so on: for several attributions of each.</summary>
     public Instances Repeated(int times)
     {
         var count = Count;
-        return new(InstancesModule.repeat(times, Core), Peak, memory?.Of(row => row % count));
+        return new(InstancesModule.repeat(times, Core), Peak, memory?.Of(row => row % count), Whole);
     }
 
     /// <summary>Others in their place, of which nothing is known.</summary>

@@ -28,6 +28,11 @@ let main arguments =
             DeconvolutionTests.tests
             DeepLiftTests.tests
             LrpTests.tests
+            SmoothGradTests.tests
+            ExpectedGradientsTests.tests
+            OcclusionTests.tests
+            RiseTests.tests
+            GradCamTests.tests
             RankingTests.tests
             AverageDropTests.tests
             NecessityOrderingTests.tests

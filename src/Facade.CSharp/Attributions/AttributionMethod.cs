@@ -46,6 +46,18 @@ public sealed record MethodSettings
     /// <summary>Decides on what is drawn.</summary>
     public long Seed { get; init; } = 1;
 
+    /// <summary>The standard deviation of noise on an instance, as a share of its range.</summary>
+    public double Noise { get; init; } = 0.15;
+
+    /// <summary>What baselines are drawn from; null: the set that the explained instances are of.</summary>
+    public Instances? Background { get; init; }
+
+    /// <summary>The side of a window that hides pixels; null: an eighth of the image's.</summary>
+    public int? WindowSize { get; init; }
+
+    /// <summary>The pixels from a window to the next; null: half a window.</summary>
+    public int? Stride { get; init; }
+
     /// <summary>These settings for another quantity, from another baseline.</summary>
     public MethodSettings For(Quantity quantity, Baseline baseline) =>
         this with
@@ -177,6 +189,101 @@ public sealed record AttributionMethod(
             "w + 0.25 w⁺ in place of w in convolutions, ε in dense layers, the box of pixels in the first",
             LrpComposite.EpsilonGammaBox
         ),
+        new(
+            "smoothgrad",
+            "SmoothGrad",
+            "(1/N) Σₖ gₖ, gₖ = ∇ₓ q(f(x + εₖ)), εₖ ~ N(0, σ²)",
+            "Smilkov et al., arXiv 1706.03825",
+            Takes.Samples,
+            s => 3.0 * (s.Samples ?? SmoothGrad.DefaultSamples),
+            (model, s) => Smooth(model, s, SmoothGradKind.Mean)
+        ),
+        new(
+            "smoothgrad-squared",
+            "SmoothGrad-Squared",
+            "(1/N) Σₖ gₖ², gₖ = ∇ₓ q(f(x + εₖ)), εₖ ~ N(0, σ²)",
+            "Hooker et al., arXiv 1806.10758",
+            Takes.Samples,
+            s => 3.0 * (s.Samples ?? SmoothGrad.DefaultSamples),
+            (model, s) => Smooth(model, s, SmoothGradKind.Squared)
+        ),
+        new(
+            "vargrad",
+            "VarGrad",
+            "(1/N) Σₖ gₖ² - ((1/N) Σₖ gₖ)², gₖ = ∇ₓ q(f(x + εₖ)), εₖ ~ N(0, σ²)",
+            "Adebayo et al., arXiv 1810.03307",
+            Takes.Samples,
+            s => 3.0 * (s.Samples ?? SmoothGrad.DefaultSamples),
+            (model, s) => Smooth(model, s, SmoothGradKind.Variance)
+        ),
+        new(
+            "expected-gradients",
+            "Expected gradients",
+            "(1/N) Σₖ (x - bₖ) ⊙ ∇ₓ q(f(bₖ + αₖ(x - bₖ))), bₖ drawn from a background, αₖ from [0, 1]",
+            "Erion et al., arXiv 1906.10670",
+            Takes.Samples,
+            s => 3.0 * (s.Samples ?? ExpectedGradients.DefaultSamples),
+            (model, s) =>
+                new ExpectedGradients(
+                    model,
+                    s.Quantity,
+                    s.Background,
+                    s.Samples ?? ExpectedGradients.DefaultSamples,
+                    s.Seed
+                ).Attribute
+        ),
+        new(
+            "occlusion",
+            "Occlusion",
+            "the mean of q(f(x)) - q(f(x hidden in a window)) over the windows that cover a pixel",
+            "Zeiler and Fergus, arXiv 1311.2901",
+            Takes.Baseline,
+            Windows,
+            (model, s) => new Occlusion(model, s.Quantity, s.WindowSize, s.Stride, s.Baseline).Attribute
+        ),
+        new(
+            "rise",
+            "RISE",
+            "Σₖ sₖ Mₖ / Σₖ Mₖ - (1/N) Σₖ sₖ, sₖ = q(f(b + Mₖ ⊙ (x - b))), Mₖ random masks",
+            "Petsiuk, Das and Saenko, arXiv 1806.07421",
+            Takes.Baseline | Takes.Samples,
+            s => s.Samples ?? Rise.DefaultSamples,
+            (model, s) =>
+                new Rise(
+                    model,
+                    s.Quantity,
+                    s.Samples ?? Rise.DefaultSamples,
+                    seed: s.Seed,
+                    baseline: s.Baseline
+                ).Attribute
+        ),
+        new(
+            "grad-cam",
+            "Grad-CAM",
+            "ReLU(Σ_c w_c A_c), w_c the mean of ∂q/∂A_c over a channel's positions",
+            "Selvaraju et al., arXiv 1610.02391",
+            Takes.Layer,
+            _ => 1,
+            (model, s) => new GradCam(model, s.Quantity, s.Layer).Attribute
+        ),
+        new(
+            "grad-cam++",
+            "Grad-CAM++",
+            "ReLU(Σ_c w_c A_c), w_c = Σ α ⊙ ReLU(g), α = g² / (2 g² + g³ Σ A_c), g = ∂q/∂A_c",
+            "Chattopadhay et al., arXiv 1710.11063",
+            Takes.Layer,
+            _ => 1,
+            (model, s) => new GradCamPlusPlus(model, s.Quantity, s.Layer).Attribute
+        ),
+        new(
+            "layer-cam",
+            "LayerCAM",
+            "ReLU(Σ_c ReLU(∂q/∂A_c) ⊙ A_c)",
+            "Jiang et al., IEEE Transactions on Image Processing 30, 2021",
+            Takes.Layer,
+            _ => 1,
+            (model, s) => new LayerCam(model, s.Quantity, s.Layer).Attribute
+        ),
     ];
 
     private static AttributionMethod Relevance(string name, string title, string formula, LrpComposite composite) =>
@@ -189,6 +296,18 @@ public sealed record AttributionMethod(
             _ => 5,
             (model, s) => new Lrp(model, s.Quantity, composite).Attribute
         );
+
+    private static Explainer Smooth(Model model, MethodSettings s, SmoothGradKind kind) =>
+        new SmoothGrad(model, s.Quantity, kind, s.Samples ?? SmoothGrad.DefaultSamples, s.Noise, s.Seed).Attribute;
+
+    // On images of the usual side, where a window or a stride is given in pixels.
+    private static double Windows(MethodSettings s)
+    {
+        const double side = 224;
+        var size = s.WindowSize ?? side / 8;
+        var stride = s.Stride ?? Math.Max(1, size / 2);
+        return Math.Pow(Math.Ceiling(Math.Max(0, side - size) / stride) + 1, 2);
+    }
 
     /// <summary>The method of a name.</summary>
     /// <exception cref="AttributionException">There is none; the message lists those there are.</exception>

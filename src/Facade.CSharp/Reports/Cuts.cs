@@ -37,6 +37,33 @@ public static class Cuts
         return node.Op.IsActivation ? node.Inputs[0] : null;
     }
 
+    /// <summary>The layer of class activation maps where nobody names one: the last convolution that has several positions, or what
+    /// its activation makes of it, normalisations and shortcuts between them included.</summary>
+    /// <exception cref="AttributionException">The model has no convolution that its layers tell of.</exception>
+    public static string LastConvolution(Model model)
+    {
+        var nodes = model.Core.Graph.Nodes;
+        var shapes = ModelModule.describe(model.Core).ToDictionary(layer => layer.Item1, layer => layer.Item3);
+        // The shape is empty where the model takes images of any.
+        var last =
+            nodes.LastOrDefault(node =>
+                node.Op.IsConvolution && shapes[node.Name] is ([] or [_, not 1, _] or [_, _, not 1])
+            )
+            ?? throw new AttributionException(
+                "The model's layers tell of no convolution with positions: name a layer that has channels, rows and columns."
+            );
+
+        for (var node = last; ; )
+        {
+            Node[] readers = [.. nodes.Where(reader => reader.Inputs.Contains(node.Name))];
+            if (readers is not [var reader] || !(reader.Op.IsActivation || Follows(reader.Op)))
+                return last.Name;
+            if (reader.Op.IsActivation)
+                return reader.Name;
+            node = reader;
+        }
+    }
+
     /// <summary>Why one may want to cut at a layer.</summary>
     internal static ILookup<string, string> Notes(Model model)
     {
@@ -62,6 +89,8 @@ public static class Cuts
 
     private static bool Rearranges(Op op) =>
         op.IsFlatten || op.IsReshape || op.IsPermute || op.IsIdentity || op.IsPool || op.IsGlobalPool;
+
+    private static bool Follows(Op op) => op.IsBatchNorm || op.IsAdd || op.IsIdentity;
 
     private static Node Node(Graph graph, string name) => graph.Nodes.First(node => node.Name == name);
 }

@@ -1,0 +1,54 @@
+namespace Attribution.Core
+
+open TorchSharp
+
+/// What is taken of the gradients at an instance's noisy copies.
+[<RequireQualifiedAccess>]
+type SmoothGradKind =
+    /// Their mean: SmoothGrad.
+    | Mean
+    /// The mean of their squares: SmoothGrad-Squared.
+    | Squared
+    /// Their variance: VarGrad.
+    | Variance
+
+/// <summary>SmoothGrad: gradients of the target, averaged over noisy copies of each instance.</summary>
+/// <remarks>Smilkov, Thorat, Kim, Viégas and Wattenberg, arXiv 1706.03825; squared: Hooker, Erhan, Kindermans and Kim, arXiv
+/// 1806.10758; variance: Adebayo, Gilmer, Goodfellow and Kim, arXiv 1810.03307.</remarks>
+[<RequireQualifiedAccess>]
+module SmoothGrad =
+    /// <summary>(1/N) Σₖ gₖ, (1/N) Σₖ gₖ² or (1/N) Σₖ gₖ² - ((1/N) Σₖ gₖ)² of gₖ = ∇ₓ t(x + εₖ), k = 1…N, εₖ ~ N(0, σ²) and σ
+    /// the share `noise` of max x - min x; with `multiply`, times x.</summary>
+    let attribute
+        kind
+        (count: int)
+        (noise: float)
+        (seed: int64)
+        (multiply: bool)
+        (target: Target)
+        (batch: Batch)
+        : Tensor =
+        let x = batch.X
+        let flat = x.flatten 1L
+        let range = Tensor.subtract (flat.amax [| 1L |]) (flat.amin [| 1L |])
+        let sigma = Tensor.likeInstances x (range * noise.ToScalar())
+        // In float64, since the variance is a small difference of the two.
+        let sum = torch.zeros (x.shape, torch.float64, x.device)
+        let squares = torch.zeros_like sum
+
+        Samples.iter count target batch (fun instance draw gradient ->
+            let pick (t: Tensor) = t.index_select (0L, instance)
+            let noise = pick sigma * Samples.normal seed batch instance draw
+            let found = (gradient (Tensor.add (pick x) noise)).``to`` torch.float64
+            sum.index_add_ (0L, instance, found, 1.) |> ignore
+            squares.index_add_ (0L, instance, found * found, 1.) |> ignore)
+
+        let mean, meanSquare = sum / float count, squares / float count
+
+        let map =
+            match kind with
+            | SmoothGradKind.Mean -> mean
+            | SmoothGradKind.Squared -> meanSquare
+            | SmoothGradKind.Variance -> (Tensor.subtract meanSquare (mean * mean)).clamp_min 0.
+
+        (if multiply then x * map else map).``to`` x.dtype
