@@ -63,9 +63,20 @@ let private show (metrics: Metric list) (table: ScoreTable) what =
 
         $"{number scores.Score} ± {number scores.StandardError}{skipped}"
 
-    Terminal.table what 1 ("method" :: List.map Scoring.title metrics) [
+    let rows = [
         for method, scores in table.Scores |> Seq.groupBy _.Method -> method :: [ for s in scores -> cell s ]
     ]
+
+    let whole = ("method" :: List.map Scoring.title metrics) :: rows
+
+    // Many metrics of few methods go down the page.
+    let whole =
+        if metrics.Length > 5 && metrics.Length > rows.Length then
+            List.transpose whole
+        else
+            whole
+
+    Terminal.table what 1 whole.Head whole.Tail
 
 let private run arguments =
     let given pick = arguments.Given |> List.collect pick

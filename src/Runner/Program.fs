@@ -11,6 +11,7 @@ let private commands = [
     Experts.command
     Compress.command
     Evaluate.command
+    Study.command
     Report.command
     Layers.command
     Registry.command

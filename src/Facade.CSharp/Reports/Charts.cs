@@ -151,6 +151,35 @@ internal sealed record CurveStyle(
     }
 }
 
+/// <summary>What a box plot shows of some numbers.</summary>
+internal sealed record BoxPlot(
+    double Least,
+    double Lower,
+    double Median,
+    double Upper,
+    double Most,
+    IReadOnlyList<double> Beyond
+)
+{
+    /// <summary>Of one number or more.</summary>
+    public static BoxPlot Of(IEnumerable<double> numbers)
+    {
+        double[] sorted = [.. numbers.Order()];
+        var (lower, upper) = (Quantile(0.25), Quantile(0.75));
+        var reach = 1.5 * (upper - lower);
+        double[] near = [.. sorted.Where(n => n >= lower - reach && n <= upper + reach)];
+        return new(near[0], lower, Quantile(0.5), upper, near[^1], [.. sorted.Except(near)]);
+
+        double Quantile(double share)
+        {
+            var place = share * (sorted.Length - 1);
+            var below = (int)place;
+            var above = Math.Min(below + 1, sorted.Length - 1);
+            return sorted[below] + (place - below) * (sorted[above] - sorted[below]);
+        }
+    }
+}
+
 /// <summary>Figures of panels under one title and one legend, as PNG files at twice the size of a screen's pixels.</summary>
 internal static class Charts
 {
@@ -162,12 +191,12 @@ internal static class Charts
     private const float TickSize = 11;
 
     // Room around a panel's frame: the numbers and the label of its axes, its title.
-    private const float Left = 42;
+    private const float NumbersWidth = 42;
     private const float Right = 18;
     private const float Top = 26;
     private const float Bottom = 50;
 
-    private static readonly SKSize frame = new(218, 170);
+    private static readonly SKSize usualFrame = new(218, 170);
     private static readonly SKColor ink = new(0x1f, 0x23, 0x28);
     private static readonly SKColor faint = new(0x59, 0x63, 0x6e);
     private static readonly SKColor line = new(0xe4, 0xe7, 0xeb);
@@ -195,6 +224,40 @@ internal static class Charts
     public static Mark Level(double y, CurveStyle style) =>
         area => Curve([(area.X.From, y), (area.X.To, y)], style)(area);
 
+    /// <summary>A box plot along x: the quartiles, the median, whiskers to the last number within one and a half times the
+    /// box's length, and those beyond as points, as far as they lie in the frame.</summary>
+    public static Mark Box(double y, BoxPlot box, SKColor colour) =>
+        area =>
+        {
+            const float Half = 0.3f;
+            var canvas = area.Canvas;
+            var (upper, lower) = (area.At(box.Median, y + Half).Y, area.At(box.Median, y - Half).Y);
+            float X(double number) => area.At(number, y).X;
+            var middle = (upper + lower) / 2;
+            using var edge = new SKPaint
+            {
+                Color = colour,
+                StrokeWidth = 1.2f,
+                IsAntialias = true,
+                Style = SKPaintStyle.Stroke,
+            };
+            using var fill = new SKPaint { Color = colour.WithAlpha(0x38), IsAntialias = true };
+            using var centre = new SKPaint
+            {
+                Color = ink,
+                StrokeWidth = 2,
+                IsAntialias = true,
+            };
+            var frame = SKRect.Create(X(box.Lower), upper, X(box.Upper) - X(box.Lower), lower - upper);
+            canvas.DrawLine(X(box.Least), middle, frame.Left, middle, edge);
+            canvas.DrawLine(frame.Right, middle, X(box.Most), middle, edge);
+            canvas.DrawRect(frame, fill);
+            canvas.DrawRect(frame, edge);
+            canvas.DrawLine(X(box.Median), upper, X(box.Median), lower, centre);
+            foreach (var number in box.Beyond.Where(n => n >= area.X.From && n <= area.X.To))
+                canvas.DrawCircle(X(number), middle, 1.6f, fill);
+        };
+
     /// <summary>Draws a figure as a PNG file.</summary>
     /// <param name="path">The file.</param>
     /// <param name="title">What it shows.</param>
@@ -202,6 +265,8 @@ internal static class Charts
     /// <param name="legend">What its curves are.</param>
     /// <param name="columns">How many panels stand side by side.</param>
     /// <param name="panels">The panels, row by row.</param>
+    /// <param name="left">The room for what stands at the ticks of y.</param>
+    /// <param name="frame">The size of a panel inside its axes; null: the usual one.</param>
     /// <exception cref="AttributionException">The file cannot be written.</exception>
     public static void Write(
         string path,
@@ -209,10 +274,13 @@ internal static class Charts
         string subtitle,
         IReadOnlyList<(string Name, CurveStyle Style)> legend,
         int columns,
-        IReadOnlyList<Panel> panels
+        IReadOnlyList<Panel> panels,
+        float left = NumbersWidth,
+        SKSize? frame = null
     )
     {
-        var cell = new SKSize(Left + frame.Width + Right, Top + frame.Height + Bottom);
+        var inner = frame ?? usualFrame;
+        var cell = new SKSize(left + inner.Width + Right, Top + inner.Height + Bottom);
         var head = Margin + TitleSize + 22 + 28;
         var rows = (panels.Count + columns - 1) / columns;
         var size = new SKSize(2 * Margin + columns * cell.Width, head + rows * cell.Height + Margin / 2);
@@ -235,7 +303,7 @@ internal static class Charts
         foreach (var (i, panel) in panels.Index())
         {
             var origin = new SKPoint(Margin + i % columns * cell.Width, head + 10 + i / columns * cell.Height);
-            Draw(canvas, panel, SKRect.Create(new(origin.X + Left, origin.Y + Top), frame));
+            Draw(canvas, panel, SKRect.Create(new(origin.X + left, origin.Y + Top), inner));
         }
         using var pixmap = surface.PeekPixels();
         using var png = pixmap.Encode(new SKPngEncoderOptions(SKPngEncoderFilterFlags.Up, zLibLevel: 6))!;

@@ -106,6 +106,43 @@ public sealed class Study
             }
         );
 
+    /// <summary>Draws the paper's figure: for each metric a panel of box plots, the method of the best median on top.</summary>
+    /// <param name="path">The PNG file.</param>
+    /// <param name="subtitle">Of what it is.</param>
+    /// <exception cref="AttributionException">The file cannot be written.</exception>
+    public void Draw(string path, string subtitle)
+    {
+        const int RowHeight = 19;
+        const float NamesWidth = 165;
+        var most = Metrics.Max(metric => Rows.Count(row => row.Metric == metric.Name));
+        Charts.Write(
+            path,
+            "Attribution methods by what they are measured by",
+            subtitle,
+            [],
+            Math.Min(2, Metrics.Count),
+            [.. Metrics.Select(PanelOf)],
+            NamesWidth,
+            new(300, RowHeight * most)
+        );
+    }
+
+    private Panel PanelOf(AttributionMetric metric)
+    {
+        var drawn = Rows.Where(row => row.Metric == metric.Name && row.Count > 0).Reverse().ToArray();
+        BoxPlot[] boxes = [.. drawn.Select(row => BoxPlot.Of(Scores(metric.Name, row.Method).Where(double.IsFinite)))];
+        var (from, to) = boxes.Length > 0 ? (boxes.Min(b => b.Least), boxes.Max(b => b.Most)) : (0, 1);
+        var margin = to > from ? 0.03 * (to - from) : 0.5;
+        var better = metric.Better == Better.Lower ? "← better" : "better →";
+        var methods = drawn.Select((row, i) => ((double)i, row.Method));
+        return new(
+            metric.Title,
+            Axis.Linear(better, from - margin, to + margin),
+            new("", -0.7, drawn.Length - 0.3, [.. methods]),
+            [.. boxes.Select((box, i) => Charts.Box(i, box, Charts.Palette[0]))]
+        );
+    }
+
     private static object Numbers(Estimate e) =>
         new
         {
