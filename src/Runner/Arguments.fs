@@ -16,6 +16,7 @@ type Arg =
     | Mean of numbers: string
     | Std of numbers: string
     | Channel_Order of order: string
+    | Demo
     | Dataset of file: string
     | Images of path: string list
     | Indices of numbers: string
@@ -66,6 +67,7 @@ type Arg =
                 "for .onnx and .pt: what is subtracted after that, one number or one a channel, in the network's order."
             | Std _ -> "for .onnx and .pt: what divides the rest, one number or one a channel, in the network's order."
             | Channel_Order _ -> "for .onnx and .pt: the network's order of channels: rgb or bgr."
+            | Demo -> "in place of a model and images: the network that comes with the program, and 140 scenes."
             | Dataset _ -> "images as an .npz file: X (n×H×W×C) and, where known, Y, Pred and Idx."
             | Images _ -> "image files and folders of them, in place of --dataset."
             | Indices _ -> "only the images at these positions: 0,3,…"

@@ -4,6 +4,7 @@ open System
 open System.IO
 open System.Text.RegularExpressions
 open Attribution
+open TorchSharp
 
 /// The model and the images that the arguments name.
 type Inputs = {
@@ -21,12 +22,17 @@ type Inputs = {
     Names: ClassNames
     /// The number of the model's classes.
     Classes: int
+    /// The scenes that the images are; null for others.
+    Scenes: ConceptScenes
 } with
 
     interface IDisposable with
         member this.Dispose() =
             this.All.Dispose()
             this.Model.Dispose()
+
+            if not (isNull this.Scenes) then
+                this.Scenes.Dispose()
 
 [<RequireQualifiedAccess>]
 module Inputs =
@@ -55,9 +61,15 @@ module Inputs =
         [ "--model" ] @ preprocessingOptions @ [ "--device"; "--precision"; "--memory" ]
 
     let options =
-        modelOptions @ [ "--dataset"; "--images"; "--indices"; "--ids"; "--labels" ]
+        [ "--demo" ]
+        @ modelOptions
+        @ [ "--dataset"; "--images"; "--indices"; "--ids"; "--labels" ]
 
-    let syntax = "--model FILE (--dataset FILE | --images PATH…)"
+    let syntax = "(--demo | --model FILE (--dataset FILE | --images PATH…))"
+
+    // Of each of the fourteen classes.
+    [<Literal>]
+    let private DemoScenes = 10
 
     /// The model moved to where --device and --precision say.
     let private placement arguments : Model -> Model =
@@ -274,53 +286,107 @@ module Inputs =
         else
             part
 
+    /// The network and the scenes of the demo.
+    let private demo arguments =
+        let isOurs arg =
+            match arg with
+            | Arg.Model _
+            | Arg.Dataset _
+            | Arg.Images _
+            | Arg.Preprocess _
+            | Arg.Scale _
+            | Arg.Mean _
+            | Arg.Std _
+            | Arg.Channel_Order _ -> true
+            | _ -> false
+
+        if List.exists isOurs arguments.Given then
+            Arguments.wrong "--demo stands for a model and images: give either."
+
+        let seed = Arguments.seed arguments
+
+        let scenes =
+            ConceptScenes.Draw(DemoScenes * ConceptScenes.ClassNames.Count, seed)
+
+        try
+            let load () =
+                let network = Model.LoadVgg16 DemoNetwork.WeightsPath
+
+                // Statistics of many scenes do not need the numbers that a comparison of single maps does.
+                if arguments.Given |> List.exists _.IsPrecision then
+                    network
+                else
+                    use network = network
+                    network.To(torch.CPU, Precision.Float32)
+
+            let model = placed arguments "Reading the demo's network" load
+            scenes, DemoNetwork.WeightsPath, model, scenes.Images, $"ConceptScenes, seed {seed}"
+        with _ ->
+            scenes.Dispose()
+            reraise ()
+
+    let private given arguments =
+        let file, model = model arguments
+
+        try
+            let images, source = images arguments model
+            null, file, model, images, source
+        with _ ->
+            model.Dispose()
+            reraise ()
+
     let load arguments : Inputs =
-        let names =
+        let named =
             arguments
             |> Arguments.tryPick (function
                 | Arg.Labels file -> Some file
                 | _ -> None)
             |> Option.map ClassNames.Load
 
-        let file, model = model arguments
+        let isDemo = List.contains Arg.Demo arguments.Given
+
+        let scenes, file, model, all, source =
+            if isDemo then demo arguments else given arguments
 
         try
-            let all, source = images arguments model
             Seq.iter Terminal.say all.Notes
+            let positions = positions arguments all
 
-            try
-                let positions = positions arguments all
+            use logits =
+                naming (fun _ -> positions[0]) (fun () ->
+                    model.Logits(all.Take [ positions[0] ], cancellation = arguments.Stop))
 
-                use logits =
-                    naming (fun _ -> positions[0]) (fun () ->
-                        model.Logits(all.Take [ positions[0] ], cancellation = arguments.Stop))
+            let classes = int logits.shape[1]
 
-                let classes = int logits.shape[1]
+            let unnamed =
+                if isDemo then
+                    ClassNames.Of ConceptScenes.ClassNames
+                elif classes = CoursesClasses then
+                    ClassNames.Course
+                else
+                    ClassNames.None
 
-                let unnamed =
-                    if classes = CoursesClasses then
-                        ClassNames.Course
-                    else
-                        ClassNames.None
+            let selected = all.Take positions
 
-                let selected = all.Take positions
-
-                {
-                    Model = model
-                    ModelFile = file
-                    Source = source
-                    All = all
-                    Selected = selected
-                    Instances = remembered selected.Count (Instances.op_Implicit selected)
-                    Positions = positions
-                    Names = Option.defaultValue unnamed names
-                    Classes = classes
-                }
-            with _ ->
-                all.Dispose()
-                reraise ()
+            {
+                Model = model
+                ModelFile = file
+                Source = source
+                All = all
+                Selected = selected
+                Instances = remembered selected.Count (Instances.op_Implicit selected)
+                Positions = positions
+                Names = Option.defaultValue unnamed named
+                Classes = classes
+                Scenes = scenes
+            }
         with _ ->
+            all.Dispose()
             model.Dispose()
+
+            if not (isNull scenes) then
+                scenes.Dispose()
+
             reraise ()
 
     /// The number of a class that was given by its number or its name.
