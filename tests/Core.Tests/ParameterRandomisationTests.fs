@@ -171,6 +171,10 @@ let tests =
                 (weights model "norm" |> List.take 2)
                 "the statistics stay"
 
+            for part in [ 2; 3 ] do
+                Expect.notEqual (weights all "norm").[part] (weights model "norm").[part] "scale and shift do not"
+
+
             let deviation (v: float[]) =
                 let m = Array.average v in sqrt (v |> Array.averageBy (fun w -> (w - m) ** 2.))
 
