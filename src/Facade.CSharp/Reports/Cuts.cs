@@ -39,15 +39,18 @@ public static class Cuts
 
     /// <summary>The layer of class activation maps where nobody names one: the last convolution that has several positions, or what
     /// its activation makes of it, normalisations and shortcuts between them included.</summary>
-    /// <exception cref="AttributionException">The model has no convolution that its layers tell of.</exception>
+    /// <exception cref="AttributionException">The model has no convolution that its layers tell of, or no layers to cut at.</exception>
     public static string LastConvolution(Model model)
     {
-        var nodes = model.Core.Graph.Nodes;
+        model.RequireCuts();
+        var graph = model.Core.Graph;
         var shapes = ModelModule.describe(model.Core).ToDictionary(layer => layer.Item1, layer => layer.Item3);
         // The shape is empty where the model takes images of any.
         var last =
-            nodes.LastOrDefault(node =>
-                node.Op.IsConvolution && shapes[node.Name] is ([] or [_, not 1, _] or [_, _, not 1])
+            graph.Nodes.LastOrDefault(node =>
+                node.Op.IsConvolution
+                && shapes[node.Name] is ([] or [_, not 1, _] or [_, _, not 1])
+                && GraphModule.leads(node.Name, graph)
             )
             ?? throw new AttributionException(
                 "The model's layers tell of no convolution with positions: name a layer that has channels, rows and columns."
@@ -55,7 +58,7 @@ public static class Cuts
 
         for (var node = last; ; )
         {
-            Node[] readers = [.. nodes.Where(reader => reader.Inputs.Contains(node.Name))];
+            Node[] readers = [.. graph.Nodes.Where(reader => reader.Inputs.Contains(node.Name))];
             if (readers is not [var reader] || !(reader.Op.IsActivation || Follows(reader.Op)))
                 return last.Name;
             if (reader.Op.IsActivation)
