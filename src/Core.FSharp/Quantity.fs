@@ -114,6 +114,13 @@ module Quantity =
         Linear = Some [ a, 1.; b, -1. ]
     }
 
+    /// s_a - s_b, a and b each instance's own: one of either for each of all instances.
+    let marginEach (classes: int64[]) (others: int64[]) = {
+        predicted with
+            Name = "margin-each"
+            Of = fun explained outputs -> ofTrue classes explained outputs - ofTrue others explained outputs
+    }
+
     /// Any function of the outputs, row by row: n×k → n.
     let ofFunction (name: string) (f: Tensor -> Tensor) = {
         Name = name

@@ -40,6 +40,12 @@ public sealed class Quantity
     /// <summary>s_a - s_b, the margin of class a over class b.</summary>
     public static Quantity Margin(int a, int b) => new(QuantityModule.margin(a, b));
 
+    /// <summary>s_a - s_b with classes a and b of each instance's own, such as its true class and the one it is taken for.</summary>
+    /// <param name="classes">a: one for each instance, in their order.</param>
+    /// <param name="others">b: the same.</param>
+    public static Quantity MarginEach(IEnumerable<long> classes, IEnumerable<long> others) =>
+        new(QuantityModule.marginEach([.. classes], [.. others]));
+
     /// <summary>Any differentiable function of the logits that treats instances one by one.</summary>
     /// <param name="function">n×k logits to n numbers.</param>
     /// <param name="name">What reports call it.</param>

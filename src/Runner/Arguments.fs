@@ -53,6 +53,7 @@ type Arg =
     | Figures of ids: string
     | Drop_Class of ``class``: string
     | Seed of number: int
+    | Full
     | Open
     | Out of folder: string
 
@@ -115,6 +116,8 @@ type Arg =
             | Figures _ -> "ids (or positions, where the images have none) of the images shown side by side: 11436,…"
             | Drop_Class _ -> "the class over whose images the average drop is taken."
             | Seed _ -> "decides on everything random; 1 by default."
+            | Full ->
+                "every method of the registry as well, by the criteria of a study, and the essence of classes: minutes for a small network, hours for a large one."
             | Open -> "show the page in a browser when it is done."
             | Out _ -> "the folder for the results; made if missing, and other files in it are left alone."
 

@@ -96,6 +96,7 @@ let private options arguments (inputs: Inputs) =
                 | _ -> None)
                 arguments,
         Seed = Arguments.seed arguments,
+        IsFull = List.contains Arg.Full arguments.Given,
         BatchSize = Arguments.batchSize arguments
     )
 
@@ -151,6 +152,7 @@ let command = {
             "--drop-class"
             "--pixels-per-step"
             "--seed"
+            "--full"
             "--batch-size"
             "--out"
             "--open"
@@ -182,6 +184,7 @@ let private runDemo arguments =
             Names = ClassNames.Of ConceptScenes.ClassNames,
             Truth = ReportTruth(scenes.ObjectMasks, scenes.PartMasks, ConceptScenes.Pairs),
             Seed = seed,
+            IsFull = true,
             BatchSize = Nullable BatchSize
         )
 

@@ -760,6 +760,102 @@ module ReportPage =
                 view report title 3 p.View
         ]
 
+    let private estimate digits sign (e: Estimate) =
+        number $"{fixedTo digits e.Value}{sign}" e.Value
+
+    let private interval digits (e: Estimate) =
+        words [ str $"{fixedTo digits e.Low} to {fixedTo digits e.High}" ]
+
+    let private drawn title (image: ReportImage) =
+        figure [ _class "wide drawn" ] [ picture title image ]
+
+    let private truths (section: TruthSection) =
+        sectionOf "truth" "Which methods find what tells two classes apart" "" [
+            p [] [
+                str
+                    $"Every method explains the margin of an image’s class over its sibling, over {section.Instances} scenes, the same number of each class. The distinguishing part covers {percent 1 section.Area} of an image on average; a uniform map puts as much of itself on it. Intervals are the bootstrap’s, over images."
+            ]
+            ul [] [ for s in section.Verdict -> li [] [ str s ] ]
+            table
+                "Share of each method’s positive attribution on the distinguishing part, as a multiple of a uniform map’s."
+                [
+                    "method"
+                    "times a uniform map"
+                    "95% interval"
+                    "on the part"
+                    "largest pixel on the part"
+                    "images"
+                ] [
+                    for m in section.Methods ->
+                        [
+                            text m.Method
+                            estimate 1 "×" m.Ratio
+                            interval 1 m.Ratio
+                            number (percent 1 m.Share) m.Share
+                            number (percent 0 m.Hits) m.Hits
+                            count m.Count
+                        ]
+                ] []
+        ]
+
+    let private study (section: StudySection) =
+        sectionOf "study" "Every method, by four criteria" "" [
+            p [] [
+                str
+                    $"Necessity and sufficiency ordering ask whether the pixels that a map ranks first are needed, and whether they suffice; the two proportionalities, whether the score falls and rises in proportion to the attribution removed and put back (0 if it does). Over {section.Instances} images, the predicted class’s score. No method is best by all of them: each says of a map what the others do not."
+            ]
+            drawn "Each method’s scores by the four criteria of Wang et al., 2020" section.Figure
+            for metric in section.Study.Metrics do
+                let better = if metric.Better = Better.Lower then "lower" else "higher"
+                let pairs = section.Study.Pairs |> Seq.filter (fun p -> p.Metric = metric.Name)
+                let sure = pairs |> Seq.filter (fun p -> p.Corrected < 0.05) |> Seq.length
+
+                table
+                    $"{metric.Title}: {better} is better. Medians and mean ranks with 95%% bootstrap intervals; {sure} of {Seq.length pairs} pairs of methods differ (signed-rank test, Holm’s correction, 5%%)."
+                    [ "method"; "median"; "95% interval"; "mean rank"; "95% interval"; "images" ] [
+                        for row in section.Study.Rows do
+                            if row.Metric = metric.Name then
+                                [
+                                    text row.Method
+                                    estimate 3 "" row.Median
+                                    interval 3 row.Median
+                                    estimate 1 "" row.Rank
+                                    interval 1 row.Rank
+                                    count row.Count
+                                ]
+                    ] []
+        ]
+
+    let private essence (report: AttributionReport) (section: EssenceSection) =
+        let curves = section.Kept
+        let few = curves.Counts |> Seq.filter (fun k -> k <= 20 || k = curves.UnitCount)
+
+        let line (curves: EssenceCurves) count =
+            let f1 ranking =
+                let value = curves.Mean(ranking, count, fun p -> p.F1)
+                number (fixedTo 2 value) value
+
+            let verb = if curves.IsSilencing then "silenced" else "kept"
+            words [ str $"{count} {verb}" ] :: [ for ranking in curves.Rankings -> f1 ranking ]
+
+        let whole = curves.Mean(EssenceCurves.WholeModel, curves.UnitCount, fun p -> p.F1)
+
+        sectionOf "essence" "The essence of a class" "" [
+            p [] [
+                str
+                    $"Of the {curves.UnitCount} {report.Noun}s of {curves.Layer}, the first few for a class are kept and all others set to 0, or these are silenced; then it is asked how well the rest of the network tells the class from all others. {report.Noun.Substring(0, 1).ToUpperInvariant() + report.Noun.Substring 1}s are ranked by their influence on the class’s score over its images, by the magnitude of that, by their mean activation, and at random. The whole model’s F1 is {fixedTo 2 whole} (mean over {curves.Classes.Count} classes)."
+            ]
+            table
+                "F1, the mean over classes, by what the units are ranked by."
+                (report.Noun + "s" :: List.ofSeq curves.Rankings)
+                [
+                    for count in few -> line section.Kept count
+                    for count in few -> line section.Silenced count
+                ] []
+            drawn "Recall, precision, F1 and accuracy against the number of units kept" section.KeptFigure
+            drawn "The same against the number of units silenced" section.SilencedFigure
+        ]
+
     let private formula (html: string) = span [ _class "math" ] [ rawText html ]
 
     let private computed (source: ReportSource) (report: AttributionReport) =
@@ -847,6 +943,9 @@ module ReportPage =
         if not (isNull report.Locations) then
             yield! report.Locations.Verdict |> Seq.truncate 1
 
+        if not (isNull report.Truth) then
+            yield! report.Truth.Verdict |> Seq.truncate 1
+
         let best = report.Drop.Drops |> Seq.filter (fun d -> Double.IsFinite d.Score)
 
         if not (Seq.isEmpty best) then
@@ -881,6 +980,12 @@ module ReportPage =
         "necessity", "Necessity ordering"
         if not (isNull report.Locations) then
             "locations", "Where the attribution lies"
+        if not (isNull report.Truth) then
+            "truth", "Which methods find what tells two classes apart"
+        if not (isNull report.Study) then
+            "study", "Every method, by four criteria"
+        if not (isNull report.Essence) then
+            "essence", "The essence of a class"
         "computed", "What was computed"
     ]
 
@@ -941,6 +1046,12 @@ module ReportPage =
                     necessity report
                     if not (isNull report.Locations) then
                         locations report report.Locations
+                    if not (isNull report.Truth) then
+                        truths report.Truth
+                    if not (isNull report.Study) then
+                        study report.Study
+                    if not (isNull report.Essence) then
+                        essence report report.Essence
                     computed source report
                 ]
                 footer [] [ str "Made with Attribution." ]

@@ -284,6 +284,15 @@ public sealed record AttributionMethod(
             _ => 1,
             (model, s) => new LayerCam(model, s.Quantity, s.Layer).Attribute
         ),
+        new(
+            "guided-grad-cam",
+            "Guided Grad-CAM",
+            "guided backpropagation ⊙ Grad-CAM",
+            "Selvaraju et al., arXiv 1610.02391",
+            Takes.Layer,
+            _ => 4,
+            (model, s) => new GuidedGradCam(model, s.Quantity, s.Layer).Attribute
+        ),
     ];
 
     private static AttributionMethod Relevance(string name, string title, string formula, LrpComposite composite) =>

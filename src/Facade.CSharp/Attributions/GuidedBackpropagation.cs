@@ -25,10 +25,13 @@ public sealed class GuidedBackpropagation
     /// <inheritdoc cref="GuidedBackpropagation(Model, int?, bool)"/>
     public GuidedBackpropagation(Model model, Quantity quantity, bool multiplyWithInput = false) =>
         (this.model, this.quantity, this.multiplyWithInput) = (
-            model.Require("Guided backpropagation is about ReLUs", op => op is Op.Activation { Item.IsRelu: true }),
+            RequireRelus(model),
             quantity,
             multiplyWithInput
         );
+
+    internal static Model RequireRelus(Model model) =>
+        model.Require("Guided backpropagation is about ReLUs", op => op is Op.Activation { Item.IsRelu: true });
 
     /// <summary>The attributions of instances, of their shape.</summary>
     /// <inheritdoc cref="Explainer"/>

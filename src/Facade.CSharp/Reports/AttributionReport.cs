@@ -59,6 +59,15 @@ public sealed class AttributionReport
     /// <summary>Where the attribution lies; null where that is not known.</summary>
     public required LocationSection? Locations { get; init; }
 
+    /// <summary>Every method by the criteria of a study; null where it was not asked for.</summary>
+    public required StudySection? Study { get; init; }
+
+    /// <summary>Which methods find the distinguishing part; null where that is not known, or was not asked for.</summary>
+    public required TruthSection? Truth { get; init; }
+
+    /// <summary>The essence of the classes; null where it was not asked for, or true classes are not known.</summary>
+    public required EssenceSection? Essence { get; init; }
+
     /// <summary>What the report rests on.</summary>
     public required IReadOnlyList<ReportChoice> Choices { get; init; }
 

@@ -180,7 +180,21 @@ internal sealed record BoxPlot(
     }
 }
 
-/// <summary>Figures of panels under one title and one legend, as PNG files at twice the size of a screen's pixels.</summary>
+/// <summary>A picture.</summary>
+/// <param name="Png">The bytes of a PNG file.</param>
+/// <param name="Width">Its pixels.</param>
+/// <param name="Height">Its lines of them.</param>
+internal sealed record Figure(byte[] Png, int Width, int Height)
+{
+    /// <summary>Writes it as a file.</summary>
+    /// <exception cref="AttributionException">The file cannot be written.</exception>
+    public void Write(string path) => AtomicFile.Write(path, file => file.Write(Png));
+
+    /// <summary>The same for a report.</summary>
+    public ReportImage Named(string name, string description) => new(name, description, Width, Height, Png);
+}
+
+/// <summary>Figures of panels under one title and one legend, at twice the size of a screen's pixels.</summary>
 internal static class Charts
 {
     private const float Density = 2;
@@ -258,8 +272,7 @@ internal static class Charts
                 canvas.DrawCircle(X(number), middle, 1.6f, fill);
         };
 
-    /// <summary>Draws a figure as a PNG file.</summary>
-    /// <param name="path">The file.</param>
+    /// <summary>Draws a figure.</summary>
     /// <param name="title">What it shows.</param>
     /// <param name="subtitle">Of what.</param>
     /// <param name="legend">What its curves are.</param>
@@ -267,9 +280,7 @@ internal static class Charts
     /// <param name="panels">The panels, row by row.</param>
     /// <param name="left">The room for what stands at the ticks of y.</param>
     /// <param name="frame">The size of a panel inside its axes; null: the usual one.</param>
-    /// <exception cref="AttributionException">The file cannot be written.</exception>
-    public static void Write(
-        string path,
+    public static Figure Draw(
         string title,
         string subtitle,
         IReadOnlyList<(string Name, CurveStyle Style)> legend,
@@ -307,7 +318,7 @@ internal static class Charts
         }
         using var pixmap = surface.PeekPixels();
         using var png = pixmap.Encode(new SKPngEncoderOptions(SKPngEncoderFilterFlags.Up, zLibLevel: 6))!;
-        AtomicFile.Write(path, png.SaveTo);
+        return new(png.ToArray(), pixmap.Width, pixmap.Height);
     }
 
     private static void Legend(SKCanvas canvas, IReadOnlyList<(string Name, CurveStyle Style)> legend, SKPoint at)

@@ -155,7 +155,9 @@ public sealed class EssenceCurves
     /// <param name="path">The PNG file.</param>
     /// <param name="names">What classes are called.</param>
     /// <exception cref="AttributionException">The file cannot be written.</exception>
-    public void WritePicture(string path, ClassNames names)
+    public void WritePicture(string path, ClassNames names) => Draw(names).Write(path);
+
+    internal Figure Draw(ClassNames names)
     {
         CurveStyle[] styles =
         [
@@ -193,8 +195,7 @@ public sealed class EssenceCurves
         var subject = isMean
             ? $"mean of {Classes.Count} classes, thin: each class by {Rankings[0]}"
             : "each class against the rest";
-        Charts.Write(
-            path,
+        return Charts.Draw(
             IsSilencing ? "What is left of a class without its first units" : "How few units recognise a class",
             $"Layer {Layer}, {(IsSilencing ? "these" : "all other")} {noun} set to 0 · {subject} · {images.Values.Sum()} images",
             [.. Rankings.Select(Spelled).Zip(styles), ("whole model", Charts.Reference)],

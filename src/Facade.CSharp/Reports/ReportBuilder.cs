@@ -75,14 +75,16 @@ internal sealed class ReportBuilder : IDisposable
     public AttributionReport Build()
     {
         var dropRows = RowsOf(choice.DropClass);
-        int[] explained = [.. choice.Figures.Concat(dropRows).Distinct()];
+        var comparison = new MethodComparison(model, images, labels, options, choice.PixelsPerStep, cancellation);
+        int[] studied = options.IsFull ? comparison.Studied : [];
+        int[] explained = [.. choice.Figures.Concat(dropRows).Concat(studied).Distinct()];
         var methodQuestions = explained.Select(row => predicted[row]).Distinct().ToDictionary(p => p, ScoreOf);
         var truePairs = options.Truth?.Pairs ?? [];
         Question[] margins =
         [
             .. truePairs.SelectMany(p => new Question[] { new(p.First, p.Second, true), new(p.Second, p.First, true) }),
         ];
-        Plan(explained.Length, dropRows.Length);
+        Plan(explained.Length, dropRows.Length, options.IsFull ? comparison.Passes : 0);
 
         var scoreQuestions = choice.Pairs.SelectMany(ScoresOf).ToArray();
         var marginQuestions = choice.Pairs.SelectMany(MarginsOf).ToArray();
@@ -105,6 +107,11 @@ internal sealed class ReportBuilder : IDisposable
             .All.Select(method => (Func<int[], Tensor>)(rows => MapsOf(method, rows, Expert)))
             .ToArray();
 
+        var study = options.IsFull ? comparison.Study(pixelMaps[2], stages.Next) : null;
+        var truths = options is { IsFull: true, Truth: { } known } ? comparison.Truth(known, stages.Next) : null;
+        var essence = options.IsFull && images.HasTrueClasses ? Essence(survey.Layer) : null;
+        var figures = new[] { study?.Figure, essence?.KeptFigure, essence?.SilencedFigure }.OfType<ReportImage>();
+
         return new()
         {
             Names = Names,
@@ -122,9 +129,12 @@ internal sealed class ReportBuilder : IDisposable
             PixelsPerStep = choice.PixelsPerStep,
             Necessity = Necessity(choice.Figures, pixelMaps),
             Locations = options.Truth is { } truth ? Locations(truth, survey, pixelMaps) : null,
+            Study = study,
+            Truth = truths,
+            Essence = essence,
             Choices = choice.Reasons,
             Notes = Notes(),
-            Images = [.. painter.Images],
+            Images = [.. painter.Images, .. figures],
             Blur = painter.Blur,
             Height = images.Height,
             Width = images.Width,
@@ -135,7 +145,7 @@ internal sealed class ReportBuilder : IDisposable
 
     public void Dispose() => maps.Dispose();
 
-    private void Plan(int explained, int drop)
+    private void Plan(int explained, int drop, long comparison)
     {
         long perView = Views * (Gradient + Path);
         var located = 2L * (options.Truth?.Pairs.Count ?? 0) * 2 * LocatedOfEach * (Gradient + Path);
@@ -144,7 +154,39 @@ internal sealed class ReportBuilder : IDisposable
             + 8L * choice.Pairs.Count * perView
             + explained * (2 * Gradient + Path)
             + ReportMethods.All.Count * (2L * drop + 200L * choice.Figures.Length)
-            + located;
+            + located
+            + comparison;
+    }
+
+    private EssenceSection Essence(string layer)
+    {
+        int[] classes = [.. labels.Distinct().Order().Select(k => (int)k)];
+        var essence = new ClassEssence(model, layer, options.Units);
+        var rankings = essence.Rank(
+            images,
+            classes,
+            seed: options.Seed,
+            batchSize: options.BatchSize,
+            progress: stages.Next(Gradient * images.Count),
+            cancellation: cancellation
+        );
+        EssenceCurves Curves(bool silence) =>
+            essence.Evaluate(
+                rankings,
+                images,
+                silence: silence,
+                batchSize: options.BatchSize,
+                progress: stages.Next(images.Count),
+                cancellation: cancellation
+            );
+        var (kept, silenced) = (Curves(false), Curves(true));
+        const string Described = "Recall, precision, F1 and accuracy against the number of units";
+        return new(
+            kept,
+            silenced,
+            kept.Draw(Names).Named("essence-kept.png", $"{Described} kept."),
+            silenced.Draw(Names).Named("essence-silenced.png", $"{Described} silenced.")
+        );
     }
 
     // A class's own images, or all where it has none: a wrong prediction may be of a class without images.

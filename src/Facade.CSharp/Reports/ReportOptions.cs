@@ -54,6 +54,10 @@ public sealed record ReportOptions
     /// <summary>Instances a pass; null: as many as memory allows. No result depends on it.</summary>
     public int? BatchSize { get; init; }
 
+    /// <summary>Whether every method of the registry is compared by the criteria of a study, and by the truth where it is known,
+    /// and classes are reduced to their essence: minutes for a small network, hours for a large one.</summary>
+    public bool IsFull { get; init; }
+
     /// <summary>The truth about the images, where it is known.</summary>
     public ReportTruth? Truth { get; init; }
 }

@@ -226,6 +226,44 @@ public sealed record LocationSection(
     IReadOnlyList<string> Verdict
 );
 
+/// <summary>Every method by the criteria of a study.</summary>
+/// <param name="Instances">How many images it is over.</param>
+/// <param name="Study">The scores, compared.</param>
+/// <param name="Figure">Their box plots.</param>
+public sealed record StudySection(int Instances, Study Study, ReportImage Figure);
+
+/// <summary>How much of a method's positive attribution lies on the distinguishing part.</summary>
+/// <param name="Method">The method's name.</param>
+/// <param name="Count">The images with any positive attribution; the means are over these.</param>
+/// <param name="Share">The mean share on the part.</param>
+/// <param name="Ratio">How many times as much as of a uniform map, with the 95 % bootstrap interval over images.</param>
+/// <param name="Hits">How often the largest pixel lies on it.</param>
+public sealed record MethodTruth(string Method, int Count, double Share, Estimate Ratio, double Hits);
+
+/// <summary>Which methods find what tells two classes apart, where that is known.</summary>
+/// <param name="Instances">How many images it is over.</param>
+/// <param name="Area">The part's mean share of the image: what a uniform map puts on it.</param>
+/// <param name="Methods">The methods, the one that puts most on it first.</param>
+/// <param name="Verdict">Which ones do, in sentences that the numbers decide.</param>
+public sealed record TruthSection(
+    int Instances,
+    double Area,
+    IReadOnlyList<MethodTruth> Methods,
+    IReadOnlyList<string> Verdict
+);
+
+/// <summary>How few units of the layer recognise a class, and what is left without them.</summary>
+/// <param name="Kept">The curves with the first units kept.</param>
+/// <param name="Silenced">The curves with the first units silenced.</param>
+/// <param name="KeptFigure">The former drawn.</param>
+/// <param name="SilencedFigure">The latter drawn.</param>
+public sealed record EssenceSection(
+    EssenceCurves Kept,
+    EssenceCurves Silenced,
+    ReportImage KeptFigure,
+    ReportImage SilencedFigure
+);
+
 /// <summary>A choice that a report rests on.</summary>
 /// <param name="What">What was chosen.</param>
 /// <param name="Value">The choice.</param>

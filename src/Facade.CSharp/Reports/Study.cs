@@ -110,13 +110,14 @@ public sealed class Study
     /// <param name="path">The PNG file.</param>
     /// <param name="subtitle">Of what it is.</param>
     /// <exception cref="AttributionException">The file cannot be written.</exception>
-    public void Draw(string path, string subtitle)
+    public void Draw(string path, string subtitle) => Figure(subtitle).Write(path);
+
+    internal Figure Figure(string subtitle)
     {
         const int RowHeight = 19;
         const float NamesWidth = 165;
         var most = Metrics.Max(metric => Rows.Count(row => row.Metric == metric.Name));
-        Charts.Write(
-            path,
+        return Charts.Draw(
             "Attribution methods by what they are measured by",
             subtitle,
             [],

@@ -1,0 +1,171 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using System.Threading;
+using Attribution.Core;
+using static TorchSharp.torch;
+
+namespace Attribution;
+
+/// <summary>Every method of the registry on the images of a report: by criteria, and by the truth where that is known.</summary>
+internal sealed class MethodComparison(
+    Model model,
+    ImageSet images,
+    IReadOnlyList<long> labels,
+    ReportOptions options,
+    int pixelsPerStep,
+    CancellationToken cancellation
+)
+{
+    // A report is to be waited for: fewer random samples than the methods' own numbers, and fewer, larger steps of pixels.
+    private const int LongerSteps = 5;
+    private static readonly Dictionary<string, int> fewerSamples = new()
+    {
+        ["rise"] = 300,
+        ["smoothgrad"] = 20,
+        ["smoothgrad-squared"] = 20,
+        ["vargrad"] = 20,
+        ["expected-gradients"] = 40,
+    };
+
+    private const int OfEachStudied = 2;
+    private const int OfEachLocated = 3;
+    private const int Resamples = 2000;
+
+    private static readonly string[] criteria =
+    [
+        "necessity-ordering",
+        "sufficiency-ordering",
+        "proportionality-necessity",
+        "proportionality-sufficiency",
+    ];
+
+    private int[] First(int ofEach) =>
+        [.. labels.Index().GroupBy(l => l.Item).SelectMany(same => same.Take(ofEach).Select(l => l.Index)).Order()];
+
+    /// <summary>The images of the study.</summary>
+    public int[] Studied => First(OfEachStudied);
+
+    private static MethodSettings Settings(AttributionMethod method, Quantity quantity, long seed) =>
+        new()
+        {
+            Quantity = quantity,
+            Seed = seed,
+            Samples = fewerSamples.TryGetValue(method.Name, out var samples) ? samples : null,
+        };
+
+    /// <summary>Forward passes, about.</summary>
+    public long Passes =>
+        (long)
+            AttributionMethod.All.Sum(method =>
+                method.Passes(Settings(method, Quantity.Predicted, 1))
+                * (Studied.Length + First(OfEachLocated).Length)
+            );
+
+    /// <summary>The methods by the criteria of the paper, for the predicted class's score.</summary>
+    /// <param name="byExpert">The influence-directed maps of images (n×h×w).</param>
+    /// <param name="next">Progress of so many passes.</param>
+    public StudySection Study(Func<int[], Tensor> byExpert, Func<long, IProgress<Progress>> next)
+    {
+        using var scope = NewDisposeScope();
+        var rows = Studied;
+        var x = ((Instances)images.Take(rows)).Remembered();
+        var methods = new List<(string Name, Tensor Maps)> { (ReportMethods.InfluenceDirected, byExpert(rows)) };
+        foreach (var method in AttributionMethod.All)
+            methods.Add((method.Name, Maps(method, Quantity.Predicted, x, next)));
+        var every = cat([.. methods.Select(method => method.Maps)]);
+        AttributionMetric[] metrics = [.. criteria.Select(AttributionMetric.Find)];
+        var settings = new MetricSettings { PixelsPerStep = LongerSteps * pixelsPerStep };
+        var scores =
+            from metric in metrics
+            let found = metric.Create(model, settings)(
+                every,
+                x.Repeated(methods.Count),
+                options.BatchSize,
+                next((long)metric.Passes(settings, images.Height * images.Width) * rows.Length * methods.Count),
+                cancellation
+            )
+            from part in found.Chunk(rows.Length).Index()
+            select new MethodScores(methods[part.Index].Name, metric.Name, part.Item);
+        var table = new ScoreTable([.. rows.Select(images.Label)], [.. scores]);
+        var study = new Study(table, metrics, options.Seed);
+        var figure = study.Figure(
+            $"{rows.Length} images, the predicted class's score. Boxes hold the middle half; the best median is on top."
+        );
+        return new(
+            rows.Length,
+            study,
+            figure.Named("study.png", "Box plots of each method's scores by four criteria; the table gives the medians.")
+        );
+    }
+
+    /// <summary>Where the maps of the margin between each image's class and its sibling lie.</summary>
+    /// <param name="truth">Where the distinguishing part is.</param>
+    /// <param name="next">Progress of so many passes.</param>
+    public TruthSection Truth(ReportTruth truth, Func<long, IProgress<Progress>> next)
+    {
+        using var scope = NewDisposeScope();
+        var siblings = truth
+            .Pairs.SelectMany(pair => new[] { (pair.First, pair.Second), (pair.Second, pair.First) })
+            .ToDictionary(pair => (long)pair.Item1, pair => (long)pair.Item2);
+        int[] rows = [.. First(OfEachLocated).Where(row => siblings.ContainsKey(labels[row]))];
+        var margin = Quantity.MarginEach(
+            rows.Select(row => labels[row]),
+            rows.Select(row => siblings[labels[row]])
+        );
+        Instances x = images.Take(rows);
+        var masks = truth.Parts.index_select(0, tensor(rows.Select(row => (long)row).ToArray()));
+        var areas = Core.Localisation.areas(masks);
+        var methods = AttributionMethod.All.Select(method =>
+        {
+            using var maps = Maps(method, margin, x, next);
+            var shares = Core.Localisation.shares(masks, maps);
+            double[] known = [.. Enumerable.Range(0, rows.Length).Where(i => double.IsFinite(shares[i])).Select(i => (double)i)];
+            double Ratio(double[] some) => some.Average(i => shares[(int)i]) / some.Average(i => areas[(int)i]);
+            var hits = Core.Localisation.hits(masks, maps).Where(double.IsFinite).DefaultIfEmpty(double.NaN).Average();
+            if (known.Length == 0)
+                return new MethodTruth(method.Name, 0, double.NaN, new(double.NaN, double.NaN, double.NaN), hits);
+            var (low, high) = Interop.BootstrapInterval(Ratio, new Random(options.Seed), Resamples, 0.95, known);
+            return new MethodTruth(
+                method.Name,
+                known.Length,
+                known.Average(i => shares[(int)i]),
+                new(Ratio(known), low, high),
+                hits
+            );
+        });
+        MethodTruth[] ranked =
+        [
+            .. methods.ToArray().OrderByDescending(m => double.IsNaN(m.Ratio.Value) ? double.MinValue : m.Ratio.Value),
+        ];
+        return new(rows.Length, areas.Average(), ranked, Verdict(ranked));
+    }
+
+    private Tensor Maps(AttributionMethod method, Quantity quantity, Instances x, Func<long, IProgress<Progress>> next)
+    {
+        var settings = Settings(method, quantity, options.Seed);
+        var progress = next((long)(method.Passes(settings) * x.Count));
+        var maps = method.Create(model, settings)(x, options.BatchSize, progress, cancellation);
+        return TensorModule.pixels(maps);
+    }
+
+    private static string[] Verdict(MethodTruth[] methods)
+    {
+        static string List(IEnumerable<MethodTruth> some) =>
+            string.Join(", ", some.Select(m => $"{m.Method} ({m.Ratio.Value:0.0}×, {m.Ratio.Low:0.0} to {m.Ratio.High:0.0})"));
+        MethodTruth[] finding = [.. methods.Where(m => m.Ratio.Low > 1)];
+        MethodTruth[] missing = [.. methods.Where(m => m.Ratio.High < 1)];
+        MethodTruth[] others = [.. methods.Except(finding).Except(missing)];
+        return
+        [
+            .. finding.Length > 0
+                ? new[]
+                {
+                    $"{finding.Length} of {methods.Length} methods find the distinguishing part, putting more on it than a uniform map by the whole of their 95 % interval: {List(finding)}.",
+                }
+                : [$"None of {methods.Length} methods puts surely more on the distinguishing part than a uniform map."],
+            .. missing.Length > 0 ? new[] { $"Surely less than a uniform map put on it: {List(missing)}." } : [],
+            .. others.Length > 0 ? new[] { $"For the rest these images do not decide it: {List(others)}." } : [],
+        ];
+    }
+}
