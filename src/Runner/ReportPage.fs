@@ -802,7 +802,7 @@ module ReportPage =
         sectionOf "study" "Every method, by four criteria" "" [
             p [] [
                 str
-                    $"Necessity and sufficiency ordering ask whether the pixels that a map ranks first are needed, and whether they suffice; the two proportionalities, whether the score falls and rises in proportion to the attribution removed and put back (0 if it does). Over {section.Instances} images, the predicted class’s score. No method is best by all of them: each says of a map what the others do not."
+                    $"Necessity and sufficiency ordering ask whether the pixels that a map ranks first are needed, and whether they suffice; the two proportionalities, whether the score falls and rises in proportion to the attribution removed and put back (0 if it does). Over {section.Instances} images, the predicted class’s score."
             ]
             drawn "Each method’s scores by the four criteria of Wang et al., 2020" section.Figure
             for metric in section.Study.Metrics do

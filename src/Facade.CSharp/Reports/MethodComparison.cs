@@ -151,19 +151,16 @@ internal sealed class MethodComparison(
 
     private static string[] Verdict(MethodTruth[] methods)
     {
-        static string List(IEnumerable<MethodTruth> some) =>
-            string.Join(", ", some.Select(m => $"{m.Method} ({m.Ratio.Value:0.0}×, {m.Ratio.Low:0.0} to {m.Ratio.High:0.0})"));
+        static string Told(MethodTruth m) =>
+            $"{m.Method} ({m.Ratio.Value:0.0}×, {m.Ratio.Low:0.0} to {m.Ratio.High:0.0})";
+        static string List(IEnumerable<MethodTruth> some) => string.Join(", ", some.Select(Told));
         MethodTruth[] finding = [.. methods.Where(m => m.Ratio.Low > 1)];
         MethodTruth[] missing = [.. methods.Where(m => m.Ratio.High < 1)];
         MethodTruth[] others = [.. methods.Except(finding).Except(missing)];
+        var spread = finding.Length > 1 ? $", from {Told(finding[0])} to {Told(finding[^1])}" : "";
         return
         [
-            .. finding.Length > 0
-                ? new[]
-                {
-                    $"{finding.Length} of {methods.Length} methods find the distinguishing part, putting more on it than a uniform map by the whole of their 95 % interval: {List(finding)}.",
-                }
-                : [$"None of {methods.Length} methods puts surely more on the distinguishing part than a uniform map."],
+            $"{finding.Length} of {methods.Length} methods find the distinguishing part: they put more on it than a uniform map by the whole of their 95 % interval{spread}.",
             .. missing.Length > 0 ? new[] { $"Surely less than a uniform map put on it: {List(missing)}." } : [],
             .. others.Length > 0 ? new[] { $"For the rest these images do not decide it: {List(others)}." } : [],
         ];
