@@ -280,5 +280,16 @@ public static class NeighbourhoodTests
         IsInput(single, 0, 0, experts[1].MostActive[0]);
         IsInput(single, 0, 1, experts[1].MostActive[1]);
         IsInput(single, 1, 0, experts[1].MostActive[2]);
+
+        var silent = Model.FromLayers(
+            ("silent", x => (x.to(float64) - 1e6).relu().flatten(1)),
+            ("logits", x => x.narrow(1, 0, 4))
+        );
+        var dead = ExpertSummary.Find(silent, "silent", Quantity.Class(2), images);
+        using var empty = SKBitmap.Decode(new ExpertPicture(silent, images, ClassNames.None).Draw(dead));
+        Expect.isTrue(dead.IsDead, "a unit that never fires");
+        IsInput(empty, 0, 0, dead.MostActive[0]);
+        foreach (var panel in new[] { 1, 2 })
+            Expect.equal(empty.GetPixel(20 + panel * 134 + 1, 154), SKColors.Black, "it sees nothing");
     }
 }

@@ -22,7 +22,7 @@ public sealed class ExpertPicture
     private const float PanelGap = 6;
     private const float ColumnGap = 32;
     private const float LabelSize = 13;
-    private const int PairsOfRows = 2;
+    private const float Top = Margin + 4.5f * LineHeight + Gap;
 
     private readonly Model model;
     private readonly ImageSet images;
@@ -74,83 +74,48 @@ public sealed class ExpertPicture
     private SKData Encode(ExpertSummary expert, int? batchSize, CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
-        Row[] Rows(int unit, IReadOnlyList<ActiveImage> active) =>
-            this.Rows(expert, unit, active, batchSize, cancellation);
-        var rows = Rows(expert.Expert, expert.MostActive);
-        var head = (
-            Title: $"{expert.Noun} {expert.Expert}{Sides(expert.ClassesOf(falling: false), expert.ClassesOf(falling: true))}",
-            Note: Note(expert.Top[0].Influence, expert.ActiveShare)
-        );
-        Column[] columns = expert.Opposite is { } other
-            ?
-            [
-                new(head.Title, head.Note, rows),
-                new(
-                    $"{expert.Noun} {other.Unit}{Sides(expert.ClassesOf(falling: true), expert.ClassesOf(falling: false))}, the opposite",
-                    Note(other.Influence, other.ActiveShare),
-                    Rows(other.Unit, other.MostActive)
-                ),
-            ]
-            :
-            [
-                .. rows.Chunk((rows.Length + PairsOfRows - 1) / PairsOfRows)
-                    .Select((part, i) => i == 0 ? new Column(head.Title, head.Note, part) : new("", "", part)),
-            ];
-
+        var columns = Columns(expert, (unit, active) => Rows(expert, unit, active, batchSize, cancellation));
         var panel = Panel();
         var width = 3 * panel.Width + 2 * PanelGap;
-        var rowHeight = LineHeight + panel.Height + Gap;
-        var top = Margin + 4.5f * LineHeight + Gap;
+        var room = 2 * width + ColumnGap;
+        var heading =
+            $"{(expert.Opposite is null ? "Expert" : "Experts")} of layer {expert.Layer} on {expert.Quantity}";
         return Png(
-            2 * Margin + 2 * width + ColumnGap,
-            top + columns.Max(c => c.Rows.Length) * rowHeight + LineHeight + Margin,
+            2 * Margin + room,
+            Top + columns.Max(c => c.Rows.Length) * RowHeight(panel) + LineHeight + Margin,
             canvas =>
             {
-                var room = 2 * width + ColumnGap;
-                var what = columns.Length > 1 && expert.Opposite is not null ? "Experts" : "Expert";
-                Text(
-                    canvas,
-                    $"{what} of layer {expert.Layer} on {expert.Quantity}",
-                    Margin,
-                    Margin + TitleSize,
-                    room,
-                    Ink,
-                    TitleSize
-                );
+                Text(canvas, heading, Margin, Margin + TitleSize, room, Ink, TitleSize);
                 Text(canvas, Settings(expert), Margin, Margin + TitleSize + LineHeight, room, Faint);
                 foreach (var (i, column) in columns.Index())
-                {
-                    var left = Margin + i * (width + ColumnGap);
-                    Text(canvas, column.Title, left, Margin + 3.5f * LineHeight, width, Ink, TitleSize - 2);
-                    Text(canvas, column.Note, left, Margin + 4.5f * LineHeight, width, Faint);
-                    foreach (var (j, row) in column.Rows.Index())
-                    {
-                        var line = top + j * rowHeight;
-                        Text(canvas, row.Label, left, line + LabelSize + 3, width, Ink, LabelSize);
-                        foreach (var (k, pixels) in row.Panels.Index())
-                            Pixels(
-                                canvas,
-                                pixels,
-                                SKRect.Create(
-                                    new SKPoint(left + k * (panel.Width + PanelGap), line + LineHeight),
-                                    panel
-                                )
-                            );
-                    }
-                    var below = top + column.Rows.Length * rowHeight - Gap + LineHeight - 4;
-                    foreach (var (k, caption) in new[] { "input", "what it sees", "input, masked" }.Index())
-                        Text(
-                            canvas,
-                            caption,
-                            left + k * (panel.Width + PanelGap),
-                            below,
-                            panel.Width,
-                            Faint,
-                            LabelSize
-                        );
-                }
+                    Draw(canvas, column, Margin + i * (width + ColumnGap), width, panel);
             }
         );
+    }
+
+    // A margin's two experts side by side, or one expert's rows in two columns.
+    private Column[] Columns(ExpertSummary expert, Func<int, IReadOnlyList<ActiveImage>, Row[]> rowsOf)
+    {
+        var (classes, others) = (Names(expert.ClassesOf(falling: false)), Names(expert.ClassesOf(falling: true)));
+        var rows = rowsOf(expert.Expert, expert.MostActive);
+        var title = $"{expert.Noun} {expert.Expert}{Over(classes, others)}";
+        var note = Note(expert.Top[0].Influence, expert.ActiveShare);
+        if (expert.Opposite is not { } opposite)
+            return
+            [
+                .. rows.Chunk((rows.Length + 1) / 2)
+                    .Select((part, i) => i == 0 ? new Column(title, note, part) : new("", "", part)),
+            ];
+
+        return
+        [
+            new(title, note, rows),
+            new(
+                $"{expert.Noun} {opposite.Unit}{Over(others, classes)}, the opposite",
+                Note(opposite.Influence, opposite.ActiveShare),
+                rowsOf(opposite.Unit, opposite.MostActive)
+            ),
+        ];
     }
 
     private Row[] Rows(
@@ -161,9 +126,7 @@ public sealed class ExpertPicture
         CancellationToken cancellation
     )
     {
-        int[] positions = [.. active.Select(image => image.Position)];
-        var part = images.Take(positions);
-        var x = part.Images();
+        var x = images.Take([.. active.Select(image => image.Position)]).Images();
         var maps = new InflDirected(model, expert.Layer, Quantity.Predicted, expert.Units).ExpertAttribution(
             unit,
             x,
@@ -173,34 +136,56 @@ public sealed class ExpertPicture
         var clouds = Bytes(Visualization.PointCloud(maps, threshold: 0).unsqueeze(3));
         var masked = Visualization.BinaryMask(x, maps, blur: Math.Max(1, Math.Max(images.Height, images.Width) / 64.0));
         var inputs = Bytes(x.permute(0, 2, 3, 1) / images.Peak);
-        return [.. active.Select((image, i) => new Row(Label(image), [inputs[i], clouds[i], masked[i]]))];
+
+        Row Row(ActiveImage image, int i)
+        {
+            // A mask that keeps nothing is dim everywhere, and made bright again.
+            var isEmpty = !clouds[i].any().ToBoolean();
+            var truth = images.HasTrueClasses ? $" · {names[images.TrueClasses[image.Position]]}" : "";
+            var value = string.Create(CultureInfo.InvariantCulture, $" · value {image.Value:G4}");
+            return new(
+                $"{title(image.Position)}{truth}{value}{(isEmpty ? " · nothing seen" : "")}",
+                [inputs[i], clouds[i], isEmpty ? zeros_like(masked[i]) : masked[i]]
+            );
+        }
+
+        return [.. active.Select(Row)];
     }
 
-    private string Label(ActiveImage image)
+    private static void Draw(SKCanvas canvas, Column column, float left, float width, SKSize panel)
     {
-        var truth = images.HasTrueClasses ? $" · {names[(int)images.TrueClasses[image.Position]]}" : "";
-        return $"{title(image.Position)}{truth} · value {Number(image.Value)}";
+        float Left(int k) => left + k * (panel.Width + PanelGap);
+        Text(canvas, column.Title, left, Top - Gap - LineHeight, width, Ink, TitleSize - 2);
+        Text(canvas, column.Note, left, Top - Gap, width, Faint);
+        var line = Top;
+        foreach (var row in column.Rows)
+        {
+            Text(canvas, row.Label, left, line + TextSize + 2, width, Ink, LabelSize);
+            foreach (var (k, pixels) in row.Panels.Index())
+                Pixels(canvas, pixels, SKRect.Create(new SKPoint(Left(k), line + LineHeight), panel));
+            line += RowHeight(panel);
+        }
+        foreach (var (k, caption) in new[] { "input", "what it sees", "input, masked" }.Index())
+            Text(canvas, caption, Left(k), line + LabelSize - PanelGap, panel.Width, Faint, LabelSize);
     }
+
+    private static float RowHeight(SKSize panel) => LineHeight + panel.Height + Gap;
 
     // Whole factors and no smoothing: every pixel of a small image stays a crisp square.
     private SKSize Panel()
     {
-        var (height, width) = (images.Height, images.Width);
-        float factor = (LeastPanel + Math.Min(height, width) - 1) / Math.Min(height, width);
-        factor = Math.Min(
-            factor,
-            Math.Max(1, factor) * LargestPanel / (float)Math.Max(LargestPanel, factor * Math.Max(height, width))
-        );
-        return new(width * factor, height * factor);
+        var (least, most) = (Math.Min(images.Height, images.Width), Math.Max(images.Height, images.Width));
+        var whole = (LeastPanel + least - 1) / least;
+        var factor = whole * most > LargestPanel ? LargestPanel / (float)most : whole;
+        return new(images.Width * factor, images.Height * factor);
     }
 
-    private string Sides(IReadOnlyList<int> classes, IReadOnlyList<int> others)
-    {
-        string Text(IReadOnlyList<int> some) => string.Join(" + ", some.Select(k => names[k]));
-        return classes.Count == 0 ? ""
-            : others.Count == 0 ? $": {Text(classes)}"
-            : $": {Text(classes)} over {Text(others)}";
-    }
+    private string Names(IEnumerable<int> classes) => string.Join(" + ", classes.Select(k => names[k]));
+
+    private static string Over(string classes, string others) =>
+        classes == "" ? ""
+        : others == "" ? $": {classes}"
+        : $": {classes} over {others}";
 
     private static string Settings(ExpertSummary expert) =>
         $"distribution {expert.Distribution} ({expert.Instances} {(expert.Instances == 1 ? "image" : "images")})"
@@ -212,6 +197,4 @@ public sealed class ExpertPicture
             CultureInfo.InvariantCulture,
             $"influence {influence:G4} · active on {100 * activeShare:0.0} % of the distribution"
         );
-
-    private static string Number(double value) => value.ToString("G4", CultureInfo.InvariantCulture);
 }

@@ -42,11 +42,9 @@ public sealed class ExplanationPicture
     )
     {
         (this.method, this.settings, this.instance) = (method, settings, instance);
-        predicted = Name(predictedClass);
-        truth = trueClass is { } y ? Name(y) : null;
+        predicted = names[predictedClass];
+        truth = trueClass is { } y ? names[y] : null;
         isCorrect = trueClass == predictedClass;
-
-        string Name(long k) => k is >= 0 and <= int.MaxValue ? names[(int)k] : $"class {k}";
     }
 
     /// <summary>Draws the picture as a PNG file.</summary>
