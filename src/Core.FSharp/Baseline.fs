@@ -6,21 +6,35 @@ open TorchSharp
 /// other instance.
 [<RequireQualifiedAccess>]
 module Noise =
-    let private draws (fill: int64[] -> torch.Generator -> Tensor) (seed: int64) (draw: int64) (batch: Batch) : Tensor =
-        let one (number: int64) =
+    let private drawn
+        (fill: int64[] -> torch.Generator -> Tensor)
+        (seed: int64)
+        (draws: int64[])
+        (batch: Batch)
+        : Tensor =
+        let one (number: int64) (draw: int64) =
             let mixed = seed * 0x9E3779B97F4A7C15L + draw * 0x2545F4914F6CDD1DL + number
             use generator = new torch.Generator(uint64 mixed, torch.CPU)
             fill batch.X.shape[1..] generator
 
-        Scope.run (fun () -> torch.stack(Array.map one batch.Numbers).``to``(batch.X.dtype, batch.X.device))
+        Scope.run (fun () -> torch.stack(Array.map2 one batch.Numbers draws).``to``(batch.X.dtype, batch.X.device))
+
+    let private each (draw: int64) (batch: Batch) = Array.create batch.Numbers.Length draw
+
+    /// Standard normal numbers, of the instances' shape: for each instance those of a draw of its own.
+    let normals seed draws batch =
+        drawn (fun shape generator -> torch.randn (shape, torch.float32, generator = generator)) seed draws batch
 
     /// Standard normal numbers, of the instances' shape.
-    let normal seed draw batch =
-        draws (fun shape generator -> torch.randn (shape, torch.float32, generator = generator)) seed draw batch
+    let normal seed draw batch = normals seed (each draw batch) batch
 
     /// Numbers between 0 and 1, of the instances' shape.
     let uniform seed draw batch =
-        draws (fun shape generator -> torch.rand (shape, torch.float32, generator = generator)) seed draw batch
+        drawn
+            (fun shape generator -> torch.rand (shape, torch.float32, generator = generator))
+            seed
+            (each draw batch)
+            batch
 
 /// Where a path to the instances begins: `Of` gives a batch (n×…) its baselines, of the same shape.
 [<NoComparison; NoEquality>]

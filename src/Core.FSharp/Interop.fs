@@ -97,6 +97,8 @@ type Interop private () =
     /// The influences on some interests at some layers, and what `observe` is told of their values (layer, batch, n×…).
     static member Survey
         (
+            around: Neighbourhood,
+            multiply: bool,
             interests: Interest seq,
             units: Units,
             layers: string seq,
@@ -108,7 +110,7 @@ type Interop private () =
             if not (isNull observe) then
                 observe.Invoke(layer, batch, values)
 
-        Influence.survey observe (Array.ofSeq interests) units (List.ofSeq layers) model instances
+        Influence.survey around multiply observe (Array.ofSeq interests) units (List.ofSeq layers) model instances
 
     /// The target with outputs of its instances that are known, or will be.
     [<Extension>]

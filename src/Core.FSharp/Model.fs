@@ -325,6 +325,17 @@ module Model =
         requireLayer layer model
         Scope.run (fun () -> (valuesOf model [ layer ] x).Head |> Tensor.readable)
 
+    /// <summary>The model that ends at a layer: its outputs are the layer's values.</summary>
+    /// <exception cref="T:System.ArgumentException">The model has no such layer.</exception>
+    let upTo (layer: string) (model: Model) : Model =
+        requireLayer layer model
+
+        {
+            model with
+                Graph = { model.Graph with Output = layer }
+                Footprints = ConcurrentDictionary()
+        }
+
     /// <summary>f: instances (n×…) → logits (n×k).</summary>
     /// <exception cref="T:System.ArgumentException">The instances have a shape that the model does not take.</exception>
     let logits (model: Model) (x: Tensor) : Tensor =

@@ -1,8 +1,16 @@
 namespace Attribution.Core
 
 open System
+open System.Globalization
 open Attribution
 open TorchSharp
+
+/// The numbers of an instance that a quantity is made of: the model's outputs, n×k.
+[<RequireQualifiedAccess>]
+type Source =
+    | Logits
+    /// The units of a layer.
+    | Layer of name: string * Units
 
 /// The instances that a quantity is asked about: their positions among all (n), and the model's own outputs for them
 /// (n×k), computed when a quantity asks for them.
@@ -15,6 +23,7 @@ type Explained = { Rows: Tensor; Outputs: Lazy<Tensor> }
 type Quantity = {
     /// As the command line spells it: "predicted", "class:3", "margin:3,5".
     Name: string
+    Source: Source
     Of: Explained -> Tensor -> Tensor
     /// Where it is Σ wₖ sₖ for every instance: the classes k and their weights.
     Linear: (int * float) list option
@@ -47,16 +56,40 @@ type Target = {
     member target.Prepare(instances: Instances) = Model.instances target.Model instances
 
 [<RequireQualifiedAccess>]
+module Source =
+    /// <summary>The model whose outputs are the source's.</summary>
+    /// <exception cref="T:Attribution.AttributionException">The model has no such layer.</exception>
+    let model (source: Source) (model: Model) : Model =
+        match source with
+        | Source.Logits -> model
+        | Source.Layer(name, _) when List.contains name (Model.layers model) -> Model.upTo name model
+        | Source.Layer(name, _) ->
+            raise (
+                AttributionException $"The quantity asks for a unit of layer '{name}', which the model does not have."
+            )
+
+    /// That model's output → n×k.
+    let read (source: Source) (model: Model) (values: Tensor) : Tensor =
+        match source with
+        | Source.Logits ->
+            Tensor.requireDims "logits" [ 2 ] values
+            values
+        | Source.Layer(name, units) -> Units.read (Model.reading units name model values.shape) values
+
+[<RequireQualifiedAccess>]
 module Quantity =
     let private pick (classes: Tensor) (outputs: Tensor) =
         outputs.gather(1L, classes.unsqueeze 1L).squeeze 1L
 
-    let private column k (outputs: Tensor) =
-        if k < 0 || int64 k >= outputs.shape[1] then
-            raise (
-                AttributionException
-                    $"There is no class {k}: the model has {outputs.shape[1]} classes, 0 to {outputs.shape[1] - 1L}."
-            )
+    let private column source k (outputs: Tensor) =
+        let count = outputs.shape[1]
+
+        if k < 0 || int64 k >= count then
+            match source with
+            | Source.Logits -> $"There is no class {k}: the model has {count} classes, 0 to {count - 1L}."
+            | Source.Layer(name, _) -> $"Layer '{name}' has no unit {k}: its units are 0 to {count - 1L}."
+            |> AttributionException
+            |> raise
 
         outputs.select (1L, int64 k)
 
@@ -82,6 +115,7 @@ module Quantity =
     /// s_c, c the class predicted for the explained instance.
     let predicted = {
         Name = "predicted"
+        Source = Source.Logits
         Of = ofPredicted
         Linear = None
     }
@@ -89,6 +123,7 @@ module Quantity =
     /// s_y, y the explained instance's label; `labels` holds one for each of all instances.
     let trueClassOf (labels: int64[]) = {
         Name = "true"
+        Source = Source.Logits
         Of = ofTrue labels
         Linear = None
     }
@@ -96,22 +131,67 @@ module Quantity =
     /// s_c - s_y: predicted minus true.
     let predictedMinusTrue (labels: int64[]) = {
         Name = "predicted-true"
+        Source = Source.Logits
         Of = fun explained outputs -> ofPredicted explained outputs - ofTrue labels explained outputs
         Linear = None
     }
 
-    /// s_k.
-    let ofClass (k: int) = {
-        Name = $"class:{k}"
-        Of = fun _ outputs -> column k outputs
+    /// One number of a source: a class's score, or a unit's value.
+    let ofOutput (source: Source) (k: int) = {
+        Name =
+            match source with
+            | Source.Logits -> $"class:{k}"
+            | Source.Layer(name, _) -> $"unit:{name},{k}"
+        Source = source
+        Of = fun _ outputs -> column source k outputs
         Linear = Some [ k, 1. ]
     }
 
+    /// s_k.
+    let ofClass (k: int) = ofOutput Source.Logits k
+
+    /// The value of a unit of a layer, by its position among them.
+    let ofUnit (units: Units) (layer: string) (unit: int) =
+        ofOutput (Source.Layer(layer, units)) unit
+
+    /// <summary>The mean score of some classes minus the mean score of others.</summary>
+    /// <exception cref="T:Attribution.AttributionException">One of the sides has no class.</exception>
+    let marginOf (classes: int list) (others: int list) =
+        if classes.IsEmpty || others.IsEmpty then
+            raise (AttributionException "A margin has at least one class on either side.")
+
+        let mean (classes: int list) outputs =
+            torch.stack([| for k in classes -> column Source.Logits k outputs |]).mean [| 0L |]
+
+        let each (weight: float) (classes: int list) = [ for k in classes -> k, weight / float classes.Length ]
+
+        let classes, others = List.distinct classes, List.distinct others
+        let text (classes: int list) = String.Join('+', classes)
+
+        {
+            Name = $"margin:{text classes},{text others}"
+            Source = Source.Logits
+            Of = fun _ outputs -> Tensor.subtract (mean classes outputs) (mean others outputs)
+            Linear = Some(each 1. classes @ each -1. others)
+        }
+
     /// s_a - s_b.
-    let margin (a: int) (b: int) = {
-        Name = $"margin:{a},{b}"
-        Of = fun _ outputs -> column a outputs - column b outputs
-        Linear = Some [ a, 1.; b, -1. ]
+    let margin (a: int) (b: int) = marginOf [ a ] [ b ]
+
+    /// s_k minus the mean score of all other classes. As a sum of weighted classes it would be one of all of them, and cost
+    /// their gradients where its own suffices.
+    let oneVsRest (k: int) = {
+        Name = $"one-vs-rest:{k}"
+        Source = Source.Logits
+        Of =
+            fun _ outputs ->
+                let own = column Source.Logits k outputs
+
+                if outputs.shape[1] = 1L then
+                    raise (AttributionException "The model has one class, and no rest of them to compare it with.")
+
+                Tensor.subtract own ((Tensor.subtract (outputs.sum 1L) own) / (outputs.shape[1] - 1L).ToScalar())
+        Linear = None
     }
 
     /// s_a - s_b, a and b each instance's own: one of either for each of all instances.
@@ -121,9 +201,25 @@ module Quantity =
             Of = fun explained outputs -> ofTrue classes explained outputs - ofTrue others explained outputs
     }
 
+    /// <summary>How far s_k lies from a threshold t, on the side where the explained instance has it:
+    /// sign(s_k(x) - t) · (s_k - t).</summary>
+    /// <remarks>Its gradient at x is that of TruLens's ThresholdQoI for one class, "high minus low"; measured from t, so that
+    /// the score moving across t is no jump, and with x's side fixed, as its class is elsewhere.</remarks>
+    let threshold (k: int) (t: float) =
+        let t = t.ToScalar()
+        let distance (outputs: Tensor) = (column Source.Logits k outputs).sub t
+
+        {
+            Name = $"threshold:{k},{t.ToDouble().ToString CultureInfo.InvariantCulture}"
+            Source = Source.Logits
+            Of = fun explained outputs -> distance(explained.Outputs.Force()).sign() * distance outputs
+            Linear = None
+        }
+
     /// Any function of the outputs, row by row: n×k → n.
     let ofFunction (name: string) (f: Tensor -> Tensor) = {
         Name = name
+        Source = Source.Logits
         Of =
             fun _ outputs ->
                 let values = f outputs
@@ -169,13 +265,10 @@ module Target =
             Blank = blank
         }
 
-    /// <summary>A quantity of interest of the model's logits.</summary>
+    /// <summary>A quantity of interest. No op above the layer of a unit's quantity runs.</summary>
     let ofQuantity (quantity: Quantity) (model: Model) : Target =
-        let logits (values: Tensor) =
-            Tensor.requireDims "logits" [ 2 ] values
-            values
-
-        make model.Graph.Output logits quantity model
+        let model = Source.model quantity.Source model
+        make model.Graph.Output (Source.read quantity.Source model) quantity model
 
     /// <summary>The value of a unit of a layer, by its position among them. No op above the layer runs.</summary>
     let ofUnit (units: Units) (layer: string) (unit: int) (model: Model) : Target =

@@ -28,4 +28,6 @@ public sealed class Baseline
         new(_ => Interop.Baseline(name, function));
 
     internal Core.Baseline For(Instances x) => ofPeak(x.Peak);
+
+    internal string Name => ofPeak(1).Name;
 }

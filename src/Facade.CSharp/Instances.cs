@@ -52,8 +52,12 @@ public readonly struct Instances
     internal Instances With(Core.Instances core) => new(core, Peak);
 
     /// <summary>A quantity of interest of these instances.</summary>
-    internal Target TargetOf(Quantity quantity, Core.Model model) =>
-        TargetModule.ofQuantity(quantity.Core, model).Knowing(memory?.By(model.Graph));
+    internal Target TargetOf(Quantity quantity, Core.Model model)
+    {
+        var target = TargetModule.ofQuantity(quantity.Core, model);
+        // A unit's target ends at its layer: its outputs are not the network's.
+        return target.Knowing(memory?.By(target.Model.Graph));
+    }
 
     /// <summary>What is known of instances, by the network that computed it; `place` gives where.</summary>
     private sealed record Memory(int Count, ConditionalWeakTable<Graph, Known> Table, Func<int, int> Place)

@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Linq;
 using Attribution.Core;
+using Microsoft.FSharp.Collections;
 using static TorchSharp.torch;
 
 namespace Attribution;
@@ -16,7 +17,8 @@ public sealed class Quantity
 
     internal Core.Quantity Core { get; }
 
-    /// <summary>The quantity as the command line spells it: "predicted", "class:3", "margin:3,5".</summary>
+    /// <summary>The quantity as the command line spells it: "predicted", "class:3", "margin:3,5", "margin:3+4,5+6",
+    /// "one-vs-rest:3", "threshold:3,0.5", "unit:fc1,12".</summary>
     public string Name => Core.Name;
 
     /// <summary>s_c, c the class predicted for the explained instance.</summary>
@@ -45,6 +47,30 @@ public sealed class Quantity
     /// <param name="others">b: the same.</param>
     public static Quantity MarginEach(IEnumerable<long> classes, IEnumerable<long> others) =>
         new(QuantityModule.marginEach([.. classes], [.. others]));
+
+    /// <summary>The mean score of some classes minus the mean score of others.</summary>
+    /// <exception cref="AttributionException">One of the sides has no class.</exception>
+    public static Quantity Margin(IEnumerable<int> classes, IEnumerable<int> others) =>
+        new(QuantityModule.marginOf(ListModule.OfSeq(classes), ListModule.OfSeq(others)));
+
+    /// <summary>s_k minus the mean score of all other classes.</summary>
+    public static Quantity OneVsRest(int k) => new(QuantityModule.oneVsRest(k));
+
+    /// <summary>How far s_k lies from a threshold t, on the side where the explained instance has it:
+    /// sign(s_k(x) - t) · (s_k - t).</summary>
+    /// <remarks>Its gradient at x is that of TruLens's ThresholdQoI, "high minus low", for one class.</remarks>
+    /// <exception cref="ArgumentOutOfRangeException">The threshold is no finite number.</exception>
+    public static Quantity Threshold(int k, double threshold) =>
+        double.IsFinite(threshold)
+            ? new(QuantityModule.threshold(k, threshold))
+            : throw new ArgumentOutOfRangeException(nameof(threshold), threshold, "A threshold is a finite number.");
+
+    /// <summary>The value of a unit of a layer; what lies above the layer is not run.</summary>
+    /// <param name="layer">The layer, by its name in <see cref="Model.Layers"/>.</param>
+    /// <param name="unit">The unit's position among those of the layer.</param>
+    /// <param name="units">What a unit of the layer is.</param>
+    public static Quantity Unit(string layer, int unit, Units units = Units.Auto) =>
+        new(QuantityModule.ofUnit(units.InCore(), layer, unit));
 
     /// <summary>Any differentiable function of the logits that treats instances one by one.</summary>
     /// <param name="function">n×k logits to n numbers.</param>

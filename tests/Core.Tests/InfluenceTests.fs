@@ -15,7 +15,7 @@ let private over (members: int -> bool) quantity = {
 let private all = over (fun _ -> true)
 
 let private one interest layer model x =
-    (Influence.distributions [| interest |] Units.Each layer model (Instances.ofTensor x))[0]
+    (Influence.distributions Neighbourhood.Itself false [| interest |] Units.Each layer model (Instances.ofTensor x))[0]
 
 /// The definition on arrays: the mean over the members of ∂q/∂h, for the quantity that weighs logits by `weights image`.
 let private twin net (weights: float[] -> float[]) (members: float[][]) =
@@ -59,7 +59,14 @@ let private laws =
             for size in [ 1; 2; 3; 7 ] do
                 let model = batching (Fixed size) model
 
-                Influence.distributions interests Units.Auto "h" model (Instances.ofTensor x)
+                Influence.distributions
+                    Neighbourhood.Itself
+                    false
+                    interests
+                    Units.Auto
+                    "h"
+                    model
+                    (Instances.ofTensor x)
                 |> Seq.iter2 (fun e a -> same e a $"{size} at a time") expected)
 
         law "at several layers at once are those at each, and so are the layers' values" (fun rng ->
@@ -87,10 +94,25 @@ let private laws =
             let model = batching (Fixed(rng.Next(1, 6))) model
 
             let found =
-                Influence.survey observe interests Units.Each layers model (Instances.ofTensor x)
+                Influence.survey
+                    Neighbourhood.Itself
+                    false
+                    observe
+                    interests
+                    Units.Each
+                    layers
+                    model
+                    (Instances.ofTensor x)
 
             for layer in layers do
-                Influence.distributions interests Units.Each layer model (Instances.ofTensor x)
+                Influence.distributions
+                    Neighbourhood.Itself
+                    false
+                    interests
+                    Units.Each
+                    layer
+                    model
+                    (Instances.ofTensor x)
                 |> Array.iteri2 (fun i a e -> same e a $"{layer}, interest {i}") found[layer]
 
                 let expected = Model.units Units.Each layer model x
@@ -215,7 +237,15 @@ let private laws =
                 let model = batching (Fixed 2) model
 
                 let find () =
-                    for influence in Influence.distributions interests Units.Auto "h" model (Instances.ofTensor x) do
+                    for influence in
+                        Influence.distributions
+                            Neighbourhood.Itself
+                            false
+                            interests
+                            Units.Auto
+                            "h"
+                            model
+                            (Instances.ofTensor x) do
                         influence.Dispose()
 
                 Expect.equal (liveAfter find) 0L "live tensors"
@@ -223,7 +253,14 @@ let private laws =
                 let findInScope () =
                     use _ = torch.NewDisposeScope()
 
-                    Influence.distributions interests Units.Auto "h" model (Instances.ofTensor x)
+                    Influence.distributions
+                        Neighbourhood.Itself
+                        false
+                        interests
+                        Units.Auto
+                        "h"
+                        model
+                        (Instances.ofTensor x)
                     |> ignore
 
                 Expect.equal (liveAfter findInScope) 0L "influences belong to the caller's scope"

@@ -22,6 +22,7 @@ let main arguments =
             QuadratureTests.tests
             IntegratedGradientsTests.tests
             InfluenceTests.tests
+            NeighbourhoodTests.tests
             UnitsTests.tests
             PropagationTests.tests
             GuidedBackpropagationTests.tests

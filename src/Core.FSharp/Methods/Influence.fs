@@ -11,13 +11,26 @@ type Interest = {
     Distribution: int64 -> bool
 }
 
+/// Where around an instance x its influence is taken.
+[<RequireQualifiedAccess; NoComparison; NoEquality>]
+type Neighbourhood =
+    /// At x alone.
+    | Itself
+    /// On the straight line of images from a baseline, b + α(x - b), over the nodes α and the weights of a quadrature of
+    /// [0, 1]. At the input it is integrated gradients' path.
+    | Line of Baseline * nodes: (float * float)[]
+    /// On the straight line between the layer's own values, h(b) + α(h(x) - h(b)); what flows past the layer stays x's.
+    | LayerLine of Baseline * nodes: (float * float)[]
+    /// At x + σε, ε standard normal, in several draws of a seed.
+    | Gaussian of deviation: float * draws: int * seed: int64
+
 /// <summary>Distributional influence: how much each unit of a layer moves a quantity of interest, on average over a
 /// distribution of interest; the expert is the unit with most.</summary>
 /// <remarks>Leino, Sen, Datta, Fredrikson and Li, arXiv 1802.03788.</remarks>
 [<RequireQualifiedAccess>]
 module Influence =
-    /// The quantities whose gradients suffice for those asked about, and what each of these is a sum of: weights and
-    /// positions. Margins of a few classes are differences of the classes' gradients.
+    /// The quantities whose gradients suffice for those asked about, which have one source, and what each of these is a sum
+    /// of: weights and positions. Margins of a few classes are differences of the classes' gradients.
     let private basis (asked: Quantity[]) : Quantity[] * (float * int) list[] =
         let linear = asked |> Array.choose _.Linear
         let classes = linear |> Seq.collect (List.map fst) |> Seq.distinct |> Array.ofSeq
@@ -28,7 +41,11 @@ module Influence =
         let others = asked |> Array.filter (isByClass >> not)
         let offset = classes.Length * (if others.Length < asked.Length then 1 else 0)
 
-        Array.append (classes |> Array.truncate offset |> Array.map Quantity.ofClass) others,
+        Array.append
+            (classes
+             |> Array.truncate offset
+             |> Array.map (Quantity.ofOutput asked[0].Source))
+            others,
         asked
         |> Array.map (fun q ->
             if isByClass q then
@@ -38,28 +55,76 @@ module Influence =
                     1., offset + Array.findIndex (fun other -> obj.ReferenceEquals(other, q)) others
                 ])
 
-    /// <summary>I = (1/|D|) Σ_{x ∈ D} ∂q(g(z))/∂z at z = h(x), for each layer and each interest: one number a unit, of the
-    /// layer's shape where each of its numbers is one, and a channel's is the sum of its positions'. The network runs once a batch, whatever the number of layers and interests, and back once a quantity
-    /// (once a class, for any number of its margins); paths around a layer are held fixed. `observe` sees each layer's values
-    /// of each batch (n×…).</summary>
-    /// <exception cref="T:Attribution.AttributionException">A distribution is empty.</exception>
-    let survey
-        (observe: string -> Batch -> Tensor -> unit)
+    let private pick (instance: Tensor) (t: Tensor) =
+        t.index_select (0L, instance.``to`` t.device)
+
+    /// The layers' values at a batch's baselines, where the neighbourhood measures them from there.
+    let private origin around (cuts: Cuts) (batch: Batch) : Tensor list =
+        match around with
+        | Neighbourhood.LayerLine(baseline, _) -> Scope.forwardOnly (fun () -> baseline.Of batch |> cuts.H |> fst)
+        | _ -> []
+
+    /// The places and the weights of the points around each instance of a batch, and what there is at some of the points
+    /// (their instances' positions in the batch, their places): the first layers' values, and what flows past them. None
+    /// around an instance itself.
+    let private points around (cuts: Cuts) onPass (batch: Batch) (first: Tensor list, past) origin =
+        let line (start: Tensor) (stop: Tensor) instance (place: Tensor) =
+            let start = pick instance start
+            let along = Tensor.likeInstances start (place.``to`` (start.dtype, start.device))
+            Tensor.add start (along * Tensor.subtract (pick instance stop) start)
+
+        match around with
+        | Neighbourhood.Itself -> None
+        | Neighbourhood.Line(baseline, nodes) ->
+            let line = line (baseline.Of batch) batch.X
+            Some(nodes, (fun instance place -> cuts.H(line instance place)))
+        | Neighbourhood.LayerLine(_, nodes) ->
+            let at (instance: Tensor) place =
+                onPass (int instance.shape[0])
+                List.map2 (fun b z -> line b z instance place) origin first, List.map (pick instance) past
+
+            Some(nodes, at)
+        | Neighbourhood.Gaussian(deviation, draws, seed) ->
+            let at instance (draw: Tensor) =
+                let x = {
+                    Rows = pick instance batch.Rows
+                    Numbers = Tensor.toArray<int64> instance |> Array.map (fun i -> batch.Numbers[int i])
+                    X = pick instance batch.X
+                }
+
+                let noise = Noise.normals seed (Array.map int64 (Tensor.toArray<float> draw)) x
+                cuts.H(Tensor.add x.X (noise * deviation.ToScalar()))
+
+            Some([| for draw in 0 .. draws - 1 -> float draw, 1. / float draws |], at)
+
+    /// The influences on quantities of one source: for each layer (that leads there), one of each interest.
+    let private ofSource
+        around
+        multiply
+        observe
         (interests: Interest[])
-        (units: Units)
-        (layers: string list)
-        (model: Model)
-        (instances: Instances)
-        : Map<string, Tensor[]> =
-        let cuts = Model.cuts (List.distinct layers) model
+        (members: bool[][])
+        units
+        layers
+        model
+        instances
+        =
+        let source = interests[0].Quantity.Source
+        let model = Source.model source model
+
+        for layer in layers do
+            if not (Graph.leads layer model.Graph) then
+                raise (
+                    AttributionException
+                        $"Layer '{layer}' has no influence on layer '{model.Graph.Output}': it does not lead there."
+                )
+
+        let cuts = Model.cuts layers model
         let layers = cuts.First @ cuts.Rest
 
-        let members =
-            interests
-            |> Array.map (fun i -> Array.init instances.Count (fun row -> i.Distribution(int64 row)))
-
-        if members |> Array.exists (Array.contains true >> not) then
-            raise (AttributionException "The distribution of interest is empty: no instance belongs to it.")
+        let g past first =
+            let outputs, rest = cuts.G past first
+            Source.read source model outputs, rest
 
         let quantities, terms = interests |> Array.map _.Quantity |> basis
         // What is summed: the gradients of a quantity over the members of a distribution.
@@ -84,39 +149,87 @@ module Influence =
             else
                 sums[key].add_ gradient |> ignore
 
+        let size = Model.batchSize Gradient model instances
+
         Model.instances model instances
-        |> Instances.iter (Model.batchSize Gradient model instances) (fun batch ->
-            let first, past = Scope.forwardOnly (fun () -> cuts.H batch.X)
-            let logits, rest, pull = Diff.evalReverseDiffAlong (cuts.G past) first
-            Target.requireFinite batch.Rows logits
-            List.iter2 (fun layer -> observe layer batch) layers (first @ rest)
-
-            let explained = {
-                Rows = batch.Rows
-                Outputs = lazy logits
-            }
-
+        |> Instances.iter size (fun batch ->
             let start = int (batch.Rows[0].item<int64>())
 
             let present (members: bool[]) =
                 members[start .. start + int batch.X.shape[0] - 1]
 
-            for q, distributions in asked do
-                let distributions =
-                    distributions |> Array.filter (snd >> present >> Array.contains true)
+            let first, past as here = Scope.forwardOnly (fun () -> cuts.H batch.X)
+            let origin = origin around cuts batch
+            let points = points around cuts model.OnPass batch here origin
 
-                if distributions.Length > 0 then
-                    let gradients =
-                        pull (Diff.gradEach (quantities[q].Of explained) logits)
-                        |> List.map Tensor.readable
+            // What explains an instance is differentiated only where it is a point of its neighbourhood.
+            let outputs, rest, pull =
+                if points.IsNone then
+                    Diff.evalReverseDiffAlong (g past) first
+                else
+                    let outputs, rest = Scope.forwardOnly (fun () -> g past first)
+                    outputs, rest, (fun _ -> [])
 
-                    for layer, gradient in List.zip layers gradients do
-                        for _, members in distributions do
-                            let among = torch.tensor(present members).``to`` gradient.dtype
+            Target.requireFinite batch.Rows outputs
+            List.iter2 (fun layer -> observe layer batch) layers (first @ rest)
 
-                            collect
-                                (struct (layer, q, members))
-                                (torch.tensordot (among, gradient, [| 0L |], [| 0L |])))
+            let factors =
+                if not multiply then []
+                elif origin.IsEmpty then first @ rest
+                else List.map2 Tensor.subtract first origin
+                |> List.map Tensor.readable
+
+            let explained = {
+                Rows = batch.Rows
+                Outputs = lazy outputs
+            }
+
+            /// Adds the gradients at points: `ofInstance` gives what there is of the batch's instances for each of them.
+            let add (ofInstance: Tensor -> Tensor) (weights: Tensor) explained outputs pull =
+                for q, distributions in asked do
+                    let distributions =
+                        distributions |> Array.filter (snd >> present >> Array.contains true)
+
+                    if distributions.Length > 0 then
+                        let gradients =
+                            pull (Diff.gradEach (quantities[q].Of explained) outputs)
+                            |> List.map Tensor.readable
+
+                        let influences =
+                            if multiply then
+                                List.map2 (fun (g: Tensor) factor -> g * ofInstance factor) gradients factors
+                            else
+                                gradients
+
+                        for layer, influence in List.zip layers influences do
+                            for _, members in distributions do
+                                let among =
+                                    ofInstance (torch.tensor(present members).``to`` influence.dtype)
+                                    * weights.``to`` influence.dtype
+
+                                collect
+                                    (struct (layer, q, members))
+                                    (torch.tensordot (among, influence, [| 0L |], [| 0L |]))
+
+            match points with
+            | None -> add id (torch.ones batch.X.shape[0]) explained outputs pull
+            | Some(nodes, at) ->
+                let isAsked i =
+                    members |> Array.exists (fun members -> members[start + i])
+
+                let counts = [|
+                    for i in 0 .. int batch.X.shape[0] - 1 -> if isAsked i then nodes.LongLength else 0L
+                |]
+
+                let places, weights =
+                    torch.tensor (Array.map fst nodes), torch.tensor (Array.map snd nodes)
+
+                Instances.tile size counts torch.CPU (fun instance step ->
+                    let first, past = Scope.forwardOnly (fun () -> at instance (pick step places))
+                    let outputs, _, pull = Diff.evalReverseDiffAlong (g past) first
+                    let explained = Target.at instance explained
+                    Target.requireFinite explained.Rows outputs
+                    add (pick instance) (pick step weights) explained outputs pull))
 
         let influence layer members terms =
             let count = members |> Array.sumBy (fun isMember -> if isMember then 1. else 0.)
@@ -129,21 +242,83 @@ module Influence =
                     Units.influence (Model.reading units layer model (Array.append [| 1L |] each.shape)) each
                 |> _.``to``(instances.Type, torch.CPU))
 
-        let found =
-            Map [ for layer in layers -> layer, Array.map2 (influence layer) members terms ]
+        let found = [ for layer in layers -> layer, Array.map2 (influence layer) members terms ]
 
         for sum in sums.Values do
             sum.Dispose()
 
         found
 
-    /// <summary>The influences on some interests at one layer.</summary>
-    let distributions interests units layer model instances : Tensor[] =
-        (survey (fun _ _ _ -> ()) interests units [ layer ] model instances)[layer]
+    /// <summary>I = (1/|D|) Σ_{x ∈ D} Σᵢ wᵢ ∂q(g(z))/∂z at z = h(xᵢ), the points xᵢ around x, for each layer and each
+    /// interest: one number a unit, of the layer's shape where each of its numbers is one, and a channel's is the sum of its
+    /// positions'. With `multiply`, an instance's influence is multiplied with h(x), or on the layer's own line with
+    /// h(x) - h(b): then the units of an instance sum to q(f(x)) - q(g(h(b))), with what flows past the layer held at x's.
+    /// </summary>
+    /// <remarks>Around instances themselves the network runs once a batch, whatever the number of layers and interests of one
+    /// source, and back once a quantity (once a class, for any number of its margins); paths around a layer are held fixed.
+    /// `observe` sees each layer's values of each batch (n×…).</remarks>
+    /// <exception cref="T:Attribution.AttributionException">A distribution is empty, or a layer does not lead to a
+    /// quantity's.</exception>
+    let survey
+        (around: Neighbourhood)
+        (multiply: bool)
+        (observe: string -> Batch -> Tensor -> unit)
+        (interests: Interest[])
+        (units: Units)
+        (layers: string list)
+        (model: Model)
+        (instances: Instances)
+        : Map<string, Tensor[]> =
+        let layers = List.distinct layers
 
-    /// <summary>The influence on one quantity over all instances.</summary>
+        let members =
+            interests
+            |> Array.map (fun i -> Array.init instances.Count (fun row -> i.Distribution(int64 row)))
+
+        if members |> Array.exists (Array.contains true >> not) then
+            raise (AttributionException "The distribution of interest is empty: no instance belongs to it.")
+
+        // On its own line, what flows past a layer stays x's: other layers' lines are other points.
+        let together =
+            match around with
+            | Neighbourhood.LayerLine _ -> List.map List.singleton layers
+            | _ -> [ layers ]
+
+        let bySource =
+            Array.indexed interests |> Array.groupBy (fun (_, i) -> i.Quantity.Source)
+
+        let found =
+            Map [ for layer in layers -> layer, Array.zeroCreate<Tensor> interests.Length ]
+
+        for layers in together do
+            for n, (_, asked) in Array.indexed bySource do
+                let places = Array.map fst asked
+                let observe = if n = 0 then observe else fun _ _ _ -> ()
+
+                for layer, influences in
+                    ofSource
+                        around
+                        multiply
+                        observe
+                        (Array.map snd asked)
+                        (Array.map (Array.get members) places)
+                        units
+                        layers
+                        model
+                        instances do
+                    Array.iter2 (Array.set found[layer]) places influences
+
+        found
+
+    /// <summary>The influences on some interests at one layer.</summary>
+    let distributions around multiply interests units layer model instances : Tensor[] =
+        (survey around multiply (fun _ _ _ -> ()) interests units [ layer ] model instances)[layer]
+
+    /// <summary>The influence on one quantity over all instances themselves.</summary>
     let ofQuantity quantity units layer model instances =
         (distributions
+            Neighbourhood.Itself
+            false
             [|
                 {
                     Quantity = quantity

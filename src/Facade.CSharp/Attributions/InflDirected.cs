@@ -26,15 +26,30 @@ public sealed class InflDirected
     private readonly string layer;
     private readonly Quantity quantity;
     private readonly Units units;
+    private readonly Neighbourhood around;
+    private readonly bool timesActivation;
 
     /// <summary>Explanations of a quantity through a layer.</summary>
     /// <param name="model">The classifier.</param>
     /// <param name="layer">Where it is cut; see <see cref="Model.Layers"/>. Cut before an activation to avoid dead experts.</param>
     /// <param name="quantity">The quantity of interest.</param>
     /// <param name="units">What a unit of the layer is.</param>
+    /// <param name="around">Where around each instance its influence is taken; null: <see cref="Neighbourhood.Itself"/>.</param>
+    /// <param name="timesActivation">Whether an instance's influence is multiplied with the layer's values, h(x), or along
+    /// <see cref="Neighbourhood.LayerLine"/> with h(x) - h(b).</param>
     /// <exception cref="AttributionException">The model has no such layer; the message offers the closest names.</exception>
-    public InflDirected(Model model, string layer, Quantity quantity, Units units = Units.Auto) =>
+    public InflDirected(
+        Model model,
+        string layer,
+        Quantity quantity,
+        Units units = Units.Auto,
+        Neighbourhood? around = null,
+        bool timesActivation = false
+    )
+    {
         (this.model, this.layer, this.quantity, this.units) = (model, model.RequireLayer(layer), quantity, units);
+        (this.around, this.timesActivation) = (around ?? Neighbourhood.Itself, timesActivation);
+    }
 
     /// <summary>The expert: the unit with the largest influence over x, the first on ties. Signed.</summary>
     /// <param name="x">The distribution of interest.</param>
@@ -53,8 +68,9 @@ public sealed class InflDirected
         return Expert(influence);
     }
 
-    /// <summary>I = (1/|X|) Σ ∂q(f(x))/∂h(x): one number a unit, of the layer's shape where each of its numbers is one. A
-    /// channel's is the sum of its positions'.</summary>
+    /// <summary>I = (1/|X|) Σ ∂q(f(x))/∂h(x), averaged around each x and multiplied with its activation where that was asked
+    /// for: one number a unit, of the layer's shape where each of its numbers is one. A channel's is the sum of its
+    /// positions'.</summary>
     /// <inheritdoc cref="DisInfluence" path="/param"/>
     /// <exception cref="AttributionException">There are no instances, or the model's output is not finite.</exception>
     public Tensor Influence(
@@ -62,7 +78,10 @@ public sealed class InflDirected
         int? batchSize = null,
         IProgress<Progress>? progress = null,
         CancellationToken cancellation = default
-    ) => Influences(model, layer, [new(quantity)], x, batchSize, progress, cancellation, units)[0];
+    ) =>
+        Influences(model, layer, [new(quantity)], x, batchSize, progress, cancellation, units, around, timesActivation)[
+            0
+        ];
 
     /// <summary>The influence for several interests at once, for one run of the model up to the layer.</summary>
     /// <inheritdoc cref="Influence" path="/exception"/>
@@ -74,15 +93,22 @@ public sealed class InflDirected
         int? batchSize = null,
         IProgress<Progress>? progress = null,
         CancellationToken cancellation = default,
-        Units units = Units.Auto
-    ) =>
-        Attribution.Core.Influence.distributions(
+        Units units = Units.Auto,
+        Neighbourhood? around = null,
+        bool timesActivation = false
+    )
+    {
+        around ??= Neighbourhood.Itself;
+        return Attribution.Core.Influence.distributions(
+            around.For(x),
+            timesActivation,
             [.. interests.Select(i => i.Core)],
             units.InCore(),
             model.RequireLayer(layer),
-            model.Working(batchSize, x.Count, progress, cancellation),
+            model.Working(batchSize, (long)x.Count * around.Passes, progress, cancellation),
             x.Core
         );
+    }
 
     /// <summary>The expert of an influence: the position of its largest number, the first on ties.</summary>
     public static int Expert(Tensor influence) => Attribution.Core.Influence.expert(influence);

@@ -22,6 +22,19 @@ public enum IntegrationRule
     GaussLegendre,
 }
 
+internal static class IntegrationRuleExtensions
+{
+    internal static Quadrature InCore(this IntegrationRule rule) =>
+        rule switch
+        {
+            IntegrationRule.RightHand => Quadrature.RightHand,
+            IntegrationRule.Midpoint => Quadrature.Midpoint,
+            IntegrationRule.Trapezoid => Quadrature.Trapezoid,
+            IntegrationRule.GaussLegendre => Quadrature.GaussLegendre,
+            _ => throw new ArgumentOutOfRangeException(nameof(rule), rule, "No such rule."),
+        };
+}
+
 /// <summary>The result of <see cref="IntegratedGrad.AttributeAdaptively"/>.</summary>
 /// <param name="Attributions">The attributions of the instances, of their shape.</param>
 /// <param name="Steps">The nodes that each instance took.</param>
@@ -87,7 +100,7 @@ public sealed class IntegratedGrad
         CancellationToken cancellation = default
     )
     {
-        var nodes = QuadratureModule.nodes(CoreRule(rule), numSteps);
+        var nodes = QuadratureModule.nodes(rule.InCore(), numSteps);
         var start = (baseline ?? Baseline.Black).For(x);
         var passes = (long)x.Count * (numSteps + 1);
         var target = targetOf(x, model.Working(batchSize, passes, progress, cancellation));
@@ -158,14 +171,4 @@ public sealed class IntegratedGrad
             batch => IntegratedGradients.completenessGap(start, target, batch, batch.RowsOf(attributions))
         );
     }
-
-    private static Quadrature CoreRule(IntegrationRule rule) =>
-        rule switch
-        {
-            IntegrationRule.RightHand => Quadrature.RightHand,
-            IntegrationRule.Midpoint => Quadrature.Midpoint,
-            IntegrationRule.Trapezoid => Quadrature.Trapezoid,
-            IntegrationRule.GaussLegendre => Quadrature.GaussLegendre,
-            _ => throw new ArgumentOutOfRangeException(nameof(rule), rule, "No such rule."),
-        };
 }

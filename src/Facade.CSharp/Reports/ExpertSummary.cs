@@ -24,14 +24,33 @@ public sealed record ClassActivity(long Class, int Instances, double ActiveShare
 /// <param name="Auc">The area under the ROC curve: 1 tells them apart, 0.5 tells nothing.</param>
 public sealed record Selectivity(long Class, long Against, double Auc);
 
+/// <summary>An image, and a unit's value for it.</summary>
+/// <param name="Position">The image's position in its set.</param>
+/// <param name="Value">The unit's value.</param>
+public sealed record ActiveImage(int Position, double Value);
+
+/// <summary>The expert of a margin taken the other way round, which has the same size of influence with the other sign.</summary>
+/// <param name="Unit">The unit's position among those of the layer.</param>
+/// <param name="Influence">Its influence on the opposite margin.</param>
+/// <param name="ActiveShare">The share of the distribution's images on which it is above 0.</param>
+/// <param name="MostActive">The distribution's images for which its value is largest, largest first.</param>
+public sealed record OppositeExpert(
+    int Unit,
+    double Influence,
+    double ActiveShare,
+    IReadOnlyList<ActiveImage> MostActive
+);
+
 /// <summary>A question whose answer is an expert.</summary>
 /// <param name="Quantity">The quantity of interest; its labels, if it has any, are those of the images.</param>
 /// <param name="Distribution">The true classes of the images that make up the distribution; null: all images.</param>
 /// <param name="Margin">The two classes whose selectivity is asked for; null: none.</param>
+/// <param name="IsMargin">Whether the quantity tells two sides apart, so that the other side's expert is asked for too.</param>
 public sealed record ExpertQuestion(
     Quantity Quantity,
     IReadOnlyCollection<int>? Distribution = null,
-    (int Class, int Against)? Margin = null
+    (int Class, int Against)? Margin = null,
+    bool IsMargin = false
 );
 
 /// <summary>
@@ -42,9 +61,15 @@ public sealed record ExpertQuestion(
 /// ever opens; see <see cref="IsDead"/>.</remarks>
 public sealed class ExpertSummary
 {
+    private const int MostShown = 6;
+
+    private readonly Quantity quantity;
+    private Neighbourhood around = Neighbourhood.Itself;
+
     private ExpertSummary(Model model, string layer, Quantity quantity, string distribution, float[] influence, int top)
     {
-        (Layer, Quantity, Distribution, Influence) = (layer, quantity.Name, distribution, influence);
+        this.quantity = quantity;
+        (Layer, Distribution, Influence) = (layer, distribution, influence);
         // A stable sort keeps the first of equals in front, as an expert is the first on ties.
         Top =
         [
@@ -66,10 +91,19 @@ public sealed class ExpertSummary
     public string Noun => Units.Noun();
 
     /// <summary>The quantity of interest, as the command line spells it.</summary>
-    public string Quantity { get; }
+    public string Quantity => quantity.Name;
 
     /// <summary>The distribution of interest, as the command line spells it.</summary>
     public string Distribution { get; }
+
+    /// <summary>Where around each image its influence was taken, as the command line spells it.</summary>
+    public string Around => around.Name;
+
+    /// <summary>The points around each image, for people; null where there is one.</summary>
+    public string? AroundSettings => around.Settings;
+
+    /// <summary>Whether influence was multiplied with the layer's values.</summary>
+    public bool TimesActivation { get; private init; }
 
     /// <summary>The expert: the unit with the largest influence, the first on ties.</summary>
     public int Expert => Top[0].Unit;
@@ -92,6 +126,12 @@ public sealed class ExpertSummary
     /// <summary>For a margin of two classes that both have images: how well the expert tells them apart. Else null.</summary>
     public Selectivity? Selectivity { get; private init; }
 
+    /// <summary>The distribution's images for which the expert's value is largest, largest first: at most six.</summary>
+    public IReadOnlyList<ActiveImage> MostActive { get; private init; } = [];
+
+    /// <summary>For a margin: the expert of the opposite one. Else null.</summary>
+    public OppositeExpert? Opposite { get; private init; }
+
     /// <summary>Whether the expert is active on no image of its distribution.</summary>
     public bool IsDead => ActiveShare == 0;
 
@@ -110,6 +150,8 @@ public sealed class ExpertSummary
     /// <param name="progress">Told of every pass.</param>
     /// <param name="cancellation">Stops the work.</param>
     /// <param name="units">What a unit of a layer is.</param>
+    /// <param name="around">Where around each image its influence is taken; null: <see cref="Neighbourhood.Itself"/>.</param>
+    /// <param name="timesActivation">Whether an image's influence is multiplied with the layer's values.</param>
     /// <exception cref="AttributionException">The layer is not there, the distribution is empty, or true classes are asked
     /// for that are not known.</exception>
     public static ExpertSummary Find(
@@ -123,7 +165,9 @@ public sealed class ExpertSummary
         int? batchSize = null,
         IProgress<Progress>? progress = null,
         CancellationToken cancellation = default,
-        Units units = Units.Auto
+        Units units = Units.Auto,
+        Neighbourhood? around = null,
+        bool timesActivation = false
     ) =>
         FindAll(
             model,
@@ -134,7 +178,9 @@ public sealed class ExpertSummary
             batchSize,
             progress,
             cancellation,
-            units
+            units,
+            around,
+            timesActivation
         )[0];
 
     /// <summary>The same for several questions at several layers, of one pass over the images.</summary>
@@ -147,6 +193,8 @@ public sealed class ExpertSummary
     /// <param name="progress">Told of every pass.</param>
     /// <param name="cancellation">Stops the work.</param>
     /// <param name="units">What a unit of a layer is.</param>
+    /// <param name="around">Where around each image its influence is taken; null: <see cref="Neighbourhood.Itself"/>.</param>
+    /// <param name="timesActivation">Whether an image's influence is multiplied with the layer's values.</param>
     /// <returns>The answers to all questions at the first layer, then at the second, and so on.</returns>
     /// <exception cref="AttributionException">A layer is not there, a distribution is empty, or true classes are asked for
     /// that are not known.</exception>
@@ -159,7 +207,9 @@ public sealed class ExpertSummary
         int? batchSize = null,
         IProgress<Progress>? progress = null,
         CancellationToken cancellation = default,
-        Units units = Units.Auto
+        Units units = Units.Auto,
+        Neighbourhood? around = null,
+        bool timesActivation = false
     )
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(top, 1);
@@ -185,19 +235,38 @@ public sealed class ExpertSummary
             x,
             batchSize,
             progress,
-            cancellation
+            cancellation,
+            around,
+            timesActivation
         );
+
+        UnitActivity Activity(double[] values) => new(Array.ConvertAll(values, v => (float)v));
+
+        IReadOnlyList<ActiveImage> MostActive(UnitActivity activity, int[] members) =>
+            [
+                .. members
+                    .Select(i => new ActiveImage(i, activity.Values[i]))
+                    .OrderByDescending(image => image.Value)
+                    .Take(MostShown),
+            ];
 
         ExpertSummary Answer(string layer, int i)
         {
             var (question, influence) = (questions[i], survey.Influence(layer, i));
-            var activity = new UnitActivity(
-                Array.ConvertAll(survey.Values(layer, Array.IndexOf(influence, influence.Max())), v => (float)v)
-            );
+            var expert = Array.IndexOf(influence, influence.Max());
+            // The margin taken the other way round has the opposite influence.
+            var other = Array.IndexOf(influence, influence.Min());
+            var (activity, ofOther) = (Activity(survey.Values(layer, expert)), Activity(survey.Values(layer, other)));
             var name = question.Distribution is { } classes ? $"class:{string.Join(',', classes)}" : "all";
             return new(model, layer, question.Quantity, name, Array.ConvertAll(influence, v => (float)v), top)
             {
                 Units = survey.Units(layer),
+                around = around ?? Neighbourhood.Itself,
+                TimesActivation = timesActivation,
+                MostActive = MostActive(activity, members[i]),
+                Opposite = question.IsMargin
+                    ? new(other, -influence[other], ofOther.ActiveShare(members[i]), MostActive(ofOther, members[i]))
+                    : null,
                 Instances = members[i].Length,
                 ActiveShare = activity.ActiveShare(members[i]),
                 Classes =
@@ -242,6 +311,12 @@ public sealed class ExpertSummary
         writer.Commit();
     }
 
+    /// <summary>The classes that the quantity grows with, or those that it falls with.</summary>
+    internal IReadOnlyList<int> ClassesOf(bool falling) =>
+        quantity.Core.Source.IsLogits && quantity.Core.Linear is { } linear
+            ? [.. linear.Value.Where(term => term.Item2 < 0 == falling).Select(term => term.Item1)]
+            : [];
+
     internal object ForJson() =>
         new
         {
@@ -249,12 +324,16 @@ public sealed class ExpertSummary
             Units = Units.Name(),
             Quantity,
             Distribution,
+            Around,
+            AroundSettings,
+            TimesActivation,
             Expert,
             Top,
             Instances,
             ActiveShare,
             IsDead,
             Remedy = IsDead ? Remedy : null,
+            Opposite = Opposite is { } other ? new UnitInfluence(other.Unit, other.Influence) : null,
             Classes,
             Selectivity,
         };

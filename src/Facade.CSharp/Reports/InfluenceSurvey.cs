@@ -38,9 +38,12 @@ internal sealed class InfluenceSurvey
         Instances x,
         int? batchSize,
         IProgress<Progress>? progress,
-        CancellationToken cancellation
+        CancellationToken cancellation,
+        Neighbourhood? around = null,
+        bool timesActivation = false
     )
     {
+        around ??= Neighbourhood.Itself;
         using var scope = NewDisposeScope();
         layers = [.. layers.Select(model.RequireLayer).Distinct()];
         var found = new InfluenceSurvey();
@@ -59,10 +62,12 @@ internal sealed class InfluenceSurvey
         }
 
         var influences = Interop.Survey(
+            around.For(x),
+            timesActivation,
             interests.Select(interest => interest.Core),
             units.InCore(),
             layers,
-            model.Working(batchSize, x.Count, progress, cancellation),
+            model.Working(batchSize, (long)x.Count * around.Passes, progress, cancellation),
             x.Core,
             Keep
         );
