@@ -231,10 +231,11 @@ module Quantity =
     /// <summary>The quantity of the outputs' softmax in place of the outputs. What it takes from the explained instance it takes
     /// from the outputs themselves.</summary>
     let ofProbabilities (quantity: Quantity) = {
-        Name = $"probability:{quantity.Name}"
-        // In float64, where one that is nearly 1 is still told from 1.
-        Of = fun explained outputs -> quantity.Of explained (outputs.softmax (1L, torch.float64))
-        Linear = None
+        quantity with
+            Name = $"probability:{quantity.Name}"
+            // In float64, where one that is nearly 1 is still told from 1.
+            Of = fun explained outputs -> quantity.Of explained (outputs.softmax (1L, torch.float64))
+            Linear = None
     }
 
 [<RequireQualifiedAccess>]
