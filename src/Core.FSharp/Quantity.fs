@@ -225,6 +225,7 @@ module Quantity =
     /// from the outputs themselves.</summary>
     let ofProbabilities (quantity: Quantity) = {
         Name = $"probability:{quantity.Name}"
+        Source = quantity.Source
         // In float64, where one that is nearly 1 is still told from 1.
         Of = fun explained outputs -> quantity.Of explained (outputs.softmax (1L, torch.float64))
         Linear = None

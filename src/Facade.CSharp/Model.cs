@@ -292,7 +292,7 @@ public sealed class Model : IDisposable
 
     /// <summary>The name of a layer that is asked for by its name or another.</summary>
     /// <exception cref="AttributionException">There is none of the name; the message offers the closest ones.</exception>
-    internal string RequireLayer(string layer) =>
+    public string RequireLayer(string layer) =>
         Layers.Contains(layer) ? layer
         : aliases.FirstOrDefault(alias => alias.Name == layer).Layer is { } name ? name
         : throw script?.NoLayers

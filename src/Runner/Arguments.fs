@@ -29,6 +29,8 @@ type Arg =
     | Units of reading: string
     | Quantity of quantity: string
     | Distribution of distribution: string
+    | Around of points: string
+    | Times_Activation
     | Baseline of baseline: string
     | Steps of number: string
     | Tolerance of share: float
@@ -36,6 +38,7 @@ type Arg =
     | Samples of number: int
     | Map_Layer of name: string
     | No_Multiply
+    | No_Pictures
     | Top of number: int
     | Keep of numbers: string
     | Silence
@@ -82,17 +85,23 @@ type Arg =
             | Units _ ->
                 "what a unit of the layer is: each (one number), channel-sum or channel-max (over a channel's positions), or auto (the default): channel-sum for convolutional layers, each for others."
             | Quantity _ ->
-                "what is explained: predicted (the default), true, class:K, or margin:A,B. For experts also classes and margins: every class that has images, and every pair of them, both ways. For compress class:K or classes (its default)."
+                "what is explained: predicted (the default), true, class:K, margin:A,B (with several classes on a side margin:A+B,C+D), one-vs-rest:K, threshold:K,T (how far the score of K is from T) or unit:LAYER,U. For experts also classes and margins: every class that has images, and every pair of them, both ways. For compress class:K or classes (its default)."
             | Distribution _ ->
                 "the images over which units are ranked: all (the default), those of true classes, class:K,…, or own: those of the quantity's classes (compress's default)."
-            | Baseline _ -> "where integrated gradients begin: black (the default), white, random or random:SEED."
+            | Around _ ->
+                "where around each image influence is taken: itself (the default), line (of images, from --baseline), layer-line (of the layer's values) or gaussian:SIGMA (noise, in pixel values)."
+            | Times_Activation ->
+                "influence times the layer's values at the image, or on layer-line times their difference from the baseline's."
+            | Baseline _ ->
+                "where integrated gradients and lines begin: black (the default), white, random or random:SEED."
             | Steps _ ->
-                "the points of integrated gradients, 50 by default; or auto: for each image as few as completeness asks for."
+                "the points of integrated gradients and of lines, 50 by default; or auto: for each image as few as completeness asks for."
             | Tolerance _ ->
                 "for --steps auto: the completeness gap that may be left, as a share of the change of the score; 0.01 by default."
             | Samples _ -> "how many random samples a method draws; without it, what its paper takes."
             | Map_Layer _ -> "the layer that grad-cam and its kin look at; without it, the last convolution's."
             | Rule _ -> "their rule: right (the default), midpoint, trapezoid, gauss-legendre."
+            | No_Pictures -> "the numbers alone."
             | No_Multiply -> "gradients alone, not multiplied with the input."
             | Top _ -> "how many units to list; 10 by default."
             | Keep _ ->
@@ -129,7 +138,11 @@ type QuantitySpec =
     | Predicted
     | True
     | Class of ClassSpec
-    | Margin of ClassSpec * ClassSpec
+    /// Classes, and those that they are compared with.
+    | Margin of ClassSpec list * ClassSpec list
+    | OneVsRest of ClassSpec
+    | Threshold of ClassSpec * float
+    | Unit of layer: string * unit: int * Units
 
 [<RequireQualifiedAccess>]
 type DistributionSpec =
@@ -310,16 +323,45 @@ module Arguments =
         | -1 -> text, None
         | at -> text[.. at - 1], Some text[at + 1 ..]
 
-    let private asQuantity text =
+    /// "head,last" as (head, last), whatever commas the head holds.
+    let private splitLast (text: string) =
+        match text.LastIndexOf ',' with
+        | -1 -> "", text
+        | at -> text[.. at - 1].Trim(), text[at + 1 ..].Trim()
+
+    let private finite (text: string) =
+        match Double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture) with
+        | true, number when Double.IsFinite number -> Some number
+        | _ -> None
+
+    let private asQuantity units text =
+        let classes (side: string) =
+            side.Split('+', StringSplitOptions.TrimEntries ||| StringSplitOptions.RemoveEmptyEntries)
+            |> List.ofArray
+
         match split text with
         | "predicted", None -> QuantitySpec.Predicted
         | "true", None -> QuantitySpec.True
         | "class", Some k when k <> "" -> QuantitySpec.Class k
-        | "margin", Some pair ->
-            match parts pair with
-            | [ a; b ] -> QuantitySpec.Margin(a, b)
-            | _ -> wrong $"--quantity margin:A,B takes two classes, and not '{pair}'."
-        | _ -> wrong $"--quantity takes predicted, true, class:K or margin:A,B, and not '{text}'."
+        | "one-vs-rest", Some k when k <> "" -> QuantitySpec.OneVsRest k
+        | "margin", Some sides ->
+            match parts sides |> List.map classes with
+            | [ a; b ] when a <> [] && b <> [] -> QuantitySpec.Margin(a, b)
+            | _ ->
+                wrong $"--quantity margin:A,B takes two classes, or two sums of some as in A+B,C+D, and not '{sides}'."
+        | "threshold", Some asked ->
+            match splitLast asked with
+            | k, t when k <> "" && (finite t).IsSome -> QuantitySpec.Threshold(k, (finite t).Value)
+            | _ -> wrong $"--quantity threshold:K,T takes a class and a score, and not '{asked}'."
+        | "unit", Some asked ->
+            let layer, unit = splitLast asked
+
+            match Int32.TryParse(unit, NumberStyles.None, CultureInfo.InvariantCulture) with
+            | true, unit when layer <> "" -> QuantitySpec.Unit(layer, unit, units)
+            | _ -> wrong $"--quantity unit:LAYER,U takes a layer and the number of a unit, and not '{asked}'."
+        | _ ->
+            wrong
+                $"--quantity takes predicted, true, class:K, margin:A,B, one-vs-rest:K, threshold:K,T or unit:LAYER,U, and not '{text}'."
 
     let private asDistribution text =
         match split text with
@@ -334,24 +376,25 @@ module Arguments =
         | given -> given |> List.distinct |> List.map parse
 
     /// Every --quantity.
-    let quantities =
+    let quantities arguments =
+        let units = units arguments
+
         every
             (function
             | Arg.Quantity text -> Some text
             | _ -> None)
             "predicted"
             (function
-             | "classes" -> QuantitiesSpec.EachClass
-             | "margins" -> QuantitiesSpec.EachMargin
-             | text -> QuantitiesSpec.One(asQuantity text))
+            | "classes" -> QuantitiesSpec.EachClass
+            | "margins" -> QuantitiesSpec.EachMargin
+            | text -> QuantitiesSpec.One(asQuantity units text))
+            arguments
 
     /// The last --quantity.
     let quantity arguments =
         match List.last (quantities arguments) with
         | QuantitiesSpec.One quantity -> quantity
-        | _ ->
-            wrong
-                "Several quantities at once are for 'experts' alone: give --quantity predicted, true, class:K or margin:A,B."
+        | _ -> wrong "Several quantities at once are for 'experts' alone: give --quantity one of them."
 
     /// Every --distribution.
     let distributions =
@@ -427,6 +470,47 @@ module Arguments =
             | true, n when n >= 1 -> StepsSpec.Fixed(n, rule arguments)
             | true, n -> wrong $"--steps must be at least 1, but is {n}."
             | _ -> wrong $"--steps takes a number or auto, and not '{text}'."
+
+    /// How many random samples are drawn, where that is given.
+    let samples arguments =
+        match
+            arguments
+            |> atLeast
+                1
+                "--samples"
+                (function
+                | Arg.Samples n -> Some n
+                | _ -> None)
+                0
+        with
+        | 0 -> None
+        | n -> Some n
+
+    /// Where around each image influence is taken, by the value of white.
+    let around arguments : float -> Neighbourhood =
+        let text =
+            arguments
+            |> tryPick (function
+                | Arg.Around text -> Some text
+                | _ -> None)
+            |> Option.defaultValue "itself"
+
+        let line along =
+            match steps arguments, baseline arguments with
+            | StepsSpec.Fixed(steps, rule), (_, baseline) -> fun peak -> along (baseline peak, steps, rule)
+            | StepsSpec.Auto _, _ -> wrong $"--around {text} takes a number of --steps, and not auto."
+
+        match split text with
+        | "itself", None -> fun _ -> Neighbourhood.Itself
+        | "line", None -> line (fun (b, n, rule) -> Neighbourhood.Line(b, n, rule))
+        | "layer-line", None -> line (fun (b, n, rule) -> Neighbourhood.LayerLine(b, n, rule))
+        | "gaussian", Some sigma when finite sigma |> Option.exists (fun sigma -> sigma >= 0.) ->
+            let draws, seed = defaultArg (samples arguments) 50, int64 (seed arguments)
+            fun _ -> Neighbourhood.Gaussian((finite sigma).Value, draws, seed)
+        | _ -> wrong $"--around takes itself, line, layer-line or gaussian:SIGMA, and not '{text}'."
+
+    let timesActivation arguments =
+        List.contains Arg.Times_Activation arguments.Given
 
     let private parser = lazy ArgumentParser.Create<Arg>(checkStructure = false)
 

@@ -28,13 +28,6 @@ let private truth (inputs: Inputs) i =
     else
         Nullable()
 
-/// "image 3 · id 11436", or the file's name.
-let private title (inputs: Inputs) i =
-    match $"image {inputs.Positions[i]}", inputs.Selected.Label i with
-    | position, id when inputs.Selected.HasIds -> $"{position} · id {id}"
-    | position, label when label = string inputs.Positions[i] -> position
-    | position, file -> $"{position} · {file}"
-
 /// The pictures of a part of the images.
 let private draw arguments (output: Output) inputs (findings: Findings) (method: Method) part (maps: torch.Tensor) =
     let digits = string(inputs.All.Count - 1).Length
@@ -49,7 +42,7 @@ let private draw arguments (output: Output) inputs (findings: Findings) (method:
             ExplanationPicture(
                 method.Name,
                 method.Description,
-                title inputs i,
+                Inputs.title inputs i,
                 inputs.Names,
                 findings.Predicted[i],
                 truth inputs i

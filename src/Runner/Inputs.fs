@@ -398,6 +398,13 @@ module Inputs =
         | k when k < inputs.Classes -> k
         | k -> fail $"There is no class {k}: the model has {inputs.Classes} classes, 0 to {inputs.Classes - 1}."
 
+    /// "image 3 · id 11436", or the file's name, of a selected image.
+    let title (inputs: Inputs) i =
+        match $"image {inputs.Positions[i]}", inputs.Selected.Label i with
+        | position, id when inputs.Selected.HasIds -> $"{position} · id {id}"
+        | position, label when label = string inputs.Positions[i] -> position
+        | position, file -> $"{position} · {file}"
+
     /// The quantity of interest for a set of images, since it may take their labels.
     let quantity (inputs: Inputs) spec : ImageSet -> Quantity =
         match spec with
@@ -407,5 +414,16 @@ module Inputs =
             let quantity = Quantity.Class(classOf inputs k)
             fun _ -> quantity
         | QuantitySpec.Margin(a, b) ->
-            let quantity = Quantity.Margin(classOf inputs a, classOf inputs b)
+            let quantity =
+                Quantity.Margin(List.map (classOf inputs) a, List.map (classOf inputs) b)
+
+            fun _ -> quantity
+        | QuantitySpec.OneVsRest k ->
+            let quantity = Quantity.OneVsRest(classOf inputs k)
+            fun _ -> quantity
+        | QuantitySpec.Threshold(k, t) ->
+            let quantity = Quantity.Threshold(classOf inputs k, t)
+            fun _ -> quantity
+        | QuantitySpec.Unit(layer, unit, units) ->
+            let quantity = Quantity.Unit(inputs.Model.RequireLayer layer, unit, units)
             fun _ -> quantity

@@ -38,10 +38,15 @@ module Methods =
     let known =
         InfluenceDirected :: [ for method in AttributionMethod.All -> method.Name ]
 
-    let expertOptions = [ "--layer"; "--units"; "--quantity"; "--distribution" ]
+    let unitOptions = [ "--layer"; "--units"; "--quantity"; "--distribution" ]
+
+    let private questionOptions = unitOptions @ [ "--around"; "--times-activation" ]
+
+    let expertOptions =
+        questionOptions @ [ "--baseline"; "--steps"; "--rule"; "--samples"; "--seed" ]
 
     let options =
-        expertOptions
+        questionOptions
         @ [
             "--baseline"
             "--steps"
@@ -64,25 +69,37 @@ module Methods =
         | layers -> layers
 
     let private question (inputs: Inputs) (images: ImageSet) spec distribution =
+        let number = Inputs.classOf inputs
+
         let margin: Nullable<struct (int * int)> =
             match spec with
-            | QuantitySpec.Margin(a, b) -> Nullable(struct (Inputs.classOf inputs a, Inputs.classOf inputs b))
+            | QuantitySpec.Margin([ a ], [ b ]) -> Nullable(struct (number a, number b))
             | _ -> Nullable()
 
-        let classes =
-            match distribution, spec with
-            | DistributionSpec.All, _ -> null
-            | DistributionSpec.Classes classes, _ -> classes |> List.map (Inputs.classOf inputs) |> Array.ofList
-            | DistributionSpec.Own, QuantitySpec.Class k -> [| Inputs.classOf inputs k |]
-            | DistributionSpec.Own, QuantitySpec.Margin(a, b) -> [| Inputs.classOf inputs a; Inputs.classOf inputs b |]
-            | DistributionSpec.Own, _ ->
-                Arguments.wrong "--distribution own needs a quantity that names classes: class:K or margin:A,B."
+        let named =
+            match spec with
+            | QuantitySpec.Class k
+            | QuantitySpec.OneVsRest k
+            | QuantitySpec.Threshold(k, _) -> [ k ]
+            | QuantitySpec.Margin(a, b) -> a @ b
+            | _ -> []
 
-        ExpertQuestion(Inputs.quantity inputs spec images, classes, margin)
+        let classes =
+            match distribution, named with
+            | DistributionSpec.All, _ -> null
+            | DistributionSpec.Classes classes, _ -> classes |> List.map number |> Array.ofList
+            | DistributionSpec.Own, [] ->
+                Arguments.wrong
+                    "--distribution own needs a quantity that names classes: class:K, margin:A,B, one-vs-rest:K or threshold:K,T."
+            | DistributionSpec.Own, named -> named |> List.map number |> Array.ofList
+
+        let hasSides = spec.IsMargin || spec.IsOneVsRest
+        ExpertQuestion(Inputs.quantity inputs spec images, classes, margin, hasSides)
 
     /// The answers to questions about these images.
     let private answers arguments (inputs: Inputs) (images: ImageSet) (layers: string list) questions top =
         let units = Arguments.units arguments
+        let around = Arguments.around arguments (float images.Peak)
 
         let position i =
             if obj.ReferenceEquals(images, inputs.Selected) then
@@ -101,7 +118,9 @@ module Methods =
                     Arguments.batchSize arguments,
                     Terminal.part report 0. 1.,
                     arguments.Stop,
-                    units
+                    units,
+                    around,
+                    Arguments.timesActivation arguments
                 )))
 
     /// The experts that the arguments ask for among the selected images: for each layer, quantity and distribution.
@@ -119,7 +138,7 @@ module Methods =
                 | QuantitiesSpec.EachMargin ->
                     List.allPairs (classes ()) (classes ())
                     |> List.filter (fun (a, b) -> a <> b)
-                    |> List.map QuantitySpec.Margin)
+                    |> List.map (fun (a, b) -> QuantitySpec.Margin([ a ], [ b ])))
 
         let questions =
             List.allPairs quantities (Arguments.distributions arguments)
@@ -136,6 +155,15 @@ module Methods =
 
     /// "unit 12", "channel 12".
     let unit (expert: ExpertSummary) = $"{expert.Noun} {expert.Expert}"
+
+    /// How influence was taken, where that is not at each image, plainly.
+    let neighbourhood (expert: ExpertSummary) =
+        String.concat "" [
+            if not (isNull expert.AroundSettings) then
+                $" · around {expert.Around}, {expert.AroundSettings}"
+            if expert.TimesActivation then
+                " · times activation"
+        ]
 
     /// Where to cut instead of after an activation.
     let remedy (expert: ExpertSummary) =
@@ -159,16 +187,6 @@ module Methods =
         if multiply then "" else " · gradient alone"
 
     let private settings arguments =
-        let samples =
-            arguments
-            |> Arguments.atLeast
-                1
-                "--samples"
-                (function
-                | Arg.Samples n -> Some n
-                | _ -> None)
-                0
-
         let steps, rule =
             match Arguments.steps arguments with
             | StepsSpec.Fixed(steps, rule) -> steps, rule
@@ -185,7 +203,7 @@ module Methods =
             Steps = steps,
             Rule = rule,
             MultiplyWithInput = Arguments.multiply arguments,
-            Samples = (if samples = 0 then Nullable() else Nullable samples),
+            Samples = Option.toNullable (Arguments.samples arguments),
             Seed = int64 (Arguments.seed arguments)
         )
 
@@ -272,8 +290,7 @@ module Methods =
             Passes = 3. * 64.
             Attribute =
                 fun part progress ->
-                    let found =
-                        explain part inputs.Model (quantity part.Images) progress part.Instances
+                    let found = explain part inputs.Model (quantity part.Images) progress part.Instances
 
                     steps.AddRange found.Steps
                     gaps.AddRange found.Gaps
@@ -307,7 +324,7 @@ module Methods =
         {
             Name = InfluenceDirected
             Description =
-                $"{unit expert} of layer {expert.Layer} · quantity {expert.Quantity} · distribution {expert.Distribution}{alone multiply}"
+                $"{unit expert} of layer {expert.Layer} · quantity {expert.Quantity} · distribution {expert.Distribution}{neighbourhood expert}{alone multiply}"
             Passes = 3.
             Attribute = fun part progress -> explain inputs.Model progress part.Instances
             Explain = fun _ model _ -> Explainer(fun x _ progress _ -> explain model progress x)

@@ -13,7 +13,7 @@ let tests =
                 attribution $"experts {tiny folder} --layer fc1l --quantity class:2 --top 3 --out {folder}/out"
                 |> ok
 
-            Expect.equal (files (folder </> "out")) [ "experts.json"; "influence.npz" ] "files"
+            Expect.equal (files (folder </> "out")) [ "expert.png"; "experts.json"; "influence.npz" ] "files"
 
             use model = Model.LoadVgg16(folder </> "vgg16.npz")
             use images = ImageSet.LoadNpz(folder </> "data.npz")
@@ -219,6 +219,151 @@ let tests =
             Expect.equal (file.GetProperty("quantity").GetString()) "margin:2,0" "quantity"
             Expect.equal (file.GetProperty("distribution").GetString()) "class:1" "distribution"
             Expect.stringContains said "sea lion" "names on the terminal")
+
+        example "takes influence around each image, and times the activation, as the library does" (fun folder ->
+            use model = Model.LoadVgg16(Tiny.vgg16 folder)
+            use images = ImageSet.LoadNpz(Tiny.dataset folder)
+
+            for options, around, name in
+                [
+                    "--around itself", Neighbourhood.Itself, "itself"
+                    "--around line --baseline white --steps 3", Neighbourhood.Line(Baseline.White, 3), "line"
+                    "--around layer-line --steps 2 --rule midpoint",
+                    Neighbourhood.LayerLine(null, 2, IntegrationRule.Midpoint),
+                    "layer-line"
+                    "--around gaussian:7.5 --samples 3 --seed 9", Neighbourhood.Gaussian(7.5, 3, 9), "gaussian:7.5"
+                ] do
+                for times, option in [ false, ""; true, "--times-activation" ] do
+                    attribution
+                        $"experts {tiny folder} --layer conv5_1l {options} {option} --no-pictures --out {folder}/out"
+                    |> ok
+                    |> ignore
+
+                    let expected =
+                        InflDirected(model, "conv5_1l", Quantity.Predicted, Units.Auto, around, times)
+
+                    close
+                        1e-6
+                        (expected.Influence(images).``to``(torch.float64).data<float>().ToArray())
+                        (snd (read (folder </> "out/influence.npz") "influence"))
+                        $"{options} {option}"
+
+                    let file = json (folder </> "out/experts.json")
+                    Expect.equal (file.GetProperty("around").GetString()) name "the file says around what"
+                    Expect.equal (file.GetProperty("times_activation").GetBoolean()) times "and times what"
+
+            attribution
+                $"explain {tiny folder} --method influence-directed --layer conv5_1l --around line --steps 2 --out {folder}/maps"
+            |> ok
+            |> ignore
+
+            let expert = (json (folder </> "maps/summary.json")).GetProperty "expert"
+            Expect.equal (expert.GetProperty("around").GetString()) "line" "explain takes it too"
+
+            Expect.equal
+                (expert.GetProperty("expert").GetInt32())
+                (InflDirected(model, "conv5_1l", Quantity.Predicted, Units.Auto, Neighbourhood.Line(null, 2))
+                    .DisInfluence
+                    images)
+                "its expert")
+
+        example "asks about several classes, one against the rest, thresholds and later units" (fun folder ->
+            let asked = [
+                "margin:0+3,1", Quantity.Margin([ 0; 3 ], [ 1 ])
+                "one-vs-rest:2", Quantity.OneVsRest 2
+                "threshold:1,499.5", Quantity.Threshold(1, 499.5)
+                "unit:fc2l,3", Quantity.Unit("fc2l", 3)
+            ]
+
+            let options =
+                asked |> List.map (fun (name, _) -> $"--quantity {name}") |> String.concat " "
+
+            let said =
+                attribution $"experts {tiny folder} --layer fc1l {options} --top 2 --out {folder}/out"
+                |> ok
+
+            use model = Model.LoadVgg16(folder </> "vgg16.npz")
+            use images = ImageSet.LoadNpz(folder </> "data.npz")
+            let file = json (folder </> "out/experts.json")
+
+            for i, (name, quantity) in List.indexed asked do
+                let influence =
+                    InflDirected(model, "fc1l", quantity)
+                        .Influence(images)
+                        .``to``(torch.float64)
+                        .data<float>()
+                        .ToArray()
+
+                close 1e-6 influence (snd (read (folder </> "out/influence.npz") $"influence_{i}")) name
+                Expect.equal (file[i].GetProperty("quantity").GetString()) name "the question"
+                let first, second = file[i].GetProperty("top")[0], file[i].GetProperty("top")[1]
+                let unit (element: System.Text.Json.JsonElement) = element.GetProperty("unit").GetInt32()
+                Expect.stringContains said $"{unit first}, {unit second}" "the terminal lists the units"
+
+                let hasOpposite, opposite = file[i].TryGetProperty "opposite"
+                Expect.equal hasOpposite (i < 2) $"{name} has sides"
+
+                if hasOpposite then
+                    Expect.equal (unit opposite) (Seq.findIndex ((=) (Seq.min influence)) influence) "the other side's"
+
+            Expect.equal
+                (files (folder </> "out"))
+                [
+                    "expert-0-fc1l-margin-0-3-1.png"
+                    "expert-1-fc1l-one-vs-rest-2.png"
+                    "expert-2-fc1l-threshold-1-499-5.png"
+                    "expert-3-fc1l-unit-fc2l-3.png"
+                    "experts.json"
+                    "influence.npz"
+                ]
+                "a picture of each"
+
+            let saliency =
+                attribution $"explain {tiny folder} --method saliency --quantity unit:fc2l,3 --out {folder}/maps"
+
+            ok saliency |> ignore
+            let maps = SaliencyMap(model, Quantity.Unit("fc2l", 3)).Attribute images
+
+            close
+                1e-6
+                (maps.permute(0L, 2L, 3L, 1L).contiguous().``to``(torch.float64).data<float>().ToArray())
+                (snd (read (folder </> "maps/attributions-saliency.npz") "attributions"))
+                "any method explains a unit")
+
+        example "draws an expert beside the opposite margin's, and nothing where told so" (fun folder ->
+            let size options =
+                attribution $"experts {tiny folder} --layer fc1l {options} --out {folder}/out"
+                |> ok
+                |> ignore
+
+                use picture = SkiaSharp.SKBitmap.Decode(folder </> "out/expert.png")
+                picture.Width, picture.Height
+
+            // Two columns of three images, and two of four: those of the classes 0 and 1 are seven.
+            Expect.equal (size "--quantity class:0") (864, 659) "a class's"
+            Expect.equal (size "--quantity margin:0,1 --distribution own") (864, 1145) "a margin's"
+
+            attribution $"experts {tiny folder} --layer fc1l --no-pictures --out {folder}/plain"
+            |> ok
+            |> ignore
+
+            Expect.equal (files (folder </> "plain")) [ "experts.json"; "influence.npz" ] "no pictures")
+
+        example "says what cannot be asked" (fun folder ->
+            for options, words in
+                [
+                    "--layer fc1l --quantity unit:fc9,0", "no layer 'fc9'"
+                    "--layer fc1l --quantity unit:fc2,99", "no unit 99"
+                    "--layer fc2 --quantity unit:fc1,0", "'fc2' has no influence on layer 'fc1'"
+                    "--layer fc1l --quantity one-vs-rest:4", "no class 4"
+                    "--layer fc1l --quantity margin:0+7,1", "no class 7"
+                    "--layer fc1l --around line --steps 1 --rule trapezoid", "at least 2 steps"
+                ] do
+                let told =
+                    attribution $"experts {tiny folder} {options} --out {folder}/out" |> fails
+
+                Expect.stringContains told words options
+                Expect.isFalse (Directory.Exists(folder </> "out")) "no folder")
 
         sharedExample "finds the oracle's influence" (fun shared folder ->
             let model =

@@ -103,7 +103,7 @@ module Compression =
                 sums.Value.add_ sum |> ignore
 
         let influences =
-            (Influence.survey observe interests units [ layer ] model instances)[layer]
+            (Influence.survey Neighbourhood.Itself false observe interests units [ layer ] model instances)[layer]
 
         let count (interest: Interest) =
             Seq.length (Seq.filter interest.Distribution (seq { 0L .. int64 instances.Count - 1L }))

@@ -52,6 +52,9 @@ public sealed class ClassNames
     /// <summary>The name of class k.</summary>
     public string this[int k] => names.TryGetValue(k, out var name) ? name : $"class {k}";
 
+    /// <summary>The name of a class that a file or a model names, which may be any number.</summary>
+    internal string this[long k] => k is >= 0 and <= int.MaxValue ? this[(int)k] : $"class {k}";
+
     /// <summary>The names of the classes 0, 1, …</summary>
     public static ClassNames Of(IEnumerable<string> names) => new(Numbered(names));
 

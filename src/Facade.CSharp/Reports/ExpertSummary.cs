@@ -32,8 +32,14 @@ public sealed record ActiveImage(int Position, double Value);
 /// <summary>The expert of a margin taken the other way round, which has the same size of influence with the other sign.</summary>
 /// <param name="Unit">The unit's position among those of the layer.</param>
 /// <param name="Influence">Its influence on the opposite margin.</param>
+/// <param name="ActiveShare">The share of the distribution's images on which it is above 0.</param>
 /// <param name="MostActive">The distribution's images for which its value is largest, largest first.</param>
-public sealed record OppositeExpert(int Unit, double Influence, IReadOnlyList<ActiveImage> MostActive);
+public sealed record OppositeExpert(
+    int Unit,
+    double Influence,
+    double ActiveShare,
+    IReadOnlyList<ActiveImage> MostActive
+);
 
 /// <summary>A question whose answer is an expert.</summary>
 /// <param name="Quantity">The quantity of interest; its labels, if it has any, are those of the images.</param>
@@ -57,11 +63,13 @@ public sealed class ExpertSummary
 {
     private const int MostShown = 6;
 
+    private readonly Quantity quantity;
     private Neighbourhood around = Neighbourhood.Itself;
 
     private ExpertSummary(Model model, string layer, Quantity quantity, string distribution, float[] influence, int top)
     {
-        (Layer, Quantity, Distribution, Influence) = (layer, quantity.Name, distribution, influence);
+        this.quantity = quantity;
+        (Layer, Distribution, Influence) = (layer, distribution, influence);
         // A stable sort keeps the first of equals in front, as an expert is the first on ties.
         Top =
         [
@@ -83,7 +91,7 @@ public sealed class ExpertSummary
     public string Noun => Units.Noun();
 
     /// <summary>The quantity of interest, as the command line spells it.</summary>
-    public string Quantity { get; }
+    public string Quantity => quantity.Name;
 
     /// <summary>The distribution of interest, as the command line spells it.</summary>
     public string Distribution { get; }
@@ -232,27 +240,32 @@ public sealed class ExpertSummary
             timesActivation
         );
 
-        IReadOnlyList<ActiveImage> MostActive(double[] values, int[] members) =>
-            [.. members.OrderByDescending(i => values[i]).Take(MostShown).Select(i => new ActiveImage(i, values[i]))];
+        UnitActivity Activity(double[] values) => new(Array.ConvertAll(values, v => (float)v));
+
+        IReadOnlyList<ActiveImage> MostActive(UnitActivity activity, int[] members) =>
+            [
+                .. members
+                    .Select(i => new ActiveImage(i, activity.Values[i]))
+                    .OrderByDescending(image => image.Value)
+                    .Take(MostShown),
+            ];
 
         ExpertSummary Answer(string layer, int i)
         {
             var (question, influence) = (questions[i], survey.Influence(layer, i));
-            var (expert, opposite) = (
-                Array.IndexOf(influence, influence.Max()),
-                Array.IndexOf(influence, influence.Min())
-            );
-            var values = survey.Values(layer, expert);
-            var activity = new UnitActivity(Array.ConvertAll(values, v => (float)v));
+            var expert = Array.IndexOf(influence, influence.Max());
+            // The margin taken the other way round has the opposite influence.
+            var other = Array.IndexOf(influence, influence.Min());
+            var (activity, ofOther) = (Activity(survey.Values(layer, expert)), Activity(survey.Values(layer, other)));
             var name = question.Distribution is { } classes ? $"class:{string.Join(',', classes)}" : "all";
             return new(model, layer, question.Quantity, name, Array.ConvertAll(influence, v => (float)v), top)
             {
                 Units = survey.Units(layer),
                 around = around ?? Neighbourhood.Itself,
                 TimesActivation = timesActivation,
-                MostActive = MostActive(values, members[i]),
+                MostActive = MostActive(activity, members[i]),
                 Opposite = question.IsMargin
-                    ? new(opposite, -influence[opposite], MostActive(survey.Values(layer, opposite), members[i]))
+                    ? new(other, -influence[other], ofOther.ActiveShare(members[i]), MostActive(ofOther, members[i]))
                     : null,
                 Instances = members[i].Length,
                 ActiveShare = activity.ActiveShare(members[i]),
@@ -297,6 +310,12 @@ public sealed class ExpertSummary
         }
         writer.Commit();
     }
+
+    /// <summary>The classes that the quantity grows with, or those that it falls with.</summary>
+    internal IReadOnlyList<int> ClassesOf(bool falling) =>
+        quantity.Core.Source.IsLogits && quantity.Core.Linear is { } linear
+            ? [.. linear.Value.Where(term => term.Item2 < 0 == falling).Select(term => term.Item1)]
+            : [];
 
     internal object ForJson() =>
         new

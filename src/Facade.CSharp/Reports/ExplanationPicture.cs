@@ -1,8 +1,8 @@
 using System;
 using System.Linq;
-using System.Runtime.InteropServices;
 using SkiaSharp;
 using TorchSharp;
+using static Attribution.Drawing;
 using static TorchSharp.torch;
 
 namespace Attribution;
@@ -14,17 +14,7 @@ namespace Attribution;
 public sealed class ExplanationPicture
 {
     private const int LeastPanel = 224;
-    private const float Margin = 20;
-    private const float Gap = 12;
-    private const float TitleSize = 18;
-    private const float TextSize = 14;
-    private const float LineHeight = 22;
 
-    // Skia's default tries every filter on every row, which takes longer than many an explanation.
-    private static readonly SKPngEncoderOptions compression = new(SKPngEncoderFilterFlags.Up, zLibLevel: 6);
-
-    private static readonly SKColor ink = new(0x1f, 0x23, 0x28);
-    private static readonly SKColor faint = new(0x59, 0x63, 0x6e);
     private static readonly SKColor green = new(0x11, 0x63, 0x29);
     private static readonly SKColor red = new(0xa4, 0x0e, 0x26);
 
@@ -52,11 +42,9 @@ public sealed class ExplanationPicture
     )
     {
         (this.method, this.settings, this.instance) = (method, settings, instance);
-        predicted = Name(predictedClass);
-        truth = trueClass is { } y ? Name(y) : null;
+        predicted = names[predictedClass];
+        truth = trueClass is { } y ? names[y] : null;
         isCorrect = trueClass == predictedClass;
-
-        string Name(long k) => k is >= 0 and <= int.MaxValue ? names[(int)k] : $"class {k}";
     }
 
     /// <summary>Draws the picture as a PNG file.</summary>
@@ -99,37 +87,27 @@ public sealed class ExplanationPicture
         var factor = (LeastPanel + Math.Min(height, width) - 1) / Math.Min(height, width);
         var panel = new SKSize(width * factor, height * factor);
         var top = Margin + 4 * LineHeight + Gap;
-        var info = new SKImageInfo(
-            (int)(2 * Margin + panels.Length * panel.Width + (panels.Length - 1) * Gap),
-            (int)(top + panel.Height + LineHeight + Margin),
-            SKColorType.Rgba8888,
-            SKAlphaType.Opaque
+        var imageWidth = 2 * Margin + panels.Length * panel.Width + (panels.Length - 1) * Gap;
+        return Png(
+            imageWidth,
+            top + panel.Height + LineHeight + Margin,
+            canvas =>
+            {
+                var room = (int)imageWidth - 2 * Margin;
+                var line = Margin + TitleSize;
+                Text(canvas, method, Margin, line, room, Ink, TitleSize);
+                Text(canvas, settings, Margin, line += LineHeight, room, Faint);
+                Text(canvas, instance, Margin, line += LineHeight, room, Ink);
+                Classes(canvas, line + LineHeight, room);
+
+                foreach (var (i, (caption, pixels)) in panels.Index())
+                {
+                    var left = Margin + i * (panel.Width + Gap);
+                    Pixels(canvas, pixels[0], SKRect.Create(new SKPoint(left, top), panel));
+                    Text(canvas, caption, left, top + panel.Height + LineHeight, panel.Width, Faint);
+                }
+            }
         );
-
-        using var surface = SKSurface.Create(info);
-        var canvas = surface.Canvas;
-        canvas.Clear(SKColors.White);
-        var room = info.Width - 2 * Margin;
-        var line = Margin + TitleSize;
-        Text(canvas, method, Margin, line, room, ink, TitleSize);
-        Text(canvas, settings, Margin, line += LineHeight, room, faint);
-        Text(canvas, instance, Margin, line += LineHeight, room, ink);
-        Classes(canvas, line + LineHeight, room);
-
-        foreach (var (i, (caption, pixels)) in panels.Index())
-        {
-            var left = Margin + i * (panel.Width + Gap);
-            using var bitmap = Bitmap(pixels[0]);
-            canvas.DrawImage(
-                bitmap,
-                SKRect.Create(new SKPoint(left, top), panel),
-                new SKSamplingOptions(SKFilterMode.Nearest)
-            );
-            Text(canvas, caption, left, top + panel.Height + LineHeight, panel.Width, faint);
-        }
-
-        using var pixmap = surface.PeekPixels();
-        return pixmap.Encode(compression)!;
     }
 
     // "true: cat   predicted: dog   wrong": the names share what room the rest leaves.
@@ -139,52 +117,12 @@ public sealed class ExplanationPicture
             truth is null ? ""
             : isCorrect ? "✓ correct"
             : "✗ wrong";
-        using var font = Font(TextSize);
+        using var font = Font();
         var each = (room - (verdict.Length > 0 ? font.MeasureText(verdict) + 2 * Gap : 0)) / (truth is null ? 1 : 2);
         var left = Margin;
         if (truth is not null)
-            left += Text(canvas, $"true: {truth}", left, line, each - Gap, ink) + 2 * Gap;
-        left += Text(canvas, $"predicted: {predicted}", left, line, each - Gap, ink) + 2 * Gap;
+            left += Text(canvas, $"true: {truth}", left, line, each - Gap, Ink) + 2 * Gap;
+        left += Text(canvas, $"predicted: {predicted}", left, line, each - Gap, Ink) + 2 * Gap;
         Text(canvas, verdict, left, line, room, isCorrect ? green : red);
-    }
-
-    // Draws what fits, with an ellipsis where not all does, and returns its width.
-    private static float Text(
-        SKCanvas canvas,
-        string text,
-        float left,
-        float line,
-        float room,
-        SKColor colour,
-        float size = TextSize
-    )
-    {
-        using var font = Font(size);
-        using var paint = new SKPaint { Color = colour, IsAntialias = true };
-        var whole = text.ReplaceLineEndings(" ");
-        var fitting = whole;
-        for (var length = whole.Length - 1; length > 0 && font.MeasureText(fitting) > room; length--)
-            fitting = $"{whole.AsSpan(0, length).TrimEnd()}…";
-        canvas.DrawText(fitting, left, line, SKTextAlign.Left, font, paint);
-        return font.MeasureText(fitting);
-    }
-
-    private static SKFont Font(float size) => new(Fonts.Regular, size) { Subpixel = true };
-
-    private static Tensor Bytes(Tensor in01) => in01.mul(255).round().clamp(0, 255).to(ScalarType.Byte);
-
-    // h×w×c bytes; channels that are no colours are shown as their mean.
-    private static SKImage Bitmap(Tensor pixels)
-    {
-        var rgba = ones(pixels.shape[0], pixels.shape[1], 4, ScalarType.Byte).mul(255);
-        rgba.narrow(2, 0, 3)
-            .copy_(pixels.shape[2] is 3 ? pixels : pixels.to(ScalarType.Float32).mean([2], keepdim: true));
-        var info = new SKImageInfo(
-            (int)pixels.shape[1],
-            (int)pixels.shape[0],
-            SKColorType.Rgba8888,
-            SKAlphaType.Opaque
-        );
-        return SKImage.FromPixelCopy(info, MemoryMarshal.AsBytes(rgba.data<byte>().ToArray().AsSpan()));
     }
 }
