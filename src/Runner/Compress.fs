@@ -178,7 +178,7 @@ let command = {
         $"{Inputs.syntax} [--layer NAME] [--quantity class:K…] [--distribution DISTRIBUTION] [--keep NUMBERS] [--silence] --out FOLDER"
     Options =
         Inputs.options
-        @ Methods.expertOptions
+        @ Methods.unitOptions
         @ [ "--keep"; "--silence"; "--seed"; "--batch-size"; "--out" ]
     Run = run
 }

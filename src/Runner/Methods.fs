@@ -38,14 +38,9 @@ module Methods =
     let known =
         InfluenceDirected :: [ for method in AttributionMethod.All -> method.Name ]
 
-    let private questionOptions = [
-        "--layer"
-        "--units"
-        "--quantity"
-        "--distribution"
-        "--around"
-        "--times-activation"
-    ]
+    let unitOptions = [ "--layer"; "--units"; "--quantity"; "--distribution" ]
+
+    let private questionOptions = unitOptions @ [ "--around"; "--times-activation" ]
 
     let expertOptions =
         questionOptions @ [ "--baseline"; "--steps"; "--rule"; "--samples"; "--seed" ]
@@ -295,8 +290,7 @@ module Methods =
             Passes = 3. * 64.
             Attribute =
                 fun part progress ->
-                    let found =
-                        explain part inputs.Model (quantity part.Images) progress part.Instances
+                    let found = explain part inputs.Model (quantity part.Images) progress part.Instances
 
                     steps.AddRange found.Steps
                     gaps.AddRange found.Gaps

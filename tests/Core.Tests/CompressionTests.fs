@@ -241,7 +241,7 @@ let private sets =
                 same (own.mean [| 0L |]) (vector found[0].Activation) $"activation, {units}"
                 same (values.mean [| 0L |]) (vector found[1].Activation) $"activation of all, {units}"
 
-                Influence.distributions interests units "sum" model (Instances.ofTensor x)
+                Influence.distributions Neighbourhood.Itself false interests units "sum" model (Instances.ofTensor x)
                 |> Array.iter2 (fun f e -> same (e.flatten ()) (vector f.Influence) $"influence, {units}") found)
     ]
 

@@ -47,10 +47,8 @@ let private wrong = [
     "layers", "--model m.onnx --channel-order grb", "'grb'"
     "layers", "--model m.onnx --mean a,b", "--mean"
     "experts", "TINY --top 0 --out DIR", "--top"
-<<<<<<< HEAD
     "compress", "TINY --layer fc1l --quantity margin:0,1 --out DIR", "class:K"
     "compress", "TINY --layer fc1l --keep few --out DIR", "'few'"
-=======
     "experts", "TINY --around circle --out DIR", "'circle'"
     "experts", "TINY --around gaussian --out DIR", "gaussian:SIGMA"
     "experts", "TINY --around gaussian:-1 --out DIR", "'gaussian:-1'"
@@ -64,7 +62,6 @@ let private wrong = [
     "experts", "TINY --quantity unit:fc1l --out DIR", "unit:LAYER,U"
     "experts", "TINY --quantity unit:fc1l,-1 --out DIR", "'fc1l,-1'"
     "experts", "TINY --quantity unit:fc2,0 --distribution own --out DIR", "--distribution own"
->>>>>>> cffb562 (Ask for neighbourhoods and more quantities on the command line, and draw what experts see)
     "evaluate", "TINY --methods saliency --out DIR", "--metrics is missing"
     "evaluate", "TINY --methods saliency --metrics area --out DIR", "'area'"
     "evaluate",
