@@ -36,6 +36,9 @@ type Arg =
     | Tolerance of share: float
     | Rule of rule: string
     | Samples of number: int
+    | Noise of share: float
+    | Window of pixels: int
+    | Stride of pixels: int
     | Map_Layer of name: string
     | No_Multiply
     | No_Pictures
@@ -100,6 +103,10 @@ type Arg =
             | Tolerance _ ->
                 "for --steps auto: the completeness gap that may be left, as a share of the change of the score; 0.01 by default."
             | Samples _ -> "how many random samples a method draws; without it, what its paper takes."
+            | Noise _ ->
+                "the standard deviation of the noise that smoothgrad and its kin add, as a share of an image's range; 0.15 by default."
+            | Window _ -> "the side of the square that occlusion hides; an eighth of the image's by default."
+            | Stride _ -> "the pixels from one such square to the next, its side at most; half of it by default."
             | Map_Layer _ -> "the layer that grad-cam and its kin look at; without it, the last convolution's."
             | Rule _ -> "their rule: right (the default), midpoint, trapezoid, gauss-legendre."
             | No_Pictures -> "the numbers alone."
@@ -228,7 +235,7 @@ module Arguments =
 
         match given |> List.collect parts |> List.distinct with
         | [] -> wrong $"{option} is missing."
-        | [ "all" ] -> known
+        | names when List.contains "all" names -> known
         | names -> names
 
     let atLeast least name pick fallback arguments =
@@ -240,6 +247,41 @@ module Arguments =
         require "--out" (function
             | Arg.Out folder -> Some folder
             | _ -> None)
+
+    /// The standard deviation of noise, as a share of an image's range; None where it is not given.
+    let noise arguments =
+        match
+            arguments
+            |> tryPick (function
+                | Arg.Noise share -> Some share
+                | _ -> None)
+        with
+        | Some share when not (Double.IsFinite share && share >= 0.) ->
+            wrong $"--noise is a share of an image's range, 0 or more, and not {share}."
+        | share -> share
+
+    /// The side of a hidden window and the stride to the next, in pixels; null where they are not given.
+    let window arguments : struct (Nullable<int> * Nullable<int>) =
+        let pixels name pick =
+            match atLeast 1 name pick 0 arguments with
+            | 0 -> Nullable()
+            | pixels -> Nullable pixels
+
+        let size =
+            pixels "--window" (function
+                | Arg.Window n -> Some n
+                | _ -> None)
+
+        let stride =
+            pixels "--stride" (function
+                | Arg.Stride n -> Some n
+                | _ -> None)
+
+        if size.HasValue && stride.HasValue && stride.Value > size.Value then
+            wrong
+                $"--stride must be at most --window, so that windows cover every pixel, but {stride.Value} is more than {size.Value}."
+
+        struct (size, stride)
 
     /// Every --layer.
     let layers arguments =

@@ -166,7 +166,7 @@ module Inputs =
         model
 
     /// The model that --model names.
-    let model arguments =
+    let private named arguments =
         let file =
             arguments
             |> Arguments.require "--model" (function
@@ -187,6 +187,43 @@ module Inputs =
                     $"'{file}' is no model: give an .onnx file, a TorchScript file (.pt), or the .npz file of VGG16's weights."
 
         file, placed arguments $"Reading {Path.GetFileName file}" load
+
+    let private demoNetwork arguments =
+        let isOurs arg =
+            match arg with
+            | Arg.Model _
+            | Arg.Dataset _
+            | Arg.Images _
+            | Arg.Preprocess _
+            | Arg.Scale _
+            | Arg.Mean _
+            | Arg.Std _
+            | Arg.Channel_Order _ -> true
+            | _ -> false
+
+        if List.exists isOurs arguments.Given then
+            Arguments.wrong "--demo stands for a model and images: give either."
+
+        let load () =
+            let network = Model.LoadVgg16 DemoNetwork.WeightsPath
+
+            // Statistics of many scenes do not need the numbers that a comparison of single maps does.
+            if arguments.Given |> List.exists _.IsPrecision then
+                network
+            else
+                use network = network
+                network.To(torch.CPU, Precision.Float32)
+
+        DemoNetwork.WeightsPath, placed arguments "Reading the demo's network" load
+
+    let private isDemo arguments = List.contains Arg.Demo arguments.Given
+
+    /// The model that --model names, or the demo's.
+    let model arguments =
+        if isDemo arguments then
+            demoNetwork arguments
+        else
+            named arguments
 
     let private requireFit (model: Model) (images: ImageSet) source =
         match Option.ofObj model.InputShape |> Option.map List.ofSeq with
@@ -288,41 +325,15 @@ module Inputs =
 
     /// The network and the scenes of the demo.
     let private demo arguments =
-        let isOurs arg =
-            match arg with
-            | Arg.Model _
-            | Arg.Dataset _
-            | Arg.Images _
-            | Arg.Preprocess _
-            | Arg.Scale _
-            | Arg.Mean _
-            | Arg.Std _
-            | Arg.Channel_Order _ -> true
-            | _ -> false
-
-        if List.exists isOurs arguments.Given then
-            Arguments.wrong "--demo stands for a model and images: give either."
-
+        let file, network = model arguments
         let seed = Arguments.seed arguments
 
-        let scenes =
-            ConceptScenes.Draw(DemoScenes * ConceptScenes.ClassNames.Count, seed)
-
         try
-            let load () =
-                let network = Model.LoadVgg16 DemoNetwork.WeightsPath
+            let scenes = ConceptScenes.Draw(DemoScenes * ConceptScenes.ClassNames.Count, seed)
 
-                // Statistics of many scenes do not need the numbers that a comparison of single maps does.
-                if arguments.Given |> List.exists _.IsPrecision then
-                    network
-                else
-                    use network = network
-                    network.To(torch.CPU, Precision.Float32)
-
-            let model = placed arguments "Reading the demo's network" load
-            scenes, DemoNetwork.WeightsPath, model, scenes.Images, $"ConceptScenes, seed {seed}"
+            scenes, file, network, scenes.Images, $"ConceptScenes, seed {seed}"
         with _ ->
-            scenes.Dispose()
+            network.Dispose()
             reraise ()
 
     let private given arguments =
@@ -343,7 +354,7 @@ module Inputs =
                 | _ -> None)
             |> Option.map ClassNames.Load
 
-        let isDemo = List.contains Arg.Demo arguments.Given
+        let isDemo = isDemo arguments
 
         let scenes, file, model, all, source =
             if isDemo then demo arguments else given arguments
@@ -359,12 +370,9 @@ module Inputs =
             let classes = int logits.shape[1]
 
             let unnamed =
-                if isDemo then
-                    ClassNames.Of ConceptScenes.ClassNames
-                elif classes = CoursesClasses then
-                    ClassNames.Course
-                else
-                    ClassNames.None
+                if isDemo then ClassNames.Of ConceptScenes.ClassNames
+                elif classes = CoursesClasses then ClassNames.Course
+                else ClassNames.None
 
             let selected = all.Take positions
 

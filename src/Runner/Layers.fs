@@ -33,7 +33,7 @@ let private run arguments =
 let command = {
     Name = "layers"
     Summary = "Lists the layers at which a model can be cut."
-    Syntax = "--model FILE"
-    Options = Inputs.modelOptions
+    Syntax = "(--demo | --model FILE)"
+    Options = "--demo" :: Inputs.modelOptions
     Run = run
 }

@@ -54,6 +54,9 @@ module Methods =
             "--rule"
             "--no-multiply"
             "--samples"
+            "--noise"
+            "--window"
+            "--stride"
             "--seed"
             "--map-layer"
             "--batch-size"
@@ -198,7 +201,12 @@ module Methods =
                 | Arg.Map_Layer name -> Some name
                 | _ -> None)
 
+        let struct (window, stride) = Arguments.window arguments
+
         MethodSettings(
+            Noise = Option.defaultValue (MethodSettings().Noise) (Arguments.noise arguments),
+            WindowSize = window,
+            Stride = stride,
             Layer = Option.toObj layer,
             Steps = steps,
             Rule = rule,
@@ -219,6 +227,12 @@ module Methods =
                 $" from {start}"
             if takes Takes.Samples && settings.Samples.HasValue then
                 $" · {settings.Samples.Value} samples"
+            if takes Takes.Noise && settings.Noise <> MethodSettings().Noise then
+                $" · noise {settings.Noise}"
+            if takes Takes.Window && settings.WindowSize.HasValue then
+                $" · window {settings.WindowSize.Value}"
+            if takes Takes.Window && settings.Stride.HasValue then
+                $" · stride {settings.Stride.Value}"
             if takes Takes.Layer && not (isNull settings.Layer) then
                 $" · layer {settings.Layer}"
             if takes Takes.Multiply then
@@ -232,12 +246,15 @@ module Methods =
         else
             maps
 
-    let private registered arguments inputs name =
+    let private registered arguments (inputs: Inputs) name =
         let method = AttributionMethod.Find name
         let settings = settings arguments
         let quantity, asked = quantityOf arguments inputs
         let _, baseline = Arguments.baseline arguments
         let baseline part = baseline (float part.Images.Peak)
+
+        // What the model or the settings do not allow is told before the long work begins.
+        method.Create.Invoke(inputs.Model, settings) |> ignore
 
         let explain part model quantity =
             method.Create.Invoke(model, settings.For(quantity, baseline part))
@@ -283,6 +300,18 @@ module Methods =
                     cancellation = arguments.Stop
                 )
 
+        let account () =
+            let sorted = Seq.sort steps |> Array.ofSeq
+            let far = gaps |> Seq.filter (fun gap -> gap > tolerance) |> Seq.length
+
+            let unreached =
+                if far > 0 then
+                    $"; {far} of them keep a larger gap, up to {100. * Seq.max gaps:F1} %%"
+                else
+                    ""
+
+            $"Integrated gradients took {sorted[0]} to {Array.last sorted} steps an image (median {sorted[sorted.Length / 2]}) for a completeness gap of {100. * tolerance} %%{unreached}."
+
         {
             Name = "integrated-gradients"
             Description =
@@ -299,19 +328,8 @@ module Methods =
                 fun part model quantity ->
                     Explainer(fun x _ progress _ -> (explain part model quantity progress x).Attributions)
             MultipliedFrom = fun part -> if multiply then baseline part else null
-            Note =
-                fun () ->
-                    let sorted = Seq.sort steps |> Array.ofSeq
-                    let far = gaps |> Seq.filter (fun gap -> gap > tolerance) |> Seq.length
-
-                    let unreached =
-                        if far > 0 then
-                            $"; {far} of them keep a larger gap, up to {100. * Seq.max gaps:F1} %%"
-                        else
-                            ""
-
-                    Some
-                        $"Integrated gradients took {sorted[0]} to {Array.last sorted} steps an image (median {sorted[sorted.Length / 2]}) for a completeness gap of {100. * tolerance} %%{unreached}."
+            // A study that goes on may have nothing left to explain.
+            Note = fun () -> if steps.Count = 0 then None else Some(account ())
         }
 
     let private influenceDirected arguments (inputs: Inputs) (expert: ExpertSummary) =

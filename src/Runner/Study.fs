@@ -15,74 +15,126 @@ let private papers = [
     "proportionality-sufficiency"
 ]
 
-/// Scores that were found before: a line for each method, metric and part of the images, under a line that says of what.
+/// Scores that were found before: under a line that says of what, a line for each method, metric and part of the images.
 type private Progress = {
     File: string
+    Subject: string
     Known: Dictionary<string, float[]>
 }
 
-let private key (method: Method) (metric: Metric) (part: Part) =
-    String.Join('\t', method.Name, method.Description, metric.Info.Name, part.Start)
+let private key (method: Method) (metric: Metric) (start: int) =
+    String.Join('\t', method.Name, method.Description, metric.Info.Name, start)
 
-/// What the scores depend on beside the method and the metric.
+/// What the scores depend on beside the method and the metric, in short.
 let private subject arguments (inputs: Inputs) =
-    let isSetting arg =
+    let file path =
+        $"{path} {FileInfo(path).Length} {File.GetLastWriteTimeUtc(path).Ticks}"
+
+    let state path =
+        if File.Exists path then
+            [ file path ]
+        elif Directory.Exists path then
+            Directory.GetFiles path |> Array.sort |> Array.map file |> List.ofArray
+        else
+            [ path ]
+
+    let setting arg =
         match arg with
         | Arg.Methods _
         | Arg.Metrics _
         | Arg.Out _
         | Arg.Batch_Size _
-        | Arg.Memory _ -> false
-        | _ -> true
+        | Arg.Memory _ -> []
+        | Arg.Model path
+        | Arg.Dataset path
+        | Arg.Labels path -> state path
+        | Arg.Images paths -> List.collect state paths
+        | other -> [ string other ]
 
-    let state path =
-        if File.Exists path then
-            $"{path} {FileInfo(path).Length} {File.GetLastWriteTimeUtc(path).Ticks}"
-        else
-            path
+    let positions = inputs.Positions |> Array.map string |> String.concat ","
 
-    [
-        yield! arguments.Given |> List.filter isSetting |> List.map (sprintf "%A")
-        state inputs.ModelFile
-        state inputs.Source
-        string inputs.Selected.Count
-    ]
-    |> String.concat " | "
-    |> fun text -> text.ReplaceLineEndings " "
+    List.collect setting arguments.Given
+    @ state inputs.ModelFile
+    @ [ inputs.Source; positions ]
+    |> String.concat "\n"
+    |> Text.Encoding.UTF8.GetBytes
+    |> Security.Cryptography.SHA256.HashData
+    |> Convert.ToHexString
+    |> fun hash -> $"attribution study {hash}"
+
+/// Reads or writes the file of what was found before.
+let private keep (file: string) (work: unit -> 'a) =
+    try
+        work ()
+    with
+    | :? IOException
+    | :? UnauthorizedAccessException as e ->
+        let why = e.Message.TrimEnd '.'
+
+        raise (
+            AttributionException(
+                $"The study cannot keep what it finds in '{file}': {why}; remove what is there, or choose another folder.",
+                e
+            )
+        )
 
 let private readScores (numbers: string) =
-    numbers.Split ' '
-    |> Array.map (fun n -> Double.Parse(n, CultureInfo.InvariantCulture))
+    let found =
+        numbers.Split ' '
+        |> Array.map (fun n -> Double.TryParse(n, NumberStyles.Float, CultureInfo.InvariantCulture))
+
+    if Array.forall fst found then
+        Some(Array.map snd found)
+    else
+        None
 
 let private resume (folder: OutputFolder) subject : Progress =
     let file = Path.Combine(folder.FullPath, "study.progress")
-    let known = Dictionary<string, float[]>()
 
-    let lines = if File.Exists file then File.ReadAllLines file else [||]
+    let lines =
+        keep file (fun () -> if Path.Exists file then File.ReadAllLines file else [||])
+
+    let known = Dictionary<string, float[]>()
 
     if Array.tryHead lines = Some subject then
         for line in Array.tail lines do
-            match line.LastIndexOf '\t', line.EndsWith " ." with
+            match line.LastIndexOf '\t' with
             // Of a line that was cut short the end is missing.
-            | at, true when at > 0 -> known[line[.. at - 1]] <- readScores line[at + 1 .. line.Length - 3]
+            | at when at > 0 && line.EndsWith(" .", StringComparison.Ordinal) ->
+                readScores line[at + 1 .. line.Length - 3]
+                |> Option.iter (fun scores -> known[line[.. at - 1]] <- scores)
             | _ -> ()
-    else
-        if lines.Length > 0 then
-            Terminal.say "What an earlier study of other images or settings found in this folder is not used."
+    elif lines.Length > 0 then
+        Terminal.say "What an earlier study of other images or settings found in this folder is not used."
 
-        File.WriteAllText(file, subject + "\n")
+    {
+        File = file
+        Subject = subject
+        Known = known
+    }
 
-    { File = file; Known = known }
+let private isKnown progress method metric (part: Part) =
+    match progress.Known.TryGetValue(key method metric part.Start) with
+    | true, scores -> scores.Length = part.Images.Count
+    | _ -> false
 
-let private remember progress key (scores: float[]) =
-    progress.Known[key] <- scores
-
+let private remember progress method metric (part: Part) (scores: float[]) =
     let numbers =
         scores
         |> Array.map (fun s -> s.ToString("R", CultureInfo.InvariantCulture))
         |> String.concat " "
 
-    File.AppendAllText(progress.File, $"{key}\t{numbers} .\n")
+    let key = key method metric part.Start
+    // Lines begin with their break, so that none goes on where one was cut short.
+    let line = $"\n{key}\t{numbers} ."
+
+    keep progress.File (fun () ->
+        if progress.Known.Count = 0 then
+            File.WriteAllText(progress.File, progress.Subject + line)
+        else
+            File.AppendAllText(progress.File, line))
+
+    progress.Known[key] <- scores
 
 let private show (study: Study) (names: string list) =
     let number (value: float) =
@@ -96,15 +148,14 @@ let private show (study: Study) (names: string list) =
 
         Terminal.table
             $"{metric.Title}: {better} is better; medians and mean ranks (1 is the best of {names.Length}) with 95 %% bootstrap intervals"
-            1
-            [ "method"; "images"; "median"; "mean rank" ]
-            [
+            1 [ "method"; "images"; "median"; "mean rank" ] [
                 for row in study.Rows do
                     if row.Metric = metric.Name then
                         [ row.Method; string row.Count; estimate row.Median; estimate row.Rank ]
             ]
 
-        let pairs = study.Pairs |> Seq.filter (fun p -> p.Metric = metric.Name) |> List.ofSeq
+        let pairs =
+            study.Pairs |> Seq.filter (fun p -> p.Metric = metric.Name) |> List.ofSeq
 
         if pairs <> [] then
             let sure = pairs |> List.filter (fun p -> p.Corrected < 0.05)
@@ -123,8 +174,8 @@ let private run arguments =
         |> names
             "--methods"
             (function
-             | Arg.Methods names -> names
-             | _ -> [])
+            | Arg.Methods names -> names
+            | _ -> [])
             Methods.known
 
     let metricNames =
@@ -132,8 +183,8 @@ let private run arguments =
         |> names
             "--metrics"
             (function
-             | Arg.Metrics names -> names
-             | _ -> [])
+            | Arg.Metrics names -> names
+            | _ -> [])
             papers
 
     use output = Output.create arguments
@@ -147,23 +198,18 @@ let private run arguments =
     if progress.Known.Count > 0 then
         Terminal.say $"Going on from {progress.Known.Count} results of an earlier run in this folder."
 
-    Scoring.run
-        arguments
-        inputs
-        methods
-        metrics
-        (fun method metric part -> progress.Known.ContainsKey(key method metric part))
-        (fun method metric part scores -> remember progress (key method metric part) scores)
+    let starts = SortedSet<int>()
 
-    let scores (method: Method) (metric: Metric) =
-        let start (key: string) = Int32.Parse key[key.LastIndexOf '\t' + 1 ..]
-        let mine = $"{method.Name}\t{method.Description}\t{metric.Info.Name}\t"
+    let isKnown method metric (part: Part) =
+        starts.Add part.Start |> ignore
+        isKnown progress method metric part
 
-        progress.Known
-        |> Seq.filter (fun found -> found.Key.StartsWith mine)
-        |> Seq.sortBy (fun found -> start found.Key)
-        |> Seq.collect _.Value
-        |> Array.ofSeq
+    Scoring.run arguments inputs methods metrics isKnown (remember progress)
+
+    let scores method metric = [|
+        for start in starts do
+            yield! progress.Known[key method metric start]
+    |]
 
     let table =
         ScoreTable(
@@ -182,10 +228,12 @@ let private run arguments =
     methods |> List.choose (fun method -> method.Note()) |> List.iter Terminal.say
     study.WriteCsv(output.Draft "study.csv")
     study.WriteJson(output.Draft "study.json")
+
     study.Draw(
         output.Draft "study.png",
         $"""{Terminal.count images.Count "image"} of {IO.Path.GetFileName inputs.Source}, {IO.Path.GetFileName inputs.ModelFile}, {score}. Boxes hold the middle half; the best median is on top."""
     )
+
     output |> Output.commit "study.png, study.csv and study.json"
 
 let command = {

@@ -29,6 +29,16 @@ let private lying path name =
     stream.Write(ReadOnlySpan(Encoding.Latin1.GetBytes("\u0093NUMPY\u0001\u0000v\u0000" + header)))
     path
 
+let private torchScript =
+    let file name =
+        AppContext.BaseDirectory </> $"Models/TorchScript/{name}"
+
+    $"""--model {file "net.pt"} --dataset {file "net.npz"}"""
+
+/// Means of channels: no ReLU, no convolution, no weights.
+let private means d =
+    $"--model {Tiny.onnx [] d} --dataset {Tiny.dataset d}"
+
 let private explain model data more =
     $"explain --model {model} --dataset {data} --method saliency {more}"
 
@@ -98,6 +108,33 @@ let private rows: (string * (string -> string) * string list) list = [
     (fun d ->
         $"""evaluate --model {Tiny.vgg16With (Array.create 4 -1e6f) $"{d}/neg.npz"} --dataset {Tiny.dataset d} --methods saliency --metrics average-drop"""),
     [ "10 of 10 images"; "--skip-non-positive" ]
+    "a layer without positions, for a class activation map",
+    (fun d -> $"explain {tiny d} --method grad-cam --map-layer fc1l"),
+    [ "'fc1l'"; "positions" ]
+    "an unknown layer, for a class activation map",
+    (fun d -> $"explain {tiny d} --method saliency layer-cam --map-layer conv9"),
+    [ "'conv9'"; "did you mean" ]
+    "grad-cam on a model without convolutions", (fun d -> $"explain {means d} --method grad-cam"), [ "no convolution" ]
+    "grad-cam on a model of one piece",
+    (fun _ -> $"explain {torchScript} --method grad-cam"),
+    [ "cannot be cut: export the model to ONNX" ]
+    for method, what in
+        [
+            "guided-backpropagation", "ReLUs"
+            "deconvolution", "ReLUs"
+            "lrp-epsilon", "layers of weights"
+        ] do
+        $"{method} on a model without {what}", (fun d -> $"explain {means d} --method {method}"), [ what ]
+
+        $"{method} on a model of one piece",
+        (fun _ -> $"evaluate {torchScript} --methods saliency,{method} --metrics sparseness"),
+        [ what; "ONNX" ]
+    "every method, of a model of one piece",
+    (fun _ -> $"evaluate {torchScript} --methods all --metrics sparseness"),
+    [ "ONNX" ]
+    "more samples than memory has room for",
+    (fun d -> $"explain {tiny d} --method smoothgrad --samples 2000000000"),
+    [ "Samples are 1 to" ]
     "too few steps for the rule",
     (fun d -> $"explain {tiny d} --method integrated-gradients --rule trapezoid --steps 1"),
     [ "step" ]

@@ -135,6 +135,46 @@ let tests =
             Expect.hasLength empty expected.Length "rows without a score"
             Expect.stringContains said $"(n = {10 - expected.Length})" "the table")
 
+        example "prints more than five metrics of few methods down the page, and others across" (fun folder ->
+            let metrics = [
+                "sparseness"
+                "complexity"
+                "effective-complexity"
+                "average-drop"
+                "average-increase"
+                "average-gain"
+            ]
+
+            let table count methods =
+                let metrics = metrics |> List.truncate count |> String.concat ","
+
+                let said =
+                    attribution $"evaluate {tiny folder} --methods {methods} --metrics {metrics} --out {folder}/out"
+                    |> ok
+
+                [
+                    for line in said.Split '\n' do
+                        if line.StartsWith '│' then
+                            [ for cell in line.Split('│')[1..] -> cell.Trim() ] |> List.filter ((<>) "")
+                ]
+
+            let titles = [
+                for name in metrics ->
+                    let metric = AttributionMetric.Find name
+                    let arrow = if metric.Better = Better.Lower then "↓" else "↑"
+                    $"{metric.Title} {arrow}"
+            ]
+
+            let down = table 6 "saliency,deconvolution"
+            Expect.equal down.Head [ "method"; "saliency"; "deconvolution" ] "methods across"
+            Expect.equal (down.Tail |> List.map List.head) titles "metrics down"
+            let across = table 5 "saliency,deconvolution"
+            Expect.equal across.Head ("method" :: List.truncate 5 titles) "metrics across"
+            Expect.equal (across.Tail |> List.map List.head) [ "saliency"; "deconvolution" ] "methods down"
+
+            // The same cells, the other way round.
+            Expect.equal (List.transpose down |> List.map (List.truncate 6)) across "cells")
+
         example "quotes names that hold a comma in scores.csv" (fun folder ->
             let table =
                 ScoreTable(

@@ -29,6 +29,11 @@ let tests =
             Expect.contains listed ("fc1l", "Linear 6", "dense, default cut", "6", "6") "a dense layer"
             Expect.contains listed ("conv5_3l", "Conv 3×3, 3", "last convolution", "3×2×2", "3") "channels")
 
+        testCase "--demo lists those of the demo's network" (fun () ->
+            let said = attribution "layers --demo" |> ok
+            Expect.equal said (attribution $"layers --model {DemoNetwork.WeightsPath}" |> ok) "the same"
+            Expect.stringContains said "last convolution" "rows")
+
         example "lists the other names of an ONNX file's layers, which stand for them" (fun folder ->
             let model = Tiny.onnx [] folder
             let said = attribution $"layers --model {model}" |> ok

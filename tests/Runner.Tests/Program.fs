@@ -19,6 +19,8 @@ let main arguments =
             ExpertsTests.tests
             CompressTests.tests
             EvaluateTests.tests
+            StudyTests.tests
+            MethodsTests.tests
             SpeedTests.tests
             BadInputTests.tests
             ReportTests.tests

@@ -13,6 +13,7 @@ let private required =
         "experts", "--layer fc1l --out out"
         "compress", "--layer fc1l --out out"
         "evaluate", "--methods saliency --metrics average-drop --out out"
+        "study", "--out out"
         "layers", ""
     ]
 
@@ -36,6 +37,13 @@ let private wrong = [
     "explain", "TINY --method integrated-gradients --steps 0 --out DIR", "--steps must be at least 1"
     "explain", "TINY --method integrated-gradients --steps few --out DIR", "--steps"
     "explain", "TINY --method saliency --batch-size 0 --out DIR", "--batch-size"
+    "explain", "TINY --method smoothgrad --samples 0 --out DIR", "--samples must be at least 1"
+    "explain", "TINY --method smoothgrad --noise -0.1 --out DIR", "--noise"
+    "explain", "TINY --method smoothgrad --noise NaN --out DIR", "--noise"
+    "explain", "TINY --method occlusion --window 0 --out DIR", "--window must be at least 1"
+    "explain", "TINY --method occlusion --stride 0 --out DIR", "--stride must be at least 1"
+    "explain", "TINY --method occlusion --window 3 --stride 4 --out DIR", "4 is more than 3"
+    "explain", "--demo --model m.npz --method saliency --out DIR", "--demo stands for a model and images"
     "explain", "TINY --method saliency --device gpu --out DIR", "'gpu'"
     "explain", "TINY --method saliency --precision half --out DIR", "'half'"
     "explain", "TINY --method saliency --indices 1,x --out DIR", "'x'"
@@ -64,10 +72,17 @@ let private wrong = [
     "experts", "TINY --quantity unit:fc2,0 --distribution own --out DIR", "--distribution own"
     "evaluate", "TINY --methods saliency --out DIR", "--metrics is missing"
     "evaluate", "TINY --methods saliency --metrics area --out DIR", "'area'"
+    "evaluate", "TINY --methods salience --metrics average-drop --out DIR", "not 'salience'"
+    "evaluate", "TINY --methods all,salience --metrics average-drop --out DIR", "not 'salience'"
+    "study", "TINY --methods salience --out DIR", "not 'salience'"
+    "study", "TINY --metrics area --out DIR", "not 'area'"
+    "study", "TINY", "--out is missing"
+    "study", "--demo --dataset d.npz --out DIR", "--demo stands for a model and images"
     "evaluate",
     "TINY --methods saliency --metrics necessity-ordering --pixels-per-step 0 --out DIR",
     "--pixels-per-step"
     "layers", "", "--model is missing"
+    "layers", "--demo --model m.npz", "--demo stands for a model and images"
     "layers", "--model m.npz --dataset d.npz", "does not take --dataset"
 ]
 

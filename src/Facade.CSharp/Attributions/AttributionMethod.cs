@@ -88,6 +88,12 @@ public enum Takes
 
     /// <summary><see cref="MethodSettings.Layer"/>.</summary>
     Layer = 16,
+
+    /// <summary><see cref="MethodSettings.Noise"/>.</summary>
+    Noise = 32,
+
+    /// <summary><see cref="MethodSettings.WindowSize"/> and <see cref="MethodSettings.Stride"/>.</summary>
+    Window = 64,
 }
 
 /// <summary>A row of the registry of attribution methods, from which the command line, the study and the documentation
@@ -194,7 +200,7 @@ public sealed record AttributionMethod(
             "SmoothGrad",
             "(1/N) Σₖ gₖ, gₖ = ∇ₓ q(f(x + εₖ)), εₖ ~ N(0, σ²)",
             "Smilkov et al., arXiv 1706.03825",
-            Takes.Samples,
+            Takes.Samples | Takes.Noise,
             s => 3.0 * (s.Samples ?? SmoothGrad.DefaultSamples),
             (model, s) => Smooth(model, s, SmoothGradKind.Mean)
         ),
@@ -203,7 +209,7 @@ public sealed record AttributionMethod(
             "SmoothGrad-Squared",
             "(1/N) Σₖ gₖ², gₖ = ∇ₓ q(f(x + εₖ)), εₖ ~ N(0, σ²)",
             "Hooker et al., arXiv 1806.10758",
-            Takes.Samples,
+            Takes.Samples | Takes.Noise,
             s => 3.0 * (s.Samples ?? SmoothGrad.DefaultSamples),
             (model, s) => Smooth(model, s, SmoothGradKind.Squared)
         ),
@@ -212,7 +218,7 @@ public sealed record AttributionMethod(
             "VarGrad",
             "(1/N) Σₖ gₖ² - ((1/N) Σₖ gₖ)², gₖ = ∇ₓ q(f(x + εₖ)), εₖ ~ N(0, σ²)",
             "Adebayo et al., arXiv 1810.03307",
-            Takes.Samples,
+            Takes.Samples | Takes.Noise,
             s => 3.0 * (s.Samples ?? SmoothGrad.DefaultSamples),
             (model, s) => Smooth(model, s, SmoothGradKind.Variance)
         ),
@@ -237,7 +243,7 @@ public sealed record AttributionMethod(
             "Occlusion",
             "the mean of q(f(x)) - q(f(x hidden in a window)) over the windows that cover a pixel",
             "Zeiler and Fergus, arXiv 1311.2901",
-            Takes.Baseline,
+            Takes.Baseline | Takes.Window,
             Windows,
             (model, s) => new Occlusion(model, s.Quantity, s.WindowSize, s.Stride, s.Baseline).Attribute
         ),

@@ -117,6 +117,18 @@ public sealed record AttributionMetric(
             (model, s) => new AverageDrop(model, s.TargetClass).Drops
         ),
         new(
+            "average-drop-soft",
+            "Average drop, soft mask, of probabilities (%)",
+            "100 · max(p_c(x) - p_c(M(x)), 0) / p_c(x), M(x) = x ⊙ max(A, 0) / max A",
+            "Chattopadhay et al., arXiv 1710.11063",
+            Better.Lower,
+            "0 to 100",
+            "black",
+            Scale.Probabilities,
+            (_, _) => 2,
+            (model, s) => new AverageDrop(model, s.TargetClass, mask: Mask.Soft, scale: Scale.Probabilities).Drops
+        ),
+        new(
             "necessity-ordering",
             "Necessity ordering",
             "1/(N+1) · Σᵢ max(f_c(R(i)) - f_c(0), 0), R(i) without the i pixels of largest positive attribution",
