@@ -94,14 +94,24 @@ module Lrp =
             let z, pull = altered (fun w -> w + positive w * gamma.ToScalar()) op x
             share Tiny z pull x relevance
         | AlphaBeta(alpha, beta) ->
-            let excite = [ positive x, positive; negative x, negative ]
-            let inhibit = [ positive x, negative; negative x, positive ]
-            let up = shareParts excite op relevance * alpha.ToScalar()
+            // What comes from an activation is mostly positive, and half of the work is saved.
+            let hasNegative = x.lt(0.0.ToScalar()).any().ToBoolean()
+
+            let part ofPositive ofNegative (share: float) =
+                let parts = [
+                    positive x, ofPositive
+                    if hasNegative then
+                        negative x, ofNegative
+                ]
+
+                shareParts parts op relevance * share.ToScalar()
+
+            let up = part positive negative alpha
 
             if beta = 0. then
                 up
             else
-                up - shareParts inhibit op relevance * beta.ToScalar()
+                up - part negative positive beta
         | Flat -> shareParts [ torch.ones_like x, torch.ones_like ] op relevance
         | ZBox(low, high) ->
             let low, high = bounds ran.Node x (low, high)
