@@ -48,13 +48,15 @@ module Lrp =
 
     // As far from 0 as ε of the mean magnitude, on its own side of it.
     let private stable (epsilon: float) (z: Tensor) =
-        let scale = z.abs().mean([| 1L .. z.ndim - 1L |], true).mul_(epsilon.ToScalar())
-        let least = scale.clamp_min_ (1e-30.ToScalar())
-        torch.where (z.lt (0.0.ToScalar()), z - least, z + least)
+        let sum = torch.linalg.vector_norm (z, 1., [| 1L .. z.ndim - 1L |], true)
+        let each = Seq.fold (*) 1L z.shape[1..]
+        let least = sum.mul_((epsilon / float each).ToScalar()).clamp_min_ (1e-30.ToScalar())
+        // In place, as elsewhere here: memory is what these take time for.
+        torch.where(z.lt (0.0.ToScalar()), -least, least).add_ z
 
     /// x ⊙ Jᵀ(R / z): what arrives in proportion to each input's part.
     let private share epsilon (z: Tensor) (pull: Tensor -> Tensor) (x: Tensor) (relevance: Tensor) =
-        x * pull (relevance / stable epsilon z)
+        (pull (relevance / stable epsilon z)).mul_ x
 
     let private withoutBias op =
         match op with
@@ -78,7 +80,9 @@ module Lrp =
         let z = runs |> List.map (snd >> fst) |> List.reduce Tensor.add
         let w = relevance / stable Tiny z
 
-        runs |> List.map (fun (x, (_, pull)) -> x * pull w) |> List.reduce Tensor.add
+        runs
+        |> List.map (fun (x, (_, pull)) -> (pull w).mul_ x)
+        |> List.reduce (fun sum part -> sum.add_ part)
 
     let private ofWeights
         (rule: LrpRule)
@@ -98,13 +102,13 @@ module Lrp =
             let hasNegative = x.lt(0.0.ToScalar()).any().ToBoolean()
 
             let part ofPositive ofNegative (share: float) =
-                let parts = [
-                    positive x, ofPositive
+                let parts =
                     if hasNegative then
-                        negative x, ofNegative
-                ]
+                        [ positive x, ofPositive; negative x, ofNegative ]
+                    else
+                        [ x, ofPositive ]
 
-                shareParts parts op relevance * share.ToScalar()
+                (shareParts parts op relevance).mul_ (share.ToScalar())
 
             let up = part positive negative alpha
 
