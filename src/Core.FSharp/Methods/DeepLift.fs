@@ -15,8 +15,7 @@ module DeepLift =
     let private rescale (x: Tensor) (x': Tensor) (y: Tensor) (y': Tensor) (pulled: Tensor) (w: Tensor) =
         let change = x - x'
         // Nearer than this to each other, two numbers give a slope of rounding errors, and the derivative is taken.
-        let least =
-            x.abs().add_(x'.abs()).mul_(1e-6.ToScalar()).add_ (1e-12.ToScalar())
+        let least = x.abs().add_(x'.abs ()).mul_(1e-6.ToScalar()).add_(1e-12.ToScalar())
 
         torch.where (change.abs().le least, pulled, (y - y').div_(change).mul_ w)
 
@@ -63,8 +62,7 @@ module DeepLift =
             let inputs' = ran.Node.Inputs |> List.map (fun name -> reference[name])
 
             match ran.Node.Op, ran.Inputs, inputs' with
-            | Activation _, [ x ], [ x' ] ->
-                [ rescale x x' ran.Value reference[ran.Node.Name] (ran.Pull w).Head w ]
+            | Activation _, [ x ], [ x' ] -> [ rescale x x' ran.Value reference[ran.Node.Name] (ran.Pull w).Head w ]
             | Pool({ Kind = MaxPool } as p), [ x ], [ x' ] -> [ pullMaximum (Semantics.maximumAndPlace p) x x' w ]
             | GlobalPool MaxPool, [ x ], [ x' ] ->
                 let largest (t: Tensor) = t.flatten(2L).max(2L, true)

@@ -50,7 +50,7 @@ module Lrp =
     let private stable (epsilon: float) (z: Tensor) =
         let sum = torch.linalg.vector_norm (z, 1., [| 1L .. z.ndim - 1L |], true)
         let each = Seq.fold (*) 1L z.shape[1..]
-        let least = sum.mul_((epsilon / float each).ToScalar()).clamp_min_ (1e-30.ToScalar())
+        let least = sum.mul_((epsilon / float each).ToScalar()).clamp_min_(1e-30.ToScalar())
         // In place, as elsewhere here: memory is what these take time for.
         torch.where(z.lt (0.0.ToScalar()), -least, least).add_ z
 
@@ -108,14 +108,11 @@ module Lrp =
                     else
                         [ x, ofPositive ]
 
-                (shareParts parts op relevance).mul_ (share.ToScalar())
+                (shareParts parts op relevance).mul_(share.ToScalar())
 
             let up = part positive negative alpha
 
-            if beta = 0. then
-                up
-            else
-                up - part negative positive beta
+            if beta = 0. then up else up - part negative positive beta
         | Flat -> shareParts [ torch.ones_like x, torch.ones_like ] op relevance
         | ZBox(low, high) ->
             let low, high = bounds ran.Node x (low, high)

@@ -300,7 +300,7 @@ public sealed record AttributionMethod(
             "guided backpropagation ⊙ Grad-CAM",
             "Selvaraju et al., arXiv 1610.02391",
             Takes.Layer,
-            _ => 4,
+            (_, _) => new(1, 1, IsByRules: true),
             (model, s) => new GuidedGradCam(model, s.Quantity, s.Layer).Attribute
         ),
     ];

@@ -138,11 +138,7 @@ public sealed class Benchmark : IDisposable
     {
         var whole = new PlainLoop(model, model.Core.Graph.Output, isChannelsLast);
         var n = images.shape[0];
-        return
-        [
-            new(ForwardFloor, n, () => whole.Forward(images)),
-            new(GradientFloor, n, () => whole.Gradient(images)),
-        ];
+        return [new(ForwardFloor, n, () => whole.Forward(images)), new(GradientFloor, n, () => whole.Gradient(images))];
     }
 
     private string ToLayer => $"forward to {layer}";
