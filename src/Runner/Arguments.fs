@@ -123,9 +123,10 @@ type Arg =
                 "float32, float64 or bfloat16; without it float64 for small networks, and float32 for others."
             | Memory _ ->
                 "what a pass may take of memory, such as 2GB or 500MB; without it half of what is free, and at most 4GB."
-            | Rounds _ -> "how often everything is timed; 5 by default. The fastest is told."
+            | Rounds _ -> "how often everything is timed; 3 by default. The fastest is told."
             | Json _ -> "a file for the measurements."
-            | Part _ -> "one part alone, in this process: stock (bare loops) or memory; the rest runs these by itself."
+            | Part _ ->
+                "one part alone, in this process: methods, stock (bare loops) or memory; without it, all of them."
             | Batch_Size _ -> "images a pass; without it as many as memory allows. No result depends on it."
             | Classes _ -> "two classes whose experts are compared: A,B."
             | Related _ -> "two related classes: C,D."

@@ -44,7 +44,7 @@ let private rounds =
         (function
         | Arg.Rounds n -> Some n
         | _ -> None)
-        5
+        3
 
 /// The most memory that this process has had, bytes.
 let private peak () =
@@ -141,21 +141,11 @@ let private processes arguments (benchmark: Benchmark) (result: BenchmarkResult)
             folder.Delete true
 ]
 
-let private whole arguments =
-    let json =
-        arguments
-        |> Arguments.tryPick (function
-            | Arg.Json file -> Some file
-            | _ -> None)
+let private timings title rounds (measurements: Measurement seq) =
+    let optional =
+        Option.ofNullable >> Option.map (number "0.00") >> Option.defaultValue ""
 
-    let model, layer = model arguments
-    use model = model
-    use benchmark = new Benchmark(model, layer, cancellation = arguments.Stop)
-
-    let result =
-        Terminal.watch "Timing" (fun report -> benchmark.Run(rounds arguments, progress = Terminal.part report 0. 1.))
-
-    Terminal.table $"Time against bare loops in the same process (the fastest of {rounds arguments} rounds)" 1 [
+    Terminal.table $"{title} (the fastest of {rounds} rounds)" 1 [
         "what"
         "images"
         "seconds"
@@ -163,10 +153,7 @@ let private whole arguments =
         "ratio"
         "at most"
     ] [
-        for m in result.Measurements ->
-            let optional =
-                Option.ofNullable >> Option.map (number "0.00") >> Option.defaultValue ""
-
+        for m in measurements ->
             [
                 m.Name
                 string m.Images
@@ -176,6 +163,32 @@ let private whole arguments =
                 optional m.Target
             ]
     ]
+
+let private json arguments =
+    arguments
+    |> Arguments.tryPick (function
+        | Arg.Json file -> Some file
+        | _ -> None)
+
+let private methods rounds (benchmark: Benchmark) =
+    let measurements =
+        Terminal.watch "Timing every method" (fun report -> benchmark.RunMethods(rounds, Terminal.part report 0. 1.))
+
+    timings "Every method's time against that of its passes in bare loops in the same process" rounds measurements
+
+    measurements
+
+let private whole arguments =
+    let model, layer = model arguments
+    use model = model
+    use benchmark = new Benchmark(model, layer, cancellation = arguments.Stop)
+
+    let result =
+        Terminal.watch "Timing" (fun report -> benchmark.Run(rounds arguments, progress = Terminal.part report 0. 1.))
+
+    timings "Time against bare loops in the same process" (rounds arguments) result.Measurements
+    // A round of every method takes as long as one of all else, so two must do; --part methods takes as many as asked for.
+    let methods = methods (min 2 (rounds arguments)) benchmark
 
     let processes =
         Terminal.watch "Timing whole processes" (fun _ -> processes arguments benchmark result)
@@ -201,7 +214,8 @@ let private whole arguments =
             $"Saliency in bfloat16 has a rank correlation of {correlation} with float32's, and changes necessity ordering by {difference} from {score}."
     | None -> ()
 
-    json |> Option.iter (fun file -> result.WriteJson(file, processes))
+    json arguments
+    |> Option.iter (fun file -> result.WriteJson(file, methods, Array.ofList processes))
 
 let private run arguments =
     match
@@ -222,6 +236,11 @@ let private run arguments =
                 Measurements = Array.ofSeq (benchmark.RunStock(rounds arguments))
                 Peak = 0L
             }
+        | "methods" ->
+            let methods = methods (rounds arguments) benchmark
+
+            json arguments
+            |> Option.iter (fun file -> BenchmarkResult([||], layer, null).WriteJson(file, methods, [||]))
         | "memory" ->
             benchmark.RunOnce()
 
@@ -229,7 +248,7 @@ let private run arguments =
                 Measurements = [||]
                 Peak = peak () - benchmark.WeightBytes
             }
-        | other -> Arguments.wrong $"--part takes stock or memory, and not '{other}'."
+        | other -> Arguments.wrong $"--part takes methods, stock or memory, and not '{other}'."
 
 let command = {
     Name = "bench"

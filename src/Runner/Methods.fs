@@ -262,7 +262,7 @@ module Methods =
         {
             Name = name
             Description = asked + described arguments method settings
-            Passes = method.Passes.Invoke settings
+            Passes = method.Work.Invoke(settings, inputs.Instances).Passes
             Attribute =
                 fun part progress ->
                     (explain part inputs.Model (quantity part.Images))

@@ -47,6 +47,18 @@ let private indifferent =
                         close 1e-6 whole (maps run) method)
     ]
 
+/// The measurements of that name in bench's file: a time each, and a ratio where there is one.
+let private measurements (name: string) (measured: JsonElement) = [
+    for m in measured.GetProperty(name).EnumerateArray() do
+        Expect.isGreaterThan (m.GetProperty("seconds").GetDouble()) 0. "a time"
+        let hasRatio, ratio = m.TryGetProperty "ratio"
+
+        if hasRatio then
+            Expect.isGreaterThan (ratio.GetDouble()) 0. "a ratio"
+
+        m
+]
+
 let tests =
     testList "speed" [
         indifferent
@@ -186,16 +198,7 @@ let tests =
 
             let measured = json file
 
-            let names = [
-                for m in measured.GetProperty("measurements").EnumerateArray() do
-                    Expect.isGreaterThan (m.GetProperty("seconds").GetDouble()) 0. "a time"
-                    let hasRatio, ratio = m.TryGetProperty "ratio"
-
-                    if hasRatio then
-                        Expect.isGreaterThan (ratio.GetDouble()) 0. "a ratio"
-
-                    text "name" m
-            ]
+            let names = measurements "measurements" measured |> List.map (text "name")
 
             for name in
                 [
@@ -213,5 +216,62 @@ let tests =
 
             Expect.isTrue (correlation > 0.5 && correlation <= 1.) "bfloat16's maps resemble float32's"
 
-            Expect.isGreaterThan (measured.GetProperty("processes").GetArrayLength()) 3 "stock settings and memory")
+            Expect.isGreaterThan (measured.GetProperty("processes").GetArrayLength()) 3 "stock settings and memory"
+            Expect.isNonEmpty (measurements "methods" measured) "every method")
+
+        example "bench times every method against the passes that it takes, by itself too" (fun folder ->
+            let data = tiny folder
+            let model = data.Split(' ') |> Array.skipWhile ((<>) "--model") |> Array.item 1
+            let file = folder </> "bench.json"
+
+            let said =
+                attribution $"bench --model {model} --part methods --rounds 1 --json {file}"
+                |> ok
+
+            let measured = measurements "methods" (json file)
+            let floors, methods = measured |> List.splitAt 2
+            Expect.equal (floors |> List.map (text "name")) [ "forward"; "forward and input gradient" ] "the floors"
+
+            Expect.equal
+                (methods |> List.map (text "name"))
+                [ for method in AttributionMethod.All -> method.Name ]
+                "every method of the registry"
+
+            let seconds (m: JsonElement) = m.GetProperty("seconds").GetDouble()
+
+            let each =
+                Map [
+                    for f in floors -> text "name" f, seconds f / f.GetProperty("images").GetDouble()
+                ]
+
+            for m in methods do
+                let name = text "name" m
+                Expect.stringContains said name "the table"
+
+                let floor =
+                    (text "floor" m).Split " + "
+                    |> Array.sumBy (fun pass ->
+                        let parts = pass.Split " × "
+                        float parts[0] * each[parts[1]])
+
+                let ratio = m.GetProperty("ratio").GetDouble()
+                Expect.floatClose Accuracy.medium (ratio * floor) (seconds m) $"{name}: its time over its floor's"
+
+                let isByRules =
+                    name.StartsWith "lrp"
+                    || List.contains name [ "guided-backpropagation"; "guided-grad-cam"; "deconvolution"; "deeplift" ]
+
+                Expect.equal (fst (m.TryGetProperty "target")) (not isByRules) $"{name}: an aim for plain passes"
+
+            for name, floor in
+                [
+                    "saliency", "8 × forward and input gradient"
+                    "deeplift", "8 × forward + 8 × forward and input gradient"
+                    "integrated-gradients", "2 × forward + 16 × forward and input gradient"
+                    "occlusion", "10 × forward"
+                    "rise", "18 × forward"
+                    "grad-cam", "8 × forward"
+                ] do
+                let found = methods |> List.find (fun m -> text "name" m = name)
+                Expect.equal (text "floor" found) floor name)
     ]

@@ -11,13 +11,13 @@ open TorchSharp
 /// an op has no closed form, which only softmax and the ops without a name do, up to what 8 nodes leave).</remarks>
 [<RequireQualifiedAccess>]
 module DeepLift =
-    // Nearer than this to each other, two numbers give a slope of rounding errors, and the derivative is taken.
-    let private isNear (a: Tensor) (b: Tensor) =
-        (a - b).abs().le((a.abs () + b.abs ()).mul_(1e-6.ToScalar()) |> _.add_(1e-12.ToScalar()))
+    /// w (y - y') / (x - x'), or w by the derivative, `pulled`, where x is x'.
+    let private rescale (x: Tensor) (x': Tensor) (y: Tensor) (y': Tensor) (pulled: Tensor) (w: Tensor) =
+        let change = x - x'
+        // Nearer than this to each other, two numbers give a slope of rounding errors, and the derivative is taken.
+        let least = x.abs().add_(x'.abs ()).mul_(1e-6.ToScalar()).add_(1e-12.ToScalar())
 
-    /// (y - y') / (x - x'), or the derivative where x is x'.
-    let private slope (x: Tensor) (x': Tensor) (y: Tensor) (y': Tensor) (derivative: Tensor) =
-        torch.where (isNear x x', derivative, (y - y') / (x - x'))
+        torch.where (change.abs().le least, pulled, (y - y').div_(change).mul_ w)
 
     /// The op's derivatives at a point between the two, wᵀ of them.
     let private pullBetween (share: float) (ran: Ran) (inputs': Tensor list) (w: Tensor) =
@@ -51,10 +51,10 @@ module DeepLift =
         let due = torch.where(y.gt y', at, at').flatten 2L
         let pick (t: Tensor) = t.flatten(2L).gather(2L, due)
 
-        let share =
-            slope (pick x) (pick x') (y.flatten 2L) (y'.flatten 2L) (torch.ones_like (y.flatten 2L))
+        let w = w.flatten 2L
+        let share = rescale (pick x) (pick x') (y.flatten 2L) (y'.flatten 2L) w w
 
-        torch.zeros_like(x.flatten 2L).scatter_add_(2L, due, share * w.flatten 2L).reshape x.shape
+        torch.zeros_like(x.flatten 2L).scatter_add_(2L, due, share).reshape x.shape
 
     /// <summary>The rule, given what every node's value was for the baseline.</summary>
     let rule (reference: IReadOnlyDictionary<string, Tensor>) : Rule =
@@ -62,9 +62,7 @@ module DeepLift =
             let inputs' = ran.Node.Inputs |> List.map (fun name -> reference[name])
 
             match ran.Node.Op, ran.Inputs, inputs' with
-            | Activation _, [ x ], [ x' ] ->
-                let derivative = ran.Pull(torch.ones_like w)
-                [ w * slope x x' ran.Value reference[ran.Node.Name] derivative.Head ]
+            | Activation _, [ x ], [ x' ] -> [ rescale x x' ran.Value reference[ran.Node.Name] (ran.Pull w).Head w ]
             | Pool({ Kind = MaxPool } as p), [ x ], [ x' ] -> [ pullMaximum (Semantics.maximumAndPlace p) x x' w ]
             | GlobalPool MaxPool, [ x ], [ x' ] ->
                 let largest (t: Tensor) = t.flatten(2L).max(2L, true)

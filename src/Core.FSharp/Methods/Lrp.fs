@@ -48,13 +48,15 @@ module Lrp =
 
     // As far from 0 as ε of the mean magnitude, on its own side of it.
     let private stable (epsilon: float) (z: Tensor) =
-        let scale = z.abs().mean([| 1L .. z.ndim - 1L |], true).mul_(epsilon.ToScalar())
-        let least = scale.clamp_min_ (1e-30.ToScalar())
-        torch.where (z.lt (0.0.ToScalar()), z - least, z + least)
+        let sum = torch.linalg.vector_norm (z, 1., [| 1L .. z.ndim - 1L |], true)
+        let each = Seq.fold (*) 1L z.shape[1..]
+        let least = sum.mul_((epsilon / float each).ToScalar()).clamp_min_(1e-30.ToScalar())
+        // In place, as elsewhere here: memory is what these take time for.
+        torch.where(z.lt (0.0.ToScalar()), -least, least).add_ z
 
     /// x ⊙ Jᵀ(R / z): what arrives in proportion to each input's part.
     let private share epsilon (z: Tensor) (pull: Tensor -> Tensor) (x: Tensor) (relevance: Tensor) =
-        x * pull (relevance / stable epsilon z)
+        (pull (relevance / stable epsilon z)).mul_ x
 
     let private withoutBias op =
         match op with
@@ -78,7 +80,9 @@ module Lrp =
         let z = runs |> List.map (snd >> fst) |> List.reduce Tensor.add
         let w = relevance / stable Tiny z
 
-        runs |> List.map (fun (x, (_, pull)) -> x * pull w) |> List.reduce Tensor.add
+        runs
+        |> List.map (fun (x, (_, pull)) -> (pull w).mul_ x)
+        |> List.reduce (fun sum part -> sum.add_ part)
 
     let private ofWeights
         (rule: LrpRule)
@@ -94,14 +98,21 @@ module Lrp =
             let z, pull = altered (fun w -> w + positive w * gamma.ToScalar()) op x
             share Tiny z pull x relevance
         | AlphaBeta(alpha, beta) ->
-            let excite = [ positive x, positive; negative x, negative ]
-            let inhibit = [ positive x, negative; negative x, positive ]
-            let up = shareParts excite op relevance * alpha.ToScalar()
+            // What comes from an activation is mostly positive, and half of the work is saved.
+            let hasNegative = x.lt(0.0.ToScalar()).any().ToBoolean()
 
-            if beta = 0. then
-                up
-            else
-                up - shareParts inhibit op relevance * beta.ToScalar()
+            let part ofPositive ofNegative (share: float) =
+                let parts =
+                    if hasNegative then
+                        [ positive x, ofPositive; negative x, ofNegative ]
+                    else
+                        [ x, ofPositive ]
+
+                (shareParts parts op relevance).mul_(share.ToScalar())
+
+            let up = part positive negative alpha
+
+            if beta = 0. then up else up - part negative positive beta
         | Flat -> shareParts [ torch.ones_like x, torch.ones_like ] op relevance
         | ZBox(low, high) ->
             let low, high = bounds ran.Node x (low, high)

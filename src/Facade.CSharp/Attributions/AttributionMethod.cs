@@ -96,6 +96,16 @@ public enum Takes
     Window = 64,
 }
 
+/// <summary>The passes that a method makes of an instance.</summary>
+/// <param name="Forwards">Through the network.</param>
+/// <param name="Gradients">Through it and back to the instance.</param>
+/// <param name="IsByRules">Whether a way back is by rules, which compute more than a gradient does.</param>
+public readonly record struct Work(long Forwards, long Gradients, bool IsByRules = false)
+{
+    /// <summary>In forward passes, a gradient counting three.</summary>
+    public double Passes => Forwards + 3.0 * Gradients;
+}
+
 /// <summary>A row of the registry of attribution methods, from which the command line, the study and the documentation
 /// read.</summary>
 /// <param name="Name">As the command line and files spell it.</param>
@@ -103,7 +113,7 @@ public enum Takes
 /// <param name="Formula">What it computes.</param>
 /// <param name="Source">The paper.</param>
 /// <param name="Takes">Which settings concern it.</param>
-/// <param name="Passes">Forward passes an instance, a gradient counting three; about.</param>
+/// <param name="Work">What it takes for one of such instances.</param>
 /// <param name="Create">Sets it up.</param>
 public sealed record AttributionMethod(
     string Name,
@@ -111,7 +121,7 @@ public sealed record AttributionMethod(
     string Formula,
     string Source,
     Takes Takes,
-    Func<MethodSettings, double> Passes,
+    Func<MethodSettings, Instances, Work> Work,
     Func<Model, MethodSettings, Explainer> Create
 )
 {
@@ -124,7 +134,7 @@ public sealed record AttributionMethod(
             "x ⊙ ∇ₓ q(f(x))",
             "Simonyan, Vedaldi and Zisserman, arXiv 1312.6034",
             Takes.Multiply,
-            _ => 3,
+            (_, _) => new(0, 1),
             (model, s) =>
                 (x, size, progress, stop) =>
                     new SaliencyMap(model, s.Quantity).Attribute(x, size, s.MultiplyWithInput, progress, stop)
@@ -135,7 +145,7 @@ public sealed record AttributionMethod(
             "(x - b) ⊙ Σᵢ wᵢ ∇ₓ q(f(b + αᵢ(x - b)))",
             "Sundararajan, Taly and Yan, arXiv 1703.01365",
             Takes.Steps | Takes.Baseline | Takes.Multiply,
-            s => 3.0 * s.Steps,
+            (s, _) => new(1, s.Steps),
             (model, s) =>
                 (x, size, progress, stop) =>
                     new IntegratedGrad(model, s.Quantity).Attribute(
@@ -155,7 +165,7 @@ public sealed record AttributionMethod(
             "∇ₓ q(f(x)), with max(w, 0) ⊙ [z > 0] for what arrives at ReLU(z), w",
             "Springenberg, Dosovitskiy, Brox and Riedmiller, arXiv 1412.6806",
             Takes.Nothing,
-            _ => 3,
+            (_, _) => new(0, 1, IsByRules: true),
             (model, s) => new GuidedBackpropagation(model, s.Quantity).Attribute
         ),
         new(
@@ -164,7 +174,7 @@ public sealed record AttributionMethod(
             "∇ₓ q(f(x)), with max(w, 0) for what arrives at ReLU(z), w",
             "Zeiler and Fergus, arXiv 1311.2901",
             Takes.Nothing,
-            _ => 3,
+            (_, _) => new(0, 1, IsByRules: true),
             (model, s) => new Deconvolution(model, s.Quantity).Attribute
         ),
         new(
@@ -173,7 +183,7 @@ public sealed record AttributionMethod(
             "(x - b) ⊙ m, each op handing on (y - y')/(x - x') in place of its derivative",
             "Shrikumar, Greenside and Kundaje, arXiv 1704.02685",
             Takes.Baseline | Takes.Multiply,
-            _ => 5,
+            (_, _) => new(1, 1, IsByRules: true),
             (model, s) => new DeepLift(model, s.Quantity, s.Baseline, s.MultiplyWithInput).Attribute
         ),
         Relevance("lrp-epsilon", "LRP-ε", "Rᵢ = Σⱼ xᵢwᵢⱼ / (zⱼ ± ε) Rⱼ", LrpComposite.Epsilon),
@@ -201,7 +211,7 @@ public sealed record AttributionMethod(
             "(1/N) Σₖ gₖ, gₖ = ∇ₓ q(f(x + εₖ)), εₖ ~ N(0, σ²)",
             "Smilkov et al., arXiv 1706.03825",
             Takes.Samples | Takes.Noise,
-            s => 3.0 * (s.Samples ?? SmoothGrad.DefaultSamples),
+            (s, _) => Sampled(s, SmoothGrad.DefaultSamples),
             (model, s) => Smooth(model, s, SmoothGradKind.Mean)
         ),
         new(
@@ -210,7 +220,7 @@ public sealed record AttributionMethod(
             "(1/N) Σₖ gₖ², gₖ = ∇ₓ q(f(x + εₖ)), εₖ ~ N(0, σ²)",
             "Hooker et al., arXiv 1806.10758",
             Takes.Samples | Takes.Noise,
-            s => 3.0 * (s.Samples ?? SmoothGrad.DefaultSamples),
+            (s, _) => Sampled(s, SmoothGrad.DefaultSamples),
             (model, s) => Smooth(model, s, SmoothGradKind.Squared)
         ),
         new(
@@ -219,7 +229,7 @@ public sealed record AttributionMethod(
             "(1/N) Σₖ gₖ² - ((1/N) Σₖ gₖ)², gₖ = ∇ₓ q(f(x + εₖ)), εₖ ~ N(0, σ²)",
             "Adebayo et al., arXiv 1810.03307",
             Takes.Samples | Takes.Noise,
-            s => 3.0 * (s.Samples ?? SmoothGrad.DefaultSamples),
+            (s, _) => Sampled(s, SmoothGrad.DefaultSamples),
             (model, s) => Smooth(model, s, SmoothGradKind.Variance)
         ),
         new(
@@ -228,7 +238,7 @@ public sealed record AttributionMethod(
             "(1/N) Σₖ (x - bₖ) ⊙ ∇ₓ q(f(bₖ + αₖ(x - bₖ))), bₖ drawn from a background, αₖ from [0, 1]",
             "Erion et al., arXiv 1906.10670",
             Takes.Samples,
-            s => 3.0 * (s.Samples ?? ExpectedGradients.DefaultSamples),
+            (s, _) => Sampled(s, ExpectedGradients.DefaultSamples),
             (model, s) =>
                 new ExpectedGradients(
                     model,
@@ -244,7 +254,7 @@ public sealed record AttributionMethod(
             "the mean of q(f(x)) - q(f(x hidden in a window)) over the windows that cover a pixel",
             "Zeiler and Fergus, arXiv 1311.2901",
             Takes.Baseline | Takes.Window,
-            Windows,
+            (s, x) => new(1 + Core.Occlusion.count(s.WindowSize, s.Stride, x.Core), 0),
             (model, s) => new Occlusion(model, s.Quantity, s.WindowSize, s.Stride, s.Baseline).Attribute
         ),
         new(
@@ -253,7 +263,7 @@ public sealed record AttributionMethod(
             "Σₖ sₖ Mₖ / Σₖ Mₖ - (1/N) Σₖ sₖ, sₖ = q(f(b + Mₖ ⊙ (x - b))), Mₖ random masks",
             "Petsiuk, Das and Saenko, arXiv 1806.07421",
             Takes.Baseline | Takes.Samples,
-            s => s.Samples ?? Rise.DefaultSamples,
+            (s, _) => new(1 + (s.Samples ?? Rise.DefaultSamples), 0),
             (model, s) =>
                 new Rise(
                     model,
@@ -269,7 +279,7 @@ public sealed record AttributionMethod(
             "ReLU(Σ_c w_c A_c), w_c the mean of ∂q/∂A_c over a channel's positions",
             "Selvaraju et al., arXiv 1610.02391",
             Takes.Layer,
-            _ => 1,
+            (_, _) => OneForward,
             (model, s) => new GradCam(model, s.Quantity, s.Layer).Attribute
         ),
         new(
@@ -278,7 +288,7 @@ public sealed record AttributionMethod(
             "ReLU(Σ_c w_c A_c), w_c = Σ α ⊙ ReLU(g), α = g² / (2 g² + g³ Σ A_c), g = ∂q/∂A_c",
             "Chattopadhay et al., arXiv 1710.11063",
             Takes.Layer,
-            _ => 1,
+            (_, _) => OneForward,
             (model, s) => new GradCamPlusPlus(model, s.Quantity, s.Layer).Attribute
         ),
         new(
@@ -287,7 +297,7 @@ public sealed record AttributionMethod(
             "ReLU(Σ_c ReLU(∂q/∂A_c) ⊙ A_c)",
             "Jiang et al., IEEE Transactions on Image Processing 30, 2021",
             Takes.Layer,
-            _ => 1,
+            (_, _) => OneForward,
             (model, s) => new LayerCam(model, s.Quantity, s.Layer).Attribute
         ),
         new(
@@ -296,7 +306,7 @@ public sealed record AttributionMethod(
             "guided backpropagation ⊙ Grad-CAM",
             "Selvaraju et al., arXiv 1610.02391",
             Takes.Layer,
-            _ => 4,
+            (_, _) => new(1, 1, IsByRules: true),
             (model, s) => new GuidedGradCam(model, s.Quantity, s.Layer).Attribute
         ),
     ];
@@ -308,21 +318,18 @@ public sealed record AttributionMethod(
             formula,
             "Bach et al., PLoS ONE 10(7), 2015; Montavon et al., 2019",
             Takes.Nothing,
-            _ => 5,
+            (_, _) => new(0, 1, IsByRules: true),
             (model, s) => new Lrp(model, s.Quantity, composite).Attribute
         );
 
     private static Explainer Smooth(Model model, MethodSettings s, SmoothGradKind kind) =>
         new SmoothGrad(model, s.Quantity, kind, s.Samples ?? SmoothGrad.DefaultSamples, s.Noise, s.Seed).Attribute;
 
-    // On images of the usual side, where a window or a stride is given in pixels.
-    private static double Windows(MethodSettings s)
-    {
-        const double side = 224;
-        var size = s.WindowSize ?? side / 8;
-        var stride = s.Stride ?? Math.Max(1, size / 2);
-        return Math.Pow(Math.Ceiling(Math.Max(0, side - size) / stride) + 1, 2);
-    }
+    // A forward pass for the class, which the samples share.
+    private static Work Sampled(MethodSettings s, int usual) => new(1, s.Samples ?? usual);
+
+    // About: the way back ends at the last convolution, near the top.
+    private static Work OneForward => new(1, 0);
 
     /// <summary>The method of a name.</summary>
     /// <exception cref="AttributionException">There is none; the message lists those there are.</exception>

@@ -17,6 +17,8 @@ public sealed class Benchmark : IDisposable
 {
     private const int Steps = 32;
     private const int Few = 2;
+    private const int Some = 8;
+    private const int Samples = 8;
     private const int PixelsPerStep = 1000;
     private const string ForwardFloor = "forward";
     private const string GradientFloor = "forward and input gradient";
@@ -63,7 +65,21 @@ public sealed class Benchmark : IDisposable
     public BenchmarkResult Run(int rounds = 3, bool withBFloat16 = true, IProgress<Progress>? progress = null)
     {
         using var half = withBFloat16 ? model.To(model.Core.Device, Precision.BFloat16) : null;
-        Case[] cases = [.. Floors(true), .. Methods(half)];
+        var measurements = Measure([.. Floors(true), .. Methods(half)], rounds, progress);
+        return new(measurements, layer, half is null ? null : Change(half));
+    }
+
+    /// <summary>Times every method of the registry against the passes that it takes; those of many passes explain few images, with
+    /// few samples, steps and windows. Methods that the network is not for are left out.</summary>
+    /// <inheritdoc cref="Run"/>
+    public IReadOnlyList<Measurement> RunMethods(int rounds = 3, IProgress<Progress>? progress = null)
+    {
+        using var some = x.narrow(0, 0, Math.Min(Some, x.shape[0]));
+        return Measure([.. WholeFloors(some), .. Registered(some)], rounds, progress);
+    }
+
+    private IReadOnlyList<Measurement> Measure(Case[] cases, int rounds, IProgress<Progress>? progress)
+    {
         var seconds = Time(cases, rounds, progress);
         double Floor(Case c) =>
             c.Passes.Sum(pass => pass.Images * seconds[pass.Floor] / cases.First(f => f.Name == pass.Floor).Images);
@@ -78,21 +94,17 @@ public sealed class Benchmark : IDisposable
                     seconds[c.Name] / Floor(c),
                     c.Target
                 );
-        return new([.. cases.Select(Measured)], layer, half is null ? null : Change(half));
+        return [.. cases.Select(Measured)];
     }
 
     /// <summary>Times the bare loops alone, in the layout that images have by default.</summary>
-    public IReadOnlyList<Measurement> RunStock(int rounds = 3, IProgress<Progress>? progress = null)
-    {
-        Case[] cases = [.. Floors(false)];
-        var seconds = Time(cases, rounds, progress);
-        return [.. cases.Select(c => new Measurement(c.Name, c.Images, seconds[c.Name]))];
-    }
+    public IReadOnlyList<Measurement> RunStock(int rounds = 3, IProgress<Progress>? progress = null) =>
+        Measure([.. Floors(false)], rounds, progress);
 
-    /// <summary>Saliency of the images, integrated gradients and necessity ordering of a few: for watching memory.</summary>
+    /// <summary>Runs each kind of pass, ways back by rules among them: for watching memory.</summary>
     public void RunOnce()
     {
-        foreach (var c in Methods(null))
+        foreach (var c in Methods(null).Concat(Registered(x).Where(c => c.Target is null)))
             c.Work();
     }
 
@@ -112,13 +124,21 @@ public sealed class Benchmark : IDisposable
 
     private IEnumerable<Case> Floors(bool isChannelsLast)
     {
-        var whole = new PlainLoop(model, model.Core.Graph.Output, isChannelsLast);
         var part = new PlainLoop(model, layer, isChannelsLast);
         var n = x.shape[0];
-        yield return new(ForwardFloor, n, () => whole.Forward(x));
-        yield return new(ToLayer, n, () => part.Forward(x));
-        yield return new(GradientFloor, n, () => whole.Gradient(x));
-        yield return new(GradientToLayer, n, () => part.Gradient(x));
+        return
+        [
+            .. WholeFloors(x, isChannelsLast),
+            new(ToLayer, n, () => part.Forward(x)),
+            new(GradientToLayer, n, () => part.Gradient(x)),
+        ];
+    }
+
+    private Case[] WholeFloors(Tensor images, bool isChannelsLast = true)
+    {
+        var whole = new PlainLoop(model, model.Core.Graph.Output, isChannelsLast);
+        var n = images.shape[0];
+        return [new(ForwardFloor, n, () => whole.Forward(images)), new(GradientFloor, n, () => whole.Gradient(images))];
     }
 
     private string ToLayer => $"forward to {layer}";
@@ -177,6 +197,52 @@ public sealed class Benchmark : IDisposable
         );
         if (half is not null)
             yield return new("saliency in bfloat16", n, () => Saliency(half), 0.60, ("saliency", n));
+    }
+
+    private IEnumerable<Case> Registered(Tensor some)
+    {
+        const double PlainPasses = 1.10;
+        // Two windows along the longer side.
+        var window = (int)((some.shape.Skip(2).Max() + 1) / 2);
+        MethodSettings settings = new()
+        {
+            Samples = Samples,
+            Steps = Samples,
+            WindowSize = window,
+            Stride = window,
+        };
+        foreach (var method in AttributionMethod.All)
+        {
+            if (Explainer(method, settings) is not { } explain)
+                continue;
+            var work = method.Work(settings, some);
+            var images = work.Forwards + work.Gradients > 2 ? few : some;
+            var n = images.shape[0];
+            yield return new(
+                method.Name,
+                n,
+                () => Free(explain(images, cancellation: cancellation)),
+                work.IsByRules ? null : PlainPasses,
+                [
+                    .. new[] { (ForwardFloor, work.Forwards * n), (GradientFloor, work.Gradients * n) }.Where(p =>
+                        p.Item2 > 0
+                    ),
+                ]
+            );
+        }
+    }
+
+    // Null where the network has nothing that the method is about.
+    private Explainer? Explainer(AttributionMethod method, MethodSettings settings)
+    {
+        try
+        {
+            return method.Create(model, settings);
+        }
+        catch (AttributionException)
+        {
+            return null;
+        }
     }
 
     private void Saliency(Model of) => Free(new SaliencyMap(of).Attribute(x, cancellation: cancellation));

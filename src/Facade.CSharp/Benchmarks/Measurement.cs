@@ -42,15 +42,20 @@ public sealed record ProcessMeasurement(string Name, double Value, string Unit, 
 /// <param name="BFloat16">What bfloat16 changes; null where it was not run.</param>
 public sealed record BenchmarkResult(IReadOnlyList<Measurement> Measurements, string Layer, PrecisionChange? BFloat16)
 {
-    /// <summary>Writes the measurements as JSON.</summary>
+    /// <summary>Writes the measurements as JSON, with those of <see cref="Benchmark.RunMethods"/> and of processes.</summary>
     /// <exception cref="AttributionException">The file cannot be written.</exception>
-    public void WriteJson(string path, IEnumerable<ProcessMeasurement> processes) =>
+    public void WriteJson(
+        string path,
+        IReadOnlyList<Measurement> methods,
+        IReadOnlyList<ProcessMeasurement> processes
+    ) =>
         Json.Write(
             path,
             new
             {
                 Layer,
                 Measurements,
+                Methods = methods,
                 Processes = processes,
                 Bfloat16 = BFloat16,
             }

@@ -58,7 +58,7 @@ internal sealed class MethodComparison(
     public long Passes =>
         (long)
             AttributionMethod.All.Sum(method =>
-                method.Passes(Settings(method, Quantity.Predicted, 1))
+                method.Work(Settings(method, Quantity.Predicted, 1), images).Passes
                 * (Studied.Length + First(OfEachLocated).Length)
             );
 
@@ -144,7 +144,7 @@ internal sealed class MethodComparison(
     private Tensor Maps(AttributionMethod method, Quantity quantity, Instances x, Func<long, IProgress<Progress>> next)
     {
         var settings = Settings(method, quantity, options.Seed);
-        var progress = next((long)(method.Passes(settings) * x.Count));
+        var progress = next((long)(method.Work(settings, x).Passes * x.Count));
         var maps = method.Create(model, settings)(x, options.BatchSize, progress, cancellation);
         return TensorModule.pixels(maps);
     }
