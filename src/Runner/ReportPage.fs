@@ -836,7 +836,9 @@ module ReportPage =
                 number (fixedTo 2 value) value
 
             let verb = if curves.IsSilencing then "silenced" else "kept"
-            words [ str $"{count} {verb}" ] :: [ for ranking in curves.Rankings -> f1 ranking ]
+
+            words [ str $"{count} {verb}" ]
+            :: [ for ranking in curves.Rankings -> f1 ranking ]
 
         let whole = curves.Mean(EssenceCurves.WholeModel, curves.UnitCount, fun p -> p.F1)
 
@@ -847,8 +849,7 @@ module ReportPage =
             ]
             table
                 "F1, the mean over classes, by what the units are ranked by."
-                (report.Noun + "s" :: List.ofSeq curves.Rankings)
-                [
+                (report.Noun + "s" :: List.ofSeq curves.Rankings) [
                     for count in few -> line section.Kept count
                     for count in few -> line section.Silenced count
                 ] []

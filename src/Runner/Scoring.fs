@@ -60,7 +60,9 @@ module Scoring =
                 PixelsPerStep = pixelsPerStep arguments,
                 Seed = int64 (Arguments.seed arguments),
                 Explain = Option.toObj explain,
-                MultipliedFrom = (Option.map2 (fun (m: Method) p -> m.MultipliedFrom p) method part |> Option.toObj)
+                MultipliedFrom =
+                    (Option.map2 (fun (m: Method) p -> m.MultipliedFrom p) method part
+                     |> Option.toObj)
             )
 
         {
@@ -133,11 +135,11 @@ module Scoring =
 
                 for group in List.chunkBySize together methods do
                     let isAsked method metric = not (isKnown method metric part)
-                    let asked = group |> List.filter (fun method -> List.exists (isAsked method) metrics)
 
-                    let maps = [
-                        for method in asked -> method, spend method.Passes (method.Attribute part)
-                    ]
+                    let asked =
+                        group |> List.filter (fun method -> List.exists (isAsked method) metrics)
+
+                    let maps = [ for method in asked -> method, spend method.Passes (method.Attribute part) ]
 
                     for metric in metrics do
                         maps |> List.filter (fun (method, _) -> isAsked method metric) |> score metric

@@ -14,7 +14,14 @@ let private target model =
 let tests =
     testList "AverageGain" [
         law "equals the plain twin, whatever the batch, and lies in [0, 100]" (fun rng ->
-            let net, model, images, x = case rng 0.
+            let net, _, images, x = case rng 0.
+            // Scores near to each other: no probability is so near to 1 that rounding decides what is left.
+            let net = {
+                net with
+                    W2 = net.W2 |> Array.map (Array.map (fun w -> w / 20.))
+            }
+
+            let model = Plain.model net
             let maps = gaussian rng [ images.Length; 3; 4 ]
             let rows = values maps |> Array.chunkBySize 12
 

@@ -48,7 +48,7 @@ public sealed class DeepLift
         CancellationToken cancellation = default
     )
     {
-        var target = x.TargetOf(quantity, model.Working(batchSize, x.Count, progress, cancellation));
+        var target = x.TargetOf(quantity, model.Working(batchSize, 2L * x.Count, progress, cancellation));
         var start = baseline.For(x);
         return x.Core.Map(
             target,

@@ -24,11 +24,7 @@ public sealed class GuidedBackpropagation
     /// <summary>What a quantity of interest brings back.</summary>
     /// <inheritdoc cref="GuidedBackpropagation(Model, int?, bool)"/>
     public GuidedBackpropagation(Model model, Quantity quantity, bool multiplyWithInput = false) =>
-        (this.model, this.quantity, this.multiplyWithInput) = (
-            RequireRelus(model),
-            quantity,
-            multiplyWithInput
-        );
+        (this.model, this.quantity, this.multiplyWithInput) = (RequireRelus(model), quantity, multiplyWithInput);
 
     internal static Model RequireRelus(Model model) =>
         model.Require("Guided backpropagation is about ReLUs", op => op is Op.Activation { Item.IsRelu: true });

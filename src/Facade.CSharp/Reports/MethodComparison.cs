@@ -95,7 +95,10 @@ internal sealed class MethodComparison(
         return new(
             rows.Length,
             study,
-            figure.Named("study.png", "Box plots of each method's scores by four criteria; the table gives the medians.")
+            figure.Named(
+                "study.png",
+                "Box plots of each method's scores by four criteria; the table gives the medians."
+            )
         );
     }
 
@@ -109,10 +112,7 @@ internal sealed class MethodComparison(
             .Pairs.SelectMany(pair => new[] { (pair.First, pair.Second), (pair.Second, pair.First) })
             .ToDictionary(pair => (long)pair.Item1, pair => (long)pair.Item2);
         int[] rows = [.. First(OfEachLocated).Where(row => siblings.ContainsKey(labels[row]))];
-        var margin = Quantity.MarginEach(
-            rows.Select(row => labels[row]),
-            rows.Select(row => siblings[labels[row]])
-        );
+        var margin = Quantity.MarginEach(rows.Select(row => labels[row]), rows.Select(row => siblings[labels[row]]));
         Instances x = images.Take(rows);
         var masks = truth.Parts.index_select(0, tensor(rows.Select(row => (long)row).ToArray()));
         var areas = Core.Localisation.areas(masks);
@@ -120,7 +120,10 @@ internal sealed class MethodComparison(
         {
             using var maps = Maps(method, margin, x, next);
             var shares = Core.Localisation.shares(masks, maps);
-            double[] known = [.. Enumerable.Range(0, rows.Length).Where(i => double.IsFinite(shares[i])).Select(i => (double)i)];
+            double[] known =
+            [
+                .. Enumerable.Range(0, rows.Length).Where(i => double.IsFinite(shares[i])).Select(i => (double)i),
+            ];
             double Ratio(double[] some) => some.Average(i => shares[(int)i]) / some.Average(i => areas[(int)i]);
             var hits = Core.Localisation.hits(masks, maps).Where(double.IsFinite).DefaultIfEmpty(double.NaN).Average();
             if (known.Length == 0)
