@@ -24,6 +24,7 @@ let main arguments =
             ReportTests.tests
             PageTests.tests
             ScriptTests.tests
+            DocsTests.tests
         ]
         |> testSequenced
         |> runTestsWithCLIArgs [] arguments

@@ -171,10 +171,10 @@ public sealed class ExplanationPicture
 
     private static SKFont Font(float size) => new(Fonts.Regular, size) { Subpixel = true };
 
-    private static Tensor Bytes(Tensor in01) => in01.mul(255).round().clamp(0, 255).to(ScalarType.Byte);
+    internal static Tensor Bytes(Tensor in01) => in01.mul(255).round().clamp(0, 255).to(ScalarType.Byte);
 
     // h×w×c bytes; channels that are no colours are shown as their mean.
-    private static SKImage Bitmap(Tensor pixels)
+    internal static SKImage Bitmap(Tensor pixels)
     {
         var rgba = ones(pixels.shape[0], pixels.shape[1], 4, ScalarType.Byte).mul(255);
         rgba.narrow(2, 0, 3)
