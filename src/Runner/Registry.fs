@@ -1,21 +1,17 @@
 [<RequireQualifiedAccess>]
 module Attribution.Runner.Registry
 
+open System
 open Attribution
 
 let private entry (name: string) title formula source =
     String.concat "\n" [ $"{name, -28} {title}"; $"    {formula}"; $"    {source}" ]
 
-let private run _ =
+let private list () =
     Terminal.say "METHODS, for --method and --methods\n"
 
-    Terminal.say (
-        entry
-            "influence-directed"
-            "Influence-directed explanation"
-            "x ⊙ ∇ₓ h_i(x), unit i having the largest mean of ∂q(g(z))/∂z, z = h(x), over the distribution"
-            "Leino, Sen, Datta, Fredrikson and Li, arXiv 1802.03788"
-    )
+    let struct (name, title, formula, source) = MethodDocs.InfluenceDirected
+    Terminal.say (entry name title formula source)
 
     for m in AttributionMethod.All do
         Terminal.say (entry m.Name m.Title m.Formula m.Source)
@@ -30,10 +26,38 @@ let private run _ =
 
         Terminal.say (entry m.Name $"{m.Title}: {better} is better, {m.Range}, over {over}{hidden}" m.Formula m.Source)
 
+/// Writes what is known of all of them, with pictures of the demo's network and scenes.
+let private document arguments folder =
+    use output = Output.createIn folder arguments
+
+    use inputs = Inputs.load { arguments with Given = [ Arg.Demo ] }
+
+    Terminal.watch "Drawing what each makes of scenes" (fun report ->
+        MethodPictures.Draw(
+            (fun name -> output.Draft $"pictures/{name}"),
+            inputs.Model,
+            inputs.Scenes,
+            Terminal.part report 0. 1.,
+            arguments.Stop
+        ))
+
+    IO.File.WriteAllText(output.Draft "methods.md", MethodDocs.Methods())
+    IO.File.WriteAllText(output.Draft "metrics.md", MethodDocs.Metrics())
+    output |> Output.commit "methods.md, metrics.md and their pictures"
+
+let private run arguments =
+    arguments
+    |> Arguments.tryPick (function
+        | Arg.Out folder -> Some folder
+        | _ -> None)
+    |> function
+        | Some folder -> document arguments folder
+        | None -> list ()
+
 let command = {
     Name = "methods"
-    Summary = "Lists the methods and the metrics, with formulas and sources."
-    Syntax = ""
-    Options = []
+    Summary = "Lists the methods and the metrics, with formulas and sources; with --out, a page of each, with pictures."
+    Syntax = "[--out FOLDER]"
+    Options = [ "--out" ]
     Run = run
 }

@@ -26,6 +26,7 @@ let main arguments =
             ReportTests.tests
             PageTests.tests
             ScriptTests.tests
+            DocsTests.tests
         ]
         |> testSequenced
         |> runTestsWithCLIArgs [] arguments

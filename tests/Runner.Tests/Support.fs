@@ -75,8 +75,8 @@ let example name (test: string -> unit) =
         use _ = torch.NewDisposeScope()
         inFolder test)
 
-/// The folder of shared files beside the checkout, where there is one.
-let shared =
+/// The checkout that the tests were built in, where there is one.
+let checkout =
     let rec up (folder: DirectoryInfo) =
         if isNull folder then
             None
@@ -85,8 +85,12 @@ let shared =
         else
             up folder.Parent
 
-    up (DirectoryInfo AppContext.BaseDirectory)
-    |> Option.map (fun root -> Path.Combine(root.FullName, "..", "shared"))
+    up (DirectoryInfo AppContext.BaseDirectory) |> Option.map _.FullName
+
+/// The folder of shared files beside it, where there is one.
+let shared =
+    checkout
+    |> Option.map (fun root -> Path.Combine(root, "..", "shared"))
     |> Option.filter Directory.Exists
 
 /// A test on the shared files, skipped where they are absent.

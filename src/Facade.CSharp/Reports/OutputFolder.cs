@@ -40,8 +40,18 @@ public sealed class OutputFolder : IDisposable
     public string FullPath { get; }
 
     /// <summary>Where to write the draft of a file.</summary>
-    /// <param name="name">The file's name in the folder.</param>
-    public string Draft(string name) => Path.Combine(drafts, name);
+    /// <param name="name">The file's name in the folder; "pictures/a.png" is one in a folder inside it.</param>
+    /// <exception cref="AttributionException">The folder inside it cannot be made.</exception>
+    public string Draft(string name)
+    {
+        var path = Path.Combine(drafts, name);
+        if (Path.GetDirectoryName(name) is { Length: > 0 })
+            FileErrors.Writing(
+                $"into the folder '{FullPath}'",
+                () => Directory.CreateDirectory(Path.GetDirectoryName(path)!)
+            );
+        return path;
+    }
 
     /// <summary>Puts all drafts in their places.</summary>
     /// <returns>The names of the files, in order.</returns>
@@ -57,11 +67,18 @@ public sealed class OutputFolder : IDisposable
                 {
                     names =
                     [
-                        .. Directory.GetFiles(drafts).Select(f => Path.GetFileName(f)!).Order(StringComparer.Ordinal),
+                        .. Directory
+                            .GetFiles(drafts, "*", SearchOption.AllDirectories)
+                            .Select(f => Path.GetRelativePath(drafts, f))
+                            .Order(StringComparer.Ordinal),
                     ];
                     foreach (var name in names)
-                        File.Move(Draft(name), Path.Combine(FullPath, name), overwrite: true);
-                    Directory.Delete(drafts);
+                    {
+                        var place = Path.Combine(FullPath, name);
+                        Directory.CreateDirectory(Path.GetDirectoryName(place)!);
+                        File.Move(Path.Combine(drafts, name), place, overwrite: true);
+                    }
+                    Directory.Delete(drafts, recursive: true);
                 }
             );
             isCommitted = true;

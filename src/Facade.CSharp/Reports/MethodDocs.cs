@@ -1,0 +1,275 @@
+using System;
+using System.Collections.Generic;
+using System.Globalization;
+using System.Linq;
+using System.Text.RegularExpressions;
+
+namespace Attribution;
+
+/// <summary>The documentation of every attribution method and metric, in Markdown, from their registries.</summary>
+/// <remarks>Its pictures are those of <see cref="MethodPictures"/>.</remarks>
+public static partial class MethodDocs
+{
+    private static readonly Dictionary<Takes, string> options = new()
+    {
+        [Takes.Steps] = "`--steps`, `--rule`",
+        [Takes.Baseline] = "`--baseline`",
+        [Takes.Multiply] = "`--no-multiply`",
+        [Takes.Samples] = "`--samples`, `--seed`",
+        [Takes.Layer] = "`--map-layer`",
+    };
+
+    private const string AboutMethods = """
+        # Attribution methods
+
+        An attribution method says, of one image, which pixels made the network say what it said. Its answer is a map: a number
+        for each pixel, positive where it speaks for the class, negative where it speaks against it. Methods differ in what they
+        count as "made", and so do their maps; what a map is worth is measured by [metrics](metrics.md).
+
+        ![The maps of every method for the same three scenes](pictures/methods.png)
+
+        The scenes are those of the [demo](concept-scenes.md), the network is [its own](demo-network.md), and it is right on all
+        three. A map is drawn as a point cloud: the mean over colours, black where nothing speaks for the class, white at the
+        map's maximum. Each method's own picture has beside it the scene seen through the map: pixels above a fifth of the
+        maximum keep their colour, the others are dimmed. This page and its pictures are made by the program,
+        `attribution methods --out docs`, in a few minutes.
+
+        ```
+        attribution explain --model MODEL.onnx --images photos/ --method METHOD --out FOLDER
+        attribution explain --demo --method all --out FOLDER
+        ```
+
+        In formulas, x is the image (pixels from 0 to 255, before any preprocessing, which is the network's first step), f(x) the
+        network's logits, one a class, q the quantity that is explained, b a baseline, ∇ₓ the gradient with respect to x, and ⊙
+        the product number by number. The quantity is the logit of the predicted class unless `--quantity` says otherwise:
+        `predicted`, `true`, `class:K`, or `margin:A,B`, the logit of A less that of B. From C#, a quantity is the second
+        argument: `new SaliencyMap(model, Quantity.Margin(3, 5))`.
+        """;
+
+    private const string AboutInfluence = """
+        The methods below ask which pixels matter. This one asks first which of the network's *concepts* matter, and only then
+        where in the image they are. It needs more than an image: it explains what a network does over many.
+
+        **The question** has two parts. The *quantity of interest* q says what is to be explained: the logit of a class, f_k; or
+        what tells two classes apart, f_a - f_b, which is another question with another answer. The *distribution of interest* D
+        says over which images: all of them, those of one class, or a single one. An influence over all cars is about what makes
+        a car; an influence over one image is about that image.
+
+        **The answer** is found by cutting the network at a layer, f = g ∘ h: h makes of an image the layer's values z = h(x), and
+        g makes of these the logits. The influence of the layer's units is how much the quantity rises with each of them, on
+        average over the distribution:
+
+        ```
+        I = (1/|D|) Σ_{x ∈ D} ∂q(g(z)) / ∂z  at z = h(x)
+        ```
+
+        There is no factor for how active a unit was: that is what tells influence from activity. Where a path goes around the
+        layer, as in residual networks, it is held fixed. A convolutional layer's unit is a channel, and its influence the sum of
+        its positions' (`--units` says otherwise).
+
+        **The expert** is the unit with the largest influence, i = argmax I, the first on ties. The number is signed: a unit that
+        strongly speaks against the class is no expert for it. What the expert sees in an image is the saliency map of its value,
+
+        ```
+        A(x) = x ⊙ ∇ₓ h_i(x)
+        ```
+
+        and where a gradient is too noisy, integrated gradients of the same: `new IntegratedGrad(model, layer, unit)`.
+
+        ![What the experts of three pairs of classes see](pictures/influence-directed.png)
+
+        In each row the network was asked what tells two classes apart which differ in one part alone, over the scenes of both. The
+        influence names one unit of 128. Below the scene stands the unit's value, which falls when the same scene is drawn as the
+        other class; below the maps, how much of them lies on the part, over the first class's scenes, as a multiple of what would by
+        chance. For the roof and the hat the unit is active on the one class and hardly ever on the other. The humps are the
+        hardest pair: their unit is active on both, and only how much tells them apart.
+
+        **Dead experts.** After a ReLU a unit may never be above 0 on any image, and still have the largest influence, since the
+        derivative of q by the unit's value does not ask whether that value is ever more than 0. Such an expert explains nothing:
+        its map is black. So every expert comes with how often it is active on the distribution and on each class, and with its
+        *selectivity*, the area under the ROC curve of its value as a detector of the one class against the other (1 tells them
+        apart, 0.5 tells nothing), and the program says plainly where an expert is dead. The remedy is to cut before the
+        activation, where the gradient passes its gate: where no layer is named, that is what is done.
+
+        ```
+        attribution experts --demo --quantity margin:6,7 --distribution own --out FOLDER
+        attribution explain --demo --method influence-directed --quantity margin:6,7 --distribution own --out FOLDER
+        ```
+        """;
+
+    private const string InfluenceCode = """
+        ```csharp
+        var explainer = new InflDirected(model, layer: "fc1l", Quantity.Margin(6, 7));
+        int expert = explainer.DisInfluence(images.Where(6, 7));
+        var maps = explainer.ExpertAttribution(expert, images);
+        ```
+        """;
+
+    private const string AboutMetrics = """
+        # Metrics
+
+        A map always looks like an explanation. A metric asks whether it is one, and gives a number for each image. No metric
+        answers for all: some ask whether the pixels that a map ranks first are *needed* by the network, others whether they
+        *suffice*, whether numbers are fair, whether the map depends on the network at all. What [methods](methods.md) there are
+        is another page.
+
+        ![Six methods by every metric](pictures/metrics.png)
+
+        Each panel shows six methods on the same 28 scenes of the [demo](concept-scenes.md), the best median on top. It is the figure
+        that `attribution study` draws of your own model and images. This page and its pictures are made by the program:
+        `attribution methods --out docs`.
+
+        ```
+        attribution evaluate --model MODEL.onnx --dataset images.npz --methods METHOD,… --metrics METRIC,… --out FOLDER
+        attribution study --demo --metrics all --out FOLDER
+        ```
+
+        In formulas, x is the image (pixels from 0 to 255), A its map, f_c the logit of the class c that is explained, the
+        predicted one unless `--quantity class:K` says otherwise, and p_c its probability. A pixel's attribution is the mean over
+        its colours, and a pixel is hidden in all its colours at once. "0" as an image is black.
+
+        Most metrics hide pixels in the order of the map and look at what becomes of the score:
+
+        ![One scene while its pixels are removed, or put into black, in the order of a map](pictures/metrics-order.png)
+        """;
+
+    /// <summary>The method that is in no registry, since it takes a question and not an image alone: by the same
+    /// columns.</summary>
+    public static (string Name, string Title, string Formula, string Source) InfluenceDirected { get; } =
+        (
+            "influence-directed",
+            "Influence-directed explanation",
+            "x ⊙ ∇ₓ h_i(x), unit i having the largest mean of ∂q(g(z))/∂z, z = h(x), over the distribution",
+            "Leino, Sen, Datta, Fredrikson and Li, arXiv 1802.03788"
+        );
+
+    /// <summary>The page of the methods.</summary>
+    public static string Methods() =>
+        Page([
+            AboutMethods,
+            Table(
+                ["Method", "Name", "Formula", "Source"],
+                [
+                    Row(InfluenceDirected),
+                    .. AttributionMethod.All.Select(m => Row((m.Name, m.Title, m.Formula, m.Source))),
+                ]
+            ),
+            Heading(InfluenceDirected.Name, InfluenceDirected.Title),
+            AboutInfluence,
+            InfluenceCode,
+            Facts([
+                ("Name", Code(InfluenceDirected.Name)),
+                ("Options", "`--layer`, `--units`, `--quantity`, `--distribution`, `--no-multiply`"),
+                ("Source", Linked(InfluenceDirected.Source)),
+            ]),
+            .. AttributionMethod.All.SelectMany(Section),
+        ]);
+
+    /// <summary>The page of the metrics.</summary>
+    public static string Metrics() =>
+        Page([
+            AboutMetrics,
+            Table(
+                ["Metric", "Name", "Better", "Asks", "Source"],
+                AttributionMetric.All.Select(m =>
+                    (IReadOnlyList<string>)
+                        [
+                            $"[{m.Title}](#{Anchor(m.Name)})",
+                            Code(m.Name),
+                            Lower(m.Better),
+                            Asks(m.Name),
+                            Linked(m.Source),
+                        ]
+                )
+            ),
+            .. AttributionMetric.All.SelectMany(Section),
+        ]);
+
+    private static IEnumerable<string> Section(AttributionMethod method)
+    {
+        var note = MethodNotes.Methods[method.Name];
+        return
+        [
+            Heading(method.Name, method.Title),
+            note.What,
+            Fenced(method.Formula),
+            $"![{method.Title}: of each scene its map, and the scene seen through it](pictures/{MethodPictures.FileOf(method)})",
+            Facts([
+                ("Name", Code(method.Name)),
+                ("Options", Options(method.Takes)),
+                ("Sums to", note.Sum ?? "nothing in particular"),
+                ("C#", Code(note.Code)),
+                ("Source", Linked(method.Source)),
+            ]),
+        ];
+    }
+
+    private static IEnumerable<string> Section(AttributionMetric metric)
+    {
+        var note = MethodNotes.Metrics[metric.Name];
+        return
+        [
+            Heading(metric.Name, metric.Title),
+            note.What,
+            Fenced(metric.Formula),
+            $"*Where* {note.Where}",
+            $"*Chosen.* {note.Chosen}",
+            Facts([
+                ("Name", Code(metric.Name)),
+                ("Better", Lower(metric.Better)),
+                ("Range", metric.Range),
+                ("Hidden pixels", metric.Blank == "-" ? "none are" : metric.Blank),
+                ("Over", metric.Over == Scale.Map ? "the map alone" : Lower(metric.Over)),
+                ("C#", Code(note.Code)),
+                ("Source", Linked(metric.Source)),
+            ]),
+        ];
+    }
+
+    // A metric's first sentence, or question.
+    private static string Asks(string name)
+    {
+        var what = MethodNotes.Metrics[name].What;
+        return FirstSentence().Match(what).Value;
+    }
+
+    private static string Options(Takes takes)
+    {
+        string[] some = [.. Enum.GetValues<Takes>().Where(t => t != 0 && takes.HasFlag(t)).Select(t => options[t])];
+        return some.Length > 0 ? string.Join(", ", some) : "none but those of every method, such as `--quantity`";
+    }
+
+    private static IReadOnlyList<string> Row((string Name, string Title, string Formula, string Source) row) =>
+        [$"[{row.Title}](#{Anchor(row.Name)})", Code(row.Name), Code(row.Formula), Linked(row.Source)];
+
+    // A heading's own anchor depends on who renders it.
+    private static string Heading(string name, string title) => $"<a id=\"{Anchor(name)}\"></a>\n\n## {title}";
+
+    private static string Anchor(string name) => name.Replace("+", "-plus", StringComparison.Ordinal);
+
+    private static string Code(string text) => $"`{text.Replace("|", "\\|", StringComparison.Ordinal)}`";
+
+    private static string Fenced(string formula) => $"```\n{formula}\n```";
+
+    private static string Lower<T>(T value)
+        where T : struct, Enum => value.ToString().ToLower(CultureInfo.InvariantCulture);
+
+    private static string Linked(string source) => Paper().Replace(source, "[arXiv $1](https://arxiv.org/abs/$1)");
+
+    private static string Facts((string Name, string Value)[] facts) =>
+        Table(["", ""], facts.Select(fact => (IReadOnlyList<string>)[fact.Name, fact.Value]));
+
+    private static string Table(IReadOnlyList<string> heads, IEnumerable<IReadOnlyList<string>> rows) =>
+        string.Join(
+            '\n',
+            rows.Prepend([.. heads.Select(_ => "---")]).Prepend(heads).Select(row => $"| {string.Join(" | ", row)} |")
+        );
+
+    private static string Page(IEnumerable<string> parts) => string.Join("\n\n", parts).ReplaceLineEndings("\n") + "\n";
+
+    [GeneratedRegex(@"arXiv (\d{4}\.\d{4,5})")]
+    private static partial Regex Paper();
+
+    [GeneratedRegex(@"^.*?[.?](?= |$)")]
+    private static partial Regex FirstSentence();
+}
