@@ -46,13 +46,15 @@ let private document arguments folder =
     output |> Output.commit "methods.md, metrics.md and their pictures"
 
 let private run arguments =
-    arguments
-    |> Arguments.tryPick (function
-        | Arg.Out folder -> Some folder
-        | _ -> None)
-    |> function
-        | Some folder -> document arguments folder
-        | None -> list ()
+    let folder =
+        arguments
+        |> Arguments.tryPick (function
+            | Arg.Out folder -> Some folder
+            | _ -> None)
+
+    match folder with
+    | Some folder -> document arguments folder
+    | None -> list ()
 
 let command = {
     Name = "methods"

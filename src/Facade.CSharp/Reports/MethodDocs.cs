@@ -30,8 +30,8 @@ public static partial class MethodDocs
 
         The scenes are those of the [demo](concept-scenes.md), the network is [its own](demo-network.md), and it is right on all
         three. A map is drawn as a point cloud: the mean over colours, black where nothing speaks for the class, white at the
-        map's maximum. Each method's own picture has beside it the scene seen through the map: pixels above a fifth of the
-        maximum keep their colour, the others are dimmed. This page and its pictures are made by the program,
+        map's maximum. Each method's own picture has the car's and the camel's, each beside the scene seen through it: what is
+        above a fifth of the maximum, on black. This page and its pictures are made by the program,
         `attribution methods --out docs`, in a few minutes.
 
         ```
@@ -80,8 +80,8 @@ public static partial class MethodDocs
 
         In each row the network was asked what tells two classes apart which differ in one part alone, over the scenes of both. The
         influence names one unit of 128. Below the scene stands the unit's value, which falls when the same scene is drawn as the
-        other class; below the maps, how much of them lies on the part, over the first class's scenes, as a multiple of what would by
-        chance. For the roof and the hat the unit is active on the one class and hardly ever on the other. The humps are the
+        other class; below the maps, how much of what is positive lies on the part, over the first class's scenes, as a multiple of the part's
+        share of the image. For the roof and the hat the unit is active on the one class and hardly ever on the other. The humps are the
         hardest pair: their unit is active on both, and only how much tells them apart.
 
         **Dead experts.** After a ReLU a unit may never be above 0 on any image, and still have the largest influence, since the
@@ -193,7 +193,7 @@ public static partial class MethodDocs
             Heading(method.Name, method.Title),
             note.What,
             Fenced(method.Formula),
-            $"![{method.Title}: of each scene its map, and the scene seen through it](pictures/{MethodPictures.FileOf(method)})",
+            $"![{method.Title}: the maps of a car and a camel, each beside the scene seen through it](pictures/{MethodPictures.FileOf(method)})",
             Facts([
                 ("Name", Code(method.Name)),
                 ("Options", Options(method.Takes)),

@@ -11,7 +11,7 @@ namespace Attribution;
 /// <summary>The pictures of <see cref="MethodDocs"/>: what each method and metric makes of scenes.</summary>
 public sealed class MethodPictures
 {
-    // The last of them is the example of the metrics' page.
+    // The first and the last stand in every method's section.
     private static readonly int[] classes = [0, 12, 6];
     private static readonly string[] studied =
     [
@@ -22,7 +22,7 @@ public sealed class MethodPictures
         "grad-cam",
         "rise",
     ];
-    private static readonly double[] shares = [0, 0.05, 0.2, 0.5, 0.8, 1];
+    private static readonly double[] shares = [0, 0.05, 0.2, 0.5, 1];
 
     private const int StudiedScenes = 28;
     private const int StudiedSamples = 100;
@@ -137,15 +137,14 @@ public sealed class MethodPictures
             groups.Add(new(method.Title, [.. rows.Select((_, i) => new Tile(Cloud(maps[i..(i + 1)])))]));
             TileGroup[] pairs =
             [
-                .. rows.Select(
-                    (row, i) =>
-                    {
-                        var (scene, map) = (scenes.Images.Images(row..(row + 1)), maps[i..(i + 1)]);
-                        return new TileGroup("", [new(Cloud(map)), new(Visualization.BinaryMask(scene, map)[0])]);
-                    }
-                ),
+                .. new[] { 0, rows.Length - 1 }.Select(i =>
+                {
+                    var (scene, map) = (scenes.Images.Images(rows[i]..(rows[i] + 1)), maps[i..(i + 1)]);
+                    var seen = Visualization.BinaryMask(scene, map, background: 0);
+                    return new TileGroup("", [new(Cloud(map)), new(seen[0])]);
+                }),
             ];
-            Tiles.Draw(null, "", columns: pairs.Length, side: 96, pairs).Write(path(FileOf(method)));
+            Tiles.Draw(null, "", columns: pairs.Length, side: 128, pairs).Write(path(FileOf(method)));
             step();
         }
         Tiles
@@ -183,7 +182,7 @@ public sealed class MethodPictures
                         int[] own = [.. Enumerable.Range(0, scenes.Images.Count).Where(i => scenes.Classes[i] == k)];
                         var part = scenes.PartMasks.index_select(0, tensor(own));
                         string OnPart(Tensor maps) =>
-                            $"on the {ConceptScenes.Pairs[k / 2].Part}: {Number(Localisation.Shares(part, maps).Average() / Localisation.Areas(part).Average())} × chance";
+                            $"{ConceptScenes.Pairs[k / 2].Part}: {Number(Localisation.Shares(part, maps).Average() / Localisation.Areas(part).Average())} × chance";
                         var ofOwn = explainer.ExpertAttribution(expert.Expert, scenes.Images.Take(own));
                         var paths = new IntegratedGrad(model, expert.Layer, expert.Expert).Attribute(
                             scenes.Images.Take(own)
@@ -221,7 +220,7 @@ public sealed class MethodPictures
                         var image = x * keep((long)Math.Round(share * count));
                         using var logits = model.Logits(image, cancellation: cancellation);
                         return new Tile(
-                            Drawing.Bytes(image[0].permute(1, 2, 0) / scenes.Images.Peak),
+                            ExplanationPicture.Bytes(image[0].permute(1, 2, 0) / scenes.Images.Peak),
                             $"{share.ToString("0 %", CultureInfo.InvariantCulture)}: f_c = {Number(logits[0, k].to(ScalarType.Float64).item<double>())}"
                         );
                     }),
@@ -288,8 +287,8 @@ public sealed class MethodPictures
     private static string Number(double value) => value.ToString("0.00", CultureInfo.InvariantCulture);
 
     private static Tensor Input(ImageSet images, int row) =>
-        Drawing.Bytes(images.Images(row..(row + 1))[0].permute(1, 2, 0) / images.Peak);
+        ExplanationPicture.Bytes(images.Images(row..(row + 1))[0].permute(1, 2, 0) / images.Peak);
 
     private static Tensor Cloud(Tensor map) =>
-        Drawing.Bytes(Visualization.PointCloud(map, threshold: 0)[0].unsqueeze(2));
+        ExplanationPicture.Bytes(Visualization.PointCloud(map, threshold: 0)[0].unsqueeze(2));
 }

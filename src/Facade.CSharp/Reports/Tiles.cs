@@ -73,7 +73,9 @@ internal static class Tiles
 
     private static void Draw(SKCanvas canvas, Tile tile, SKRect frame)
     {
-        Drawing.Pixels(canvas, tile.Pixels, frame);
+        using var image = ExplanationPicture.Bitmap(tile.Pixels);
+        // Every pixel of a small image stays a crisp square.
+        canvas.DrawImage(image, frame, new SKSamplingOptions(SKFilterMode.Nearest));
         foreach (var (line, text) in tile.Caption.Index())
             Charts.Text(
                 canvas,
