@@ -56,7 +56,7 @@ internal static partial class MethodNotes
                     + "changed between the two, and hands the credit on to its inputs in proportion to how much these "
                     + "changed. It is complete, like integrated gradients, for the price of about one gradient.",
                 (model, images) => new DeepLift(model).Attribute(images),
-                "q(f(x)) - q(f(b)), for a quantity that is linear in the logits, as all of the command line's are"
+                "q(f(x)) - q(f(b)), for a quantity that is linear in the logits, such as a class or a margin"
             ),
             ["lrp-epsilon"] = Method(
                 "The score is shared out backwards, layer by layer: each neuron passes what it was given to its inputs in "
