@@ -119,7 +119,8 @@ public static partial class MethodDocs
 
         ![Six methods by every metric](pictures/metrics.png)
 
-        Each panel shows six methods on the same 28 scenes of the [demo](concept-scenes.md), the best median on top. It is the figure
+        Each panel shows six methods on the same 28 scenes of the [demo](concept-scenes.md), the best median on top
+        (to be quick, RISE has 50 masks, and integrated gradients 16 steps). It is the figure
         that `attribution study` draws of your own model and images. This page and its pictures are made by the program:
         `attribution methods --out docs`.
 
@@ -177,14 +178,14 @@ public static partial class MethodDocs
         Page([
             AboutMetrics,
             Table(
-                ["Metric", "Name", "Better", "Asks", "Source"],
+                ["Metric", "Name", "Better", "In short", "Source"],
                 AttributionMetric.All.Select(m =>
                     (IReadOnlyList<string>)
                         [
                             $"[{m.Title}](#{Anchor(m.Name)})",
                             Code(m.Name),
                             Lower(m.Better),
-                            Asks(m.Name),
+                            InShort(m.Name),
                             Linked(m.Source),
                         ]
                 )
@@ -234,7 +235,7 @@ public static partial class MethodDocs
     }
 
     // A metric's first sentence, or question.
-    private static string Asks(string name)
+    private static string InShort(string name)
     {
         var what = MethodNotes.Metrics[name].What;
         return FirstSentence().Match(what).Value;

@@ -25,7 +25,8 @@ public sealed class MethodPictures
     private static readonly double[] shares = [0, 0.05, 0.2, 0.5, 1];
 
     private const int StudiedScenes = 28;
-    private const int StudiedSamples = 100;
+    private const int StudiedSamples = 50;
+    private const int StudiedSteps = 16;
     private const int PixelsPerStep = 128;
 
     private readonly Model model;
@@ -261,7 +262,15 @@ public sealed class MethodPictures
             .SelectMany(method =>
             {
                 Explainer Explain(Model m, Quantity q) =>
-                    method.Create(m, new() { Quantity = q, Samples = StudiedSamples });
+                    method.Create(
+                        m,
+                        new()
+                        {
+                            Quantity = q,
+                            Samples = StudiedSamples,
+                            Steps = StudiedSteps,
+                        }
+                    );
                 var maps = Explain(model, Quantity.Predicted)(x, cancellation: cancellation);
                 step();
                 var settings = new MetricSettings
