@@ -29,6 +29,8 @@ let private list () =
 /// Writes what is known of all of them, with pictures of the demo's network and scenes.
 let private document arguments folder =
     use output = Output.createIn folder arguments
+    IO.File.WriteAllText(output.Draft "methods.md", MethodDocs.Methods())
+    IO.File.WriteAllText(output.Draft "metrics.md", MethodDocs.Metrics())
 
     use inputs = Inputs.load { arguments with Given = [ Arg.Demo ] }
 
@@ -41,8 +43,6 @@ let private document arguments folder =
             arguments.Stop
         ))
 
-    IO.File.WriteAllText(output.Draft "methods.md", MethodDocs.Methods())
-    IO.File.WriteAllText(output.Draft "metrics.md", MethodDocs.Metrics())
     output |> Output.commit "methods.md, metrics.md and their pictures"
 
 let private run arguments =

@@ -197,12 +197,12 @@ internal sealed record Figure(byte[] Png, int Width, int Height)
 /// <summary>Figures of panels under one title and one legend, at twice the size of a screen's pixels.</summary>
 internal static class Charts
 {
-    internal const float Density = 2;
+    private const float Density = 2;
     private const float Margin = 24;
-    internal const float TitleSize = 17;
-    internal const float PanelTitleSize = 13.5f;
-    internal const float TextSize = 12;
-    internal const float TickSize = 11;
+    private const float TitleSize = 17;
+    private const float PanelTitleSize = 13.5f;
+    private const float TextSize = 12;
+    private const float TickSize = 11;
 
     // Room around a panel's frame: the numbers and the label of its axes, its title.
     private const float NumbersWidth = 42;
@@ -211,8 +211,8 @@ internal static class Charts
     private const float Bottom = 50;
 
     private static readonly SKSize usualFrame = new(218, 170);
-    internal static readonly SKColor Ink = new(0x1f, 0x23, 0x28);
-    internal static readonly SKColor Faint = new(0x59, 0x63, 0x6e);
+    private static readonly SKColor ink = new(0x1f, 0x23, 0x28);
+    private static readonly SKColor faint = new(0x59, 0x63, 0x6e);
     private static readonly SKColor line = new(0xe4, 0xe7, 0xeb);
     private static readonly SKColor axis = new(0x9a, 0xa2, 0xab);
 
@@ -222,7 +222,7 @@ internal static class Charts
     [new(0x00, 0x72, 0xb2), new(0xcc, 0x79, 0xa7), new(0xd5, 0x5e, 0x00), new(0x00, 0x9e, 0x73), new(0xe6, 0x9f, 0x00)];
 
     /// <summary>What is there to compare with: a dark dashed line.</summary>
-    public static CurveStyle Reference { get; } = new(Ink, Width: 1.3f, IsDashed: true);
+    public static CurveStyle Reference { get; } = new(ink, Width: 1.3f, IsDashed: true);
 
     /// <summary>A curve through points in the order of x; points that are not finite leave a gap.</summary>
     public static Mark Curve(IReadOnlyList<(double X, double Y)> points, CurveStyle style) =>
@@ -258,7 +258,7 @@ internal static class Charts
             using var fill = new SKPaint { Color = colour.WithAlpha(0x38), IsAntialias = true };
             using var centre = new SKPaint
             {
-                Color = Ink,
+                Color = ink,
                 StrokeWidth = 2,
                 IsAntialias = true,
             };
@@ -308,23 +308,16 @@ internal static class Charts
         canvas.Scale(Density);
         var room = size.Width - 2 * Margin;
         var y = Margin + TitleSize;
-        Text(canvas, title, new(Margin, y), TitleSize, Ink, room);
-        Text(canvas, subtitle, new(Margin, y += 22), TextSize, Faint, room);
+        Text(canvas, title, new(Margin, y), TitleSize, ink, room);
+        Text(canvas, subtitle, new(Margin, y += 22), TextSize, faint, room);
         Legend(canvas, legend, new(Margin, y + 26));
         foreach (var (i, panel) in panels.Index())
         {
             var origin = new SKPoint(Margin + i % columns * cell.Width, head + 10 + i / columns * cell.Height);
             Draw(canvas, panel, SKRect.Create(new(origin.X + left, origin.Y + Top), inner));
         }
-        return Finish(surface);
-    }
-
-    internal static Figure Finish(SKSurface surface)
-    {
         using var pixmap = surface.PeekPixels();
-        // None suits lines and text, and Up the repeated rows of enlarged pictures.
-        const SKPngEncoderFilterFlags filters = SKPngEncoderFilterFlags.None | SKPngEncoderFilterFlags.Up;
-        using var png = pixmap.Encode(new SKPngEncoderOptions(filters, zLibLevel: 6))!;
+        using var png = pixmap.Encode(new SKPngEncoderOptions(SKPngEncoderFilterFlags.None, zLibLevel: 6))!;
         return new(png.ToArray(), pixmap.Width, pixmap.Height);
     }
 
@@ -336,7 +329,7 @@ internal static class Charts
             style.Line(canvas, [new(at.X, middle), new(at.X + 26, middle)]);
             style.Point(canvas, new(at.X + 13, middle));
             at.X += 33;
-            at.X += Text(canvas, name, at, TextSize, Ink) + 22;
+            at.X += Text(canvas, name, at, TextSize, ink) + 22;
         }
     }
 
@@ -355,12 +348,12 @@ internal static class Charts
             StrokeWidth = 1,
             IsAntialias = true,
         };
-        Text(canvas, panel.Title, new(frame.Left, frame.Top - 10), PanelTitleSize, Ink, frame.Width + 2 * Right);
+        Text(canvas, panel.Title, new(frame.Left, frame.Top - 10), PanelTitleSize, ink, frame.Width + 2 * Right);
         foreach (var (at, text) in panel.Y.Ticks)
         {
             var y = area.At(panel.X.From, at).Y;
             canvas.DrawLine(frame.Left, y, frame.Right, y, grid);
-            Text(canvas, text, new(frame.Left - 7, y + 4), TickSize, Faint, align: SKTextAlign.Right);
+            Text(canvas, text, new(frame.Left - 7, y + 4), TickSize, faint, align: SKTextAlign.Right);
         }
         canvas.DrawLine(frame.Left, frame.Bottom, frame.Right, frame.Bottom, edge);
         using var font = Font(TickSize);
@@ -374,14 +367,14 @@ internal static class Charts
             if (taken.Any(t => x - half < t.To && x + half > t.From))
                 continue;
             taken.Add((x - half, x + half));
-            Text(canvas, text, new(x, frame.Bottom + 17), TickSize, Faint, align: SKTextAlign.Center);
+            Text(canvas, text, new(x, frame.Bottom + 17), TickSize, faint, align: SKTextAlign.Center);
         }
-        Text(canvas, panel.X.Label, new(frame.MidX, frame.Bottom + 35), TickSize, Faint, align: SKTextAlign.Center);
+        Text(canvas, panel.X.Label, new(frame.MidX, frame.Bottom + 35), TickSize, faint, align: SKTextAlign.Center);
         foreach (var mark in panel.Marks)
             mark(area);
     }
 
-    internal static float Text(
+    private static float Text(
         SKCanvas canvas,
         string text,
         SKPoint at,

@@ -17,6 +17,8 @@ public static partial class MethodDocs
         [Takes.Multiply] = "`--no-multiply`",
         [Takes.Samples] = "`--samples`, `--seed`",
         [Takes.Layer] = "`--map-layer`",
+        [Takes.Noise] = "`--noise`",
+        [Takes.Window] = "`--window`, `--stride`",
     };
 
     private const string AboutMethods = """
@@ -42,7 +44,7 @@ public static partial class MethodDocs
         In formulas, x is the image (pixels from 0 to 255, before any preprocessing, which is the network's first step), f(x) the
         network's logits, one a class, q the quantity that is explained, b a baseline, ∇ₓ the gradient with respect to x, and ⊙
         the product number by number. The quantity is the logit of the predicted class unless `--quantity` says otherwise:
-        `predicted`, `true`, `class:K`, or `margin:A,B`, the logit of A less that of B. From C#, a quantity is the second
+        `predicted`, `true`, `class:K`, `margin:A,B`, the logit of A less that of B, and others that `--help` lists. From C#, a quantity is the second
         argument: `new SaliencyMap(model, Quantity.Margin(3, 5))`.
         """;
 
@@ -63,7 +65,9 @@ public static partial class MethodDocs
         I = (1/|D|) Σ_{x ∈ D} ∂q(g(z)) / ∂z  at z = h(x)
         ```
 
-        There is no factor for how active a unit was: that is what tells influence from activity. Where a path goes around the
+        There is no factor for how active a unit was, unless `--times-activation` asks for it: that is what tells influence from
+        activity. It is taken at the images themselves, or with `--around` at points near each: on the line from a baseline, or
+        with noise. Where a path goes around the
         layer, as in residual networks, it is held fixed. A convolutional layer's unit is a channel, and its influence the sum of
         its positions' (`--units` says otherwise).
 
@@ -115,7 +119,8 @@ public static partial class MethodDocs
 
         ![Six methods by every metric](pictures/metrics.png)
 
-        Each panel shows six methods on the same 28 scenes of the [demo](concept-scenes.md), the best median on top. It is the figure
+        Each panel shows six methods on the same 28 scenes of the [demo](concept-scenes.md), the best median on top
+        (to be quick, RISE has 50 masks, and integrated gradients 16 steps). It is the figure
         that `attribution study` draws of your own model and images. This page and its pictures are made by the program:
         `attribution methods --out docs`.
 
@@ -159,7 +164,10 @@ public static partial class MethodDocs
             InfluenceCode,
             Facts([
                 ("Name", Code(InfluenceDirected.Name)),
-                ("Options", "`--layer`, `--units`, `--quantity`, `--distribution`, `--no-multiply`"),
+                (
+                    "Options",
+                    "`--layer`, `--units`, `--quantity`, `--distribution`, `--around`, `--times-activation`, `--no-multiply`"
+                ),
                 ("Source", Linked(InfluenceDirected.Source)),
             ]),
             .. AttributionMethod.All.SelectMany(Section),
@@ -170,14 +178,14 @@ public static partial class MethodDocs
         Page([
             AboutMetrics,
             Table(
-                ["Metric", "Name", "Better", "Asks", "Source"],
+                ["Metric", "Name", "Better", "In short", "Source"],
                 AttributionMetric.All.Select(m =>
                     (IReadOnlyList<string>)
                         [
                             $"[{m.Title}](#{Anchor(m.Name)})",
                             Code(m.Name),
                             Lower(m.Better),
-                            Asks(m.Name),
+                            InShort(m.Name),
                             Linked(m.Source),
                         ]
                 )
@@ -227,7 +235,7 @@ public static partial class MethodDocs
     }
 
     // A metric's first sentence, or question.
-    private static string Asks(string name)
+    private static string InShort(string name)
     {
         var what = MethodNotes.Metrics[name].What;
         return FirstSentence().Match(what).Value;

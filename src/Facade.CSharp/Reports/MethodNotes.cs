@@ -54,9 +54,9 @@ internal static partial class MethodNotes
             ["deeplift"] = Method(
                 "The image is compared with a baseline: every operation of the network is credited with how much it "
                     + "changed between the two, and hands the credit on to its inputs in proportion to how much these "
-                    + "changed. It is complete, like integrated gradients, for the price of about one gradient.",
+                    + "changed. It is complete, like integrated gradients, for the price of a gradient or two.",
                 (model, images) => new DeepLift(model).Attribute(images),
-                "q(f(x)) - q(f(b)), for a quantity that is linear in the logits, as all of the command line's are"
+                "q(f(x)) - q(f(b)), for a quantity that is linear in the logits, such as a class or a margin"
             ),
             ["lrp-epsilon"] = Method(
                 "The score is shared out backwards, layer by layer: each neuron passes what it was given to its inputs in "
@@ -128,7 +128,7 @@ internal static partial class MethodNotes
             ),
             ["layer-cam"] = Method(
                 "Grad-CAM in which every position of a channel is weighed by its own gradient, not by the channel's mean. "
-                    + "It is as well made for earlier layers, whose maps are finer: `--map-layer`.",
+                    + "It suits earlier layers too, whose maps are finer: `--map-layer`.",
                 (model, images) => new LayerCam(model).Attribute(images)
             ),
             ["guided-grad-cam"] = Method(
@@ -150,6 +150,16 @@ internal static partial class MethodNotes
                     + "the score a logit. Where f_c(x) ≤ 0 a percentage means nothing: an error lists those images, "
                     + "unless they are to be skipped (`--skip-non-positive`).",
                 (model, maps, images) => new AverageDrop(model).Evaluate(maps, images)
+            ),
+            ["average-drop-soft"] = Metric(
+                "The average drop as the paper of Grad-CAM++ has it: every pixel is shown in proportion to its attribution, "
+                    + "and what is lost is probability.",
+                "p_c is the probability of class c, after softmax. M(x) is the image with every pixel multiplied by its "
+                    + "positive attribution, as a share of the map's maximum. The result is the mean over the images.",
+                "The map is of the image's own size, and the pixel's attribution the mean over colours. Where nothing is "
+                    + "positive, M(x) is black.",
+                (model, maps, images) =>
+                    new AverageDrop(model, mask: Mask.Soft, scale: Scale.Probabilities).Evaluate(maps, images)
             ),
             ["necessity-ordering"] = Metric(
                 "Pixels are blackened, the map's most positive first. If the map is right about what the class needs, the "

@@ -25,7 +25,8 @@ public sealed class MethodPictures
     private static readonly double[] shares = [0, 0.05, 0.2, 0.5, 1];
 
     private const int StudiedScenes = 28;
-    private const int StudiedSamples = 100;
+    private const int StudiedSamples = 50;
+    private const int StudiedSteps = 16;
     private const int PixelsPerStep = 128;
 
     private readonly Model model;
@@ -87,8 +88,8 @@ public sealed class MethodPictures
         var pictures = new MethodPictures(model, scenes, twins.Images, Step, cancellation);
         var experts = pictures.Experts();
         pictures.EachMethod(path, experts);
-        pictures.Influence(experts).Write(path("influence-directed.png"));
-        pictures.Order().Write(path("metrics-order.png"));
+        pictures.Influence(path("influence-directed.png"), experts);
+        pictures.Order(path("metrics-order.png"));
         pictures
             .Study()
             .Draw(
@@ -144,24 +145,28 @@ public sealed class MethodPictures
                     return new TileGroup("", [new(Cloud(map)), new(seen[0])]);
                 }),
             ];
-            Tiles.Draw(null, "", columns: pairs.Length, side: 128, pairs).Write(path(FileOf(method)));
+            Tiles.Write(path(FileOf(method)), null, columns: pairs.Length, side: 128, pairs);
             step();
         }
-        Tiles
-            .Draw(
+        Tiles.Write(
+            path("methods.png"),
+            (
                 "The same three scenes by every method",
-                "What speaks for the class; by influence-directed explanation, for what tells it from its sibling (a car without a roof, …).",
-                columns: 3,
-                side: 96,
-                groups
-            )
-            .Write(path("methods.png"));
+                "What speaks for the class; by influence-directed explanation, for what tells it from its sibling (a car without a roof, …)."
+            ),
+            columns: 3,
+            side: 96,
+            groups
+        );
     }
 
-    private Figure Influence(Expert[] experts) =>
-        Tiles.Draw(
-            "What one unit sees",
-            $"The unit of layer {experts[0].Summary.Layer} with most influence on what tells two classes apart, over the scenes of both.",
+    private void Influence(string path, Expert[] experts) =>
+        Tiles.Write(
+            path,
+            (
+                "What one unit sees",
+                $"The unit of layer {experts[0].Summary.Layer} with most influence on what tells two classes apart, over the scenes of both."
+            ),
             columns: 1,
             side: 160,
             [
@@ -187,14 +192,14 @@ public sealed class MethodPictures
                         var paths = new IntegratedGrad(model, expert.Layer, expert.Expert).Attribute(
                             scenes.Images.Take(own)
                         );
-                        var path = paths[Array.IndexOf(own, row)].unsqueeze(0);
+                        var alongPath = paths[Array.IndexOf(own, row)].unsqueeze(0);
                         return new TileGroup(
                             $"{first} against {second}: unit {expert.Expert}, active on {Active(k)} and {Active(Sibling(k))} of them, selectivity {Number(expert.Selectivity!.Auc)}",
                             [
                                 new(Input(scenes.Images, row), first, Value(scenes.Images)),
                                 new(Cloud(map), "what the unit sees", OnPart(ofOwn)),
                                 new(Visualization.BinaryMask(x, map)[0], "the scene seen through it"),
-                                new(Cloud(path), "by integrated gradients", OnPart(paths)),
+                                new(Cloud(alongPath), "by integrated gradients", OnPart(paths)),
                                 new(Input(twins, row), $"as {second}", Value(twins)),
                             ]
                         );
@@ -203,7 +208,7 @@ public sealed class MethodPictures
         );
 
     // What becomes of a scene on the paths of the metrics.
-    private Figure Order()
+    private void Order(string path)
     {
         var row = rows[^1];
         var k = (int)scenes.Classes[row];
@@ -220,17 +225,20 @@ public sealed class MethodPictures
                         var image = x * keep((long)Math.Round(share * count));
                         using var logits = model.Logits(image, cancellation: cancellation);
                         return new Tile(
-                            ExplanationPicture.Bytes(image[0].permute(1, 2, 0) / scenes.Images.Peak),
+                            Drawing.Bytes(image[0].permute(1, 2, 0) / scenes.Images.Peak),
                             $"{share.ToString("0 %", CultureInfo.InvariantCulture)}: f_c = {Number(logits[0, k].to(ScalarType.Float64).item<double>())}"
                         );
                     }),
                 ]
             );
-        return Tiles.Draw(
-            "Removing pixels, and putting them back, in the order of a map",
-            $"{ConceptScenes.ClassNames[k]}, integrated gradients: the share of its {count} pixels of positive attribution that has changed, and the class's logit.",
+        Tiles.Write(
+            path,
+            (
+                "Removing pixels, and putting them back, in the order of a map",
+                $"{ConceptScenes.ClassNames[k]}, by integrated gradients: the share of the {count} positive pixels that has changed, and the logit f_c."
+            ),
             columns: 1,
-            side: 128,
+            side: 150,
             [
                 Path(
                     "Removed, the largest attribution first: necessity ordering, and ↓ of its proportionality",
@@ -254,7 +262,15 @@ public sealed class MethodPictures
             .SelectMany(method =>
             {
                 Explainer Explain(Model m, Quantity q) =>
-                    method.Create(m, new() { Quantity = q, Samples = StudiedSamples });
+                    method.Create(
+                        m,
+                        new()
+                        {
+                            Quantity = q,
+                            Samples = StudiedSamples,
+                            Steps = StudiedSteps,
+                        }
+                    );
                 var maps = Explain(model, Quantity.Predicted)(x, cancellation: cancellation);
                 step();
                 var settings = new MetricSettings
@@ -287,8 +303,8 @@ public sealed class MethodPictures
     private static string Number(double value) => value.ToString("0.00", CultureInfo.InvariantCulture);
 
     private static Tensor Input(ImageSet images, int row) =>
-        ExplanationPicture.Bytes(images.Images(row..(row + 1))[0].permute(1, 2, 0) / images.Peak);
+        Drawing.Bytes(images.Images(row..(row + 1))[0].permute(1, 2, 0) / images.Peak);
 
     private static Tensor Cloud(Tensor map) =>
-        ExplanationPicture.Bytes(Visualization.PointCloud(map, threshold: 0)[0].unsqueeze(2));
+        Drawing.Bytes(Visualization.PointCloud(map, threshold: 0)[0].unsqueeze(2));
 }
