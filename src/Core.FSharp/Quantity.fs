@@ -156,7 +156,10 @@ module Quantity =
 
     /// <summary>The mean score of some classes minus the mean score of others.</summary>
     /// <exception cref="T:Attribution.AttributionException">One of the sides has no class.</exception>
-    let marginOf (classes: int list) (others: int list) =
+    let marginOf (classes: int seq) (others: int seq) =
+        let classes, others =
+            List.ofSeq (Seq.distinct classes), List.ofSeq (Seq.distinct others)
+
         if classes.IsEmpty || others.IsEmpty then
             raise (AttributionException "A margin has at least one class on either side.")
 
@@ -165,7 +168,6 @@ module Quantity =
 
         let each (weight: float) (classes: int list) = [ for k in classes -> k, weight / float classes.Length ]
 
-        let classes, others = List.distinct classes, List.distinct others
         let text (classes: int list) = String.Join('+', classes)
 
         {

@@ -2,7 +2,6 @@ using System;
 using System.Collections.Generic;
 using System.Linq;
 using Attribution.Core;
-using Microsoft.FSharp.Collections;
 using static TorchSharp.torch;
 
 namespace Attribution;
@@ -51,7 +50,7 @@ public sealed class Quantity
     /// <summary>The mean score of some classes minus the mean score of others.</summary>
     /// <exception cref="AttributionException">One of the sides has no class.</exception>
     public static Quantity Margin(IEnumerable<int> classes, IEnumerable<int> others) =>
-        new(QuantityModule.marginOf(ListModule.OfSeq(classes), ListModule.OfSeq(others)));
+        new(QuantityModule.marginOf(classes, others));
 
     /// <summary>s_k minus the mean score of all other classes.</summary>
     public static Quantity OneVsRest(int k) => new(QuantityModule.oneVsRest(k));

@@ -7,14 +7,6 @@ open System.Globalization
 open System.IO
 open Attribution
 
-/// The metrics of the paper whose figure a study is.
-let private papers = [
-    "necessity-ordering"
-    "sufficiency-ordering"
-    "proportionality-necessity"
-    "proportionality-sufficiency"
-]
-
 /// Scores that were found before: under a line that says of what, a line for each method, metric and part of the images.
 type private Progress = {
     File: string
@@ -185,7 +177,7 @@ let private run arguments =
             (function
             | Arg.Metrics names -> names
             | _ -> [])
-            papers
+            (List.ofSeq Study.Criteria)
 
     use output = Output.create arguments
     use inputs = Inputs.load arguments

@@ -7,7 +7,7 @@ open TorchSharp
 /// How a layer of weights shares out what arrives at its outputs among its inputs.
 type LrpRule =
     /// In proportion to each input's part of the output, bias included; what is near 0 is held away from it by a share ε of
-    /// the largest.
+    /// the outputs' mean magnitude.
     | Epsilon of epsilon: float
     /// The same with the positive weights (and bias) 1 + γ times as strong.
     | Gamma of gamma: float

@@ -20,7 +20,7 @@ public sealed class GuidedGradCam
     /// <exception cref="AttributionException">The model has no ReLU, no such layer, or none is named and it has no convolution.</exception>
     public GuidedGradCam(Model model, Quantity? quantity = null, string? layer = null)
     {
-        this.model = GuidedBackpropagation.RequireRelus(model);
+        this.model = ReluGradient.RequireRelus("Guided backpropagation", model);
         this.quantity = quantity ?? Quantity.Predicted;
         Layer = layer is null ? Cuts.LastConvolution(model) : model.RequireLayer(layer);
     }

@@ -32,14 +32,6 @@ internal sealed class MethodComparison(
     private const int OfEachLocated = 3;
     private const int Resamples = 2000;
 
-    private static readonly string[] criteria =
-    [
-        "necessity-ordering",
-        "sufficiency-ordering",
-        "proportionality-necessity",
-        "proportionality-sufficiency",
-    ];
-
     private int[] First(int ofEach) =>
         [.. labels.Index().GroupBy(l => l.Item).SelectMany(same => same.Take(ofEach).Select(l => l.Index)).Order()];
 
@@ -74,7 +66,7 @@ internal sealed class MethodComparison(
         foreach (var method in AttributionMethod.All)
             methods.Add((method.Name, Maps(method, Quantity.Predicted, x, next)));
         var every = cat([.. methods.Select(method => method.Maps)]);
-        AttributionMetric[] metrics = [.. criteria.Select(AttributionMetric.Find)];
+        AttributionMetric[] metrics = [.. Attribution.Study.Criteria.Select(AttributionMetric.Find)];
         var settings = new MetricSettings { PixelsPerStep = LongerSteps * pixelsPerStep };
         var scores =
             from metric in metrics

@@ -561,11 +561,7 @@ internal sealed class ReportBuilder : IDisposable
         ];
     }
 
-    private static double Median(IEnumerable<double> values)
-    {
-        double[] sorted = [.. values.Order()];
-        return (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
-    }
+    private static double Median(IEnumerable<double> values) => Statistics.median([.. values]);
 
     private string[] Notes()
     {

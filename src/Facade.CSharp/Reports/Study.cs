@@ -46,6 +46,10 @@ public sealed class Study
     private const int Resamples = 2000;
     private const double Level = 0.95;
 
+    /// <summary>The names of the metrics whose figure it is: the paper's four criteria.</summary>
+    public static IReadOnlyList<string> Criteria { get; } =
+    ["necessity-ordering", "sufficiency-ordering", "proportionality-necessity", "proportionality-sufficiency"];
+
     private readonly ScoreTable table;
 
     /// <summary>A study of scores.</summary>
