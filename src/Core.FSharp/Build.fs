@@ -19,6 +19,22 @@ type Build private () =
             Groups = groups
         }
 
+    /// The transposed convolution of x, without padding: weight in×out/groups×kernel; one entry of stride and dilation for each
+    /// spatial dimension.
+    static member ConvolveTransposed
+        (x: Tensor, weight: Tensor, stride: int64[], dilation: int64[], groups: int64)
+        : Tensor =
+        Kernels.convolveTransposed
+            {
+                Weight = weight
+                Bias = None
+                Stride = stride
+                Padding = Array.zeroCreate stride.Length
+                Dilation = dilation
+                Groups = groups
+            }
+            x
+
     /// x Wᵀ + b: weight out×in.
     static member Linear(weight: Tensor, bias: Tensor) = Op.Linear(weight, Option.ofObj bias)
 

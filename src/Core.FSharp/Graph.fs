@@ -5,19 +5,6 @@ open System.Collections.Generic
 open Attribution
 open TorchSharp
 
-/// A convolution over n×c×h×w (or n×c×l, n×c×d×h×w: as many spatial dimensions as Stride has entries).
-[<NoComparison; ReferenceEquality>]
-type Convolution = {
-    /// out × in/groups × kernel.
-    Weight: Tensor
-    Bias: Tensor option
-    Stride: int64[]
-    /// Zeros added at both ends of each spatial dimension.
-    Padding: int64[]
-    Dilation: int64[]
-    Groups: int64
-}
-
 type PoolKind =
     | MaxPool
     /// The mean; `true` counts padded zeros.
@@ -184,14 +171,6 @@ module Op =
 
 [<RequireQualifiedAccess>]
 module Semantics =
-    let private convolve (c: Convolution) (x: Tensor) =
-        let bias = Option.toObj c.Bias
-
-        match c.Stride.Length with
-        | 1 -> torch.nn.functional.conv1d (x, c.Weight, bias, c.Stride[0], c.Padding[0], c.Dilation[0], c.Groups)
-        | 2 -> torch.nn.functional.conv2d (x, c.Weight, bias, c.Stride, c.Padding, c.Dilation, c.Groups)
-        | _ -> torch.nn.functional.conv3d (x, c.Weight, bias, c.Stride, c.Padding, c.Dilation, c.Groups)
-
     let private pool (p: Pooling) (x: Tensor) =
         match p.Kind, p.Kernel.Length with
         | MaxPool, 1 ->
@@ -247,7 +226,7 @@ module Semantics =
         fun op inputs ->
             match op, inputs with
             | Constant value, [] -> value.alias ()
-            | Convolution c, [ x ] -> convolve c x
+            | Convolution c, [ x ] -> Kernels.convolve c x
             | Linear(weight, bias), [ x ] -> torch.nn.functional.linear (x, weight, Option.toObj bias)
             | Activation kind, [ x ] -> activate kind x
             | Pool p, [ x ] -> pool p x

@@ -15,6 +15,13 @@ type Interop private () =
         Number = id
     }
 
+    /// Hands `listener` every sentence that a person should know about the machine's kernels.
+    static member WhenSaid(listener: Action<string>) = Kernels.said.Add listener.Invoke
+
+    /// Turns oneDNN off for the process where this machine's kernels are not to be trusted: for modules that are run, or
+    /// trained, past this library's own convolutions.
+    static member Shield() = Kernels.shield ()
+
     /// The model, telling `onPass` of each pass and of how many instances it holds.
     [<Extension>]
     static member Observed(model: Model, onPass: Action<int>) = { model with OnPass = onPass.Invoke }
@@ -42,6 +49,7 @@ type Interop private () =
     static member Sharing(model: Model, device: TorchSharp.torch.Device, precision: TorchSharp.torch.ScalarType) = {
         model with
             SharesWeights = true
+            IsOpaque = model.Graph.Nodes |> Array.exists _.Op.IsPure
             Device = device
             Precision = Some precision
     }

@@ -94,6 +94,8 @@ type Model = {
     Precision: torch.ScalarType option
     /// Someone else may change the weights: nothing that is computed from them may be kept.
     SharesWeights: bool
+    /// It holds functions that are not seen into.
+    IsOpaque: bool
     Batching: Batching
     /// Called before each pass with the number of instances that it holds; it may raise an exception to stop the work.
     OnPass: int -> unit
@@ -101,6 +103,8 @@ type Model = {
     Plans: ConcurrentDictionary<string, Plan>
     /// What one instance takes of memory, by its shape.
     Footprints: ConcurrentDictionary<string, Footprint>
+    /// The plans whose steps have been checked, or need no check, by whether that was with the way back.
+    Verified: ConcurrentDictionary<struct (Plan * bool), unit>
 }
 
 [<RequireQualifiedAccess>]
@@ -119,10 +123,12 @@ module Model =
         Device = torch.CPU
         Precision = None
         SharesWeights = false
+        IsOpaque = false
         Batching = Memory(defaultMemory ())
         OnPass = ignore
         Plans = ConcurrentDictionary()
         Footprints = ConcurrentDictionary()
+        Verified = ConcurrentDictionary()
     }
 
     [<Literal>]
@@ -184,6 +190,7 @@ module Model =
                 SharesWeights = false
                 Plans = ConcurrentDictionary()
                 Footprints = ConcurrentDictionary()
+                Verified = ConcurrentDictionary()
         }
 
     /// The chain of named functions; each gives the layer of its name.
@@ -203,7 +210,10 @@ module Model =
                 }
             |> Array.ofSeq
 
-        ofGraph None (Graph.create "input" (Array.last chain).Name chain)
+        {
+            ofGraph None (Graph.create "input" (Array.last chain).Name chain) with
+                IsOpaque = true
+        }
 
     /// The names of the places where the model can be cut, from the images to the logits.
     let layers (model: Model) =
@@ -234,8 +244,31 @@ module Model =
 
         model.Plans.GetOrAdd(key, fun _ -> model.Graph |> rewrite given wanted |> Graph.plan given wanted)
 
-    let private run model given wanted values =
-        Graph.run Semantics.plain (plan model given wanted) values
+    /// Sees that what is about to run can be trusted, once for each plan and kind of pass.
+    let private verify (model: Model) (isGradient: bool) (plan: Plan) (values: Tensor list) =
+        match model.Precision with
+        | Some precision when precision <> torch.float64 && not model.IsOpaque ->
+            if not (model.Verified.ContainsKey(struct (plan, isGradient))) then
+                let isCovered (step: Step) =
+                    match step.Node.Op with
+                    | Convolution c -> model.Device.``type`` = DeviceType.CPU && Kernels.covers precision c
+                    | _ -> model.Device.``type`` = DeviceType.CPU
+
+                if not (Array.forall isCovered plan.Steps) then
+                    Verification.check precision isGradient plan values
+
+                model.Verified[struct (plan, isGradient)] <- ()
+        | _ ->
+            if model.IsOpaque && List.exists Kernels.areInQuestion values then
+                Kernels.shield ()
+
+    let private run model given wanted (values: Tensor list) =
+        let plan = plan model given wanted
+        let isGradient = torch.is_grad_enabled () && values |> List.exists _.requires_grad
+        verify model isGradient plan values
+        let results = Graph.run Semantics.plain plan values
+        Kernels.learn []
+        results
 
     let private place (model: Model) (x: Tensor) =
         match model.Precision with
@@ -294,9 +327,13 @@ module Model =
     /// <summary>What a rule brings from a layer back to the images (n×…), of what `seed` makes of the layer's values.</summary>
     let propagate (rule: Rule) (layer: string) (seed: Tensor -> Tensor) (model: Model) (x: Tensor) : Tensor =
         Scope.run (fun () ->
+            let plan, x' = planForRules model layer, enter model x
+            verify model true plan [ x' ]
+
             let back =
-                Graph.propagate rule (planForRules model layer) (enter model x) (fun z ->
-                    (seed z).``to``(z.dtype, z.device))
+                Graph.propagate rule plan x' (fun z -> (seed z).``to``(z.dtype, z.device))
+
+            Kernels.learn []
 
             back.``to`` (x.dtype, x.device))
 
@@ -538,10 +575,15 @@ module Model =
 
             int (min (float MostInstances) (max 1. (float budget / (overhead pass * float (max 1L each)))))
 
-        match model.Batching with
-        | Fixed size when size < 1 ->
-            invalidArg "batchSize" $"A batch holds at least 1 instance, but batchSize is {size}."
-        | _ when instances.Count = 0 -> 1
-        | Fixed 1 -> 1
-        | Fixed size -> min size (fitting (defaultMemory ()))
-        | Memory budget -> fitting budget
+        let size =
+            match model.Batching with
+            | Fixed size when size < 1 ->
+                invalidArg "batchSize" $"A batch holds at least 1 instance, but batchSize is {size}."
+            | _ when instances.Count = 0 -> 1
+            | Fixed 1 -> 1
+            | Fixed size -> min size (fitting (defaultMemory ()))
+            | Memory budget -> fitting budget
+
+        // The passes to come, of which the footprint's was the first.
+        Kernels.learn (Instances.sizes size instances |> List.map int64)
+        size

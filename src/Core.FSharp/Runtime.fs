@@ -120,7 +120,7 @@ module Runtime =
     let private libraryName = "libLibTorchSharp.so"
 
     /// Folders in which the host or TorchSharp's own package keeps native libraries.
-    let private nativeFolders () =
+    let internal nativeFolders () =
         let besideTorchSharp =
             match (typeof<TorchSharp.torch>.Assembly: Assembly).Location with
             | "" -> AppContext.BaseDirectory
@@ -128,7 +128,7 @@ module Runtime =
 
         let fromHost =
             match AppContext.GetData "NATIVE_DLL_SEARCH_DIRECTORIES" with
-            | :? string as folders -> folders.Split(':', StringSplitOptions.RemoveEmptyEntries)
+            | :? string as folders -> folders.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
             | _ -> [||]
 
         let inPackage = Path.Combine("runtimes", "linux-x64", "native")
@@ -140,26 +140,17 @@ module Runtime =
             Path.Combine(besideTorchSharp, "..", "..", inPackage)
         ]
 
-    let private tryFind file =
+    let internal tryFind file =
         nativeFolders ()
         |> Seq.map (fun f -> Path.Combine(f, file))
         |> Seq.tryFind File.Exists
 
-    /// Writes the bytes to a file of that name in a folder of the user's cache, keyed by what it was made from.
-    let private cache (original: byte[]) (patched: byte[]) =
-        let key = Convert.ToHexString(SHA256.HashData original).Substring(0, 16)
-
-        let write root =
-            let folder = Path.Combine(root, "attribution", key)
-            let file = Path.Combine(folder, libraryName)
-
-            if not (File.Exists file && File.ReadAllBytes(file).AsSpan().SequenceEqual patched) then
-                Directory.CreateDirectory folder |> ignore
-                let draft = Path.Combine(folder, Path.GetRandomFileName())
-                File.WriteAllBytes(draft, patched)
-                File.Move(draft, file, true)
-
-            file
+    /// What `write` makes in this library's folder of the user's cache, or of temporary files where that cannot be written.
+    let internal inCache (write: string -> 'a) : 'a =
+        let inRoot root =
+            let folder = Path.Combine(root, "attribution")
+            Directory.CreateDirectory folder |> ignore
+            write folder
 
         let home () =
             Environment.GetFolderPath(
@@ -169,32 +160,79 @@ module Runtime =
 
         try
             match home () with
-            | "" -> write (Path.GetTempPath())
-            | home -> write home
+            | "" -> inRoot (Path.GetTempPath())
+            | home -> inRoot home
         with
         | :? IOException
-        | :? UnauthorizedAccessException -> write (Path.GetTempPath())
+        | :? UnauthorizedAccessException -> inRoot (Path.GetTempPath())
+
+    /// A file that appears whole or not at all.
+    let internal writeWhole (file: string) (bytes: byte[]) =
+        let draft = Path.Combine(Path.GetDirectoryName file, Path.GetRandomFileName())
+
+        File.WriteAllBytes(draft, bytes)
+        File.Move(draft, file, true)
+
+    /// Keeps the library in a folder of the cache that is keyed by what it was made from.
+    let private cache (original: byte[]) (patched: byte[]) =
+        let key = Convert.ToHexString(SHA256.HashData original).Substring(0, 16)
+
+        inCache (fun folder ->
+            let folder = Path.Combine(folder, key)
+            let file = Path.Combine(folder, libraryName)
+
+            if not (File.Exists file && File.ReadAllBytes(file).AsSpan().SequenceEqual patched) then
+                Directory.CreateDirectory folder |> ignore
+                writeWhole file patched
+
+            file)
 
     let private hostLacksSymbol () =
         let found, handle = NativeLibrary.TryLoad "libstdc++.so.6"
         found && not (fst (NativeLibrary.TryGetExport(handle, Elf.Symbol)))
 
-    let private loadNative () =
-        if
-            OperatingSystem.IsLinux()
-            && RuntimeInformation.ProcessArchitecture = Architecture.X64
-            && hostLacksSymbol ()
-        then
-            match tryFind "libtorch.so", tryFind libraryName with
-            | Some torch, Some library ->
-                let original = File.ReadAllBytes library
+    let private loadRepaired (torch: string) =
+        match tryFind libraryName with
+        | Some library when RuntimeInformation.ProcessArchitecture = Architecture.X64 && hostLacksSymbol () ->
+            let original = File.ReadAllBytes library
 
-                match Elf.patch original with
-                | Some patched ->
-                    NativeLibrary.Load torch |> ignore
-                    NativeLibrary.Load(cache original patched) |> ignore
-                | None -> ()
+            match Elf.patch original with
+            | Some patched ->
+                NativeLibrary.Load torch |> ignore
+                NativeLibrary.Load(cache original patched) |> ignore
+            | None -> ()
+        | _ -> ()
+
+    /// The least severe of libtorch's own messages that reach the terminal: errors, unless TORCH_CPP_LOG_LEVEL says otherwise.
+    /// libtorch reads that variable only where a program asks it to.
+    let private quieten (torch: string) =
+        let level =
+            match Environment.GetEnvironmentVariable "TORCH_CPP_LOG_LEVEL" with
+            | null
+            | "" -> 2
+            | text ->
+                match text.ToUpperInvariant(), Int32.TryParse text with
+                | _, (true, level) -> level
+                | "INFO", _ -> 0
+                | "WARNING", _ -> 1
+                | "FATAL", _ -> 3
+                | _ -> 2
+
+        let library = Path.Combine(Path.GetDirectoryName torch, "libc10.so")
+        let found, handle = NativeLibrary.TryLoad library
+
+        if found then
+            match NativeLibrary.TryGetExport(handle, "FLAGS_caffe2_log_level") with
+            | true, place -> Marshal.WriteInt32(place, level)
             | _ -> ()
+
+    let private loadNative () =
+        if OperatingSystem.IsLinux() then
+            match tryFind "libtorch.so" with
+            | Some torch ->
+                loadRepaired torch
+                quieten torch
+            | None -> ()
 
     /// Bytes of memory that are free now, a container's limit respected.
     let freeMemory () : int64 =

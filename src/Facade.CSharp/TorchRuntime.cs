@@ -1,3 +1,4 @@
+using System;
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using Attribution.Core;
@@ -18,4 +19,12 @@ public static class TorchRuntime
         Justification = "TorchSharp's library must be loaded before any tensor is made."
     )]
     public static void Start() => Runtime.start();
+
+    /// <summary>
+    /// Hands a listener every sentence that a person should know of this machine's kernels: that they are being tried, once a
+    /// machine, and what of them is avoided. On some machines oneDNN computes convolutions in float32 wrongly; those take
+    /// another path, so that results are right. <see cref="Doctor"/> tells the whole.
+    /// </summary>
+    /// <param name="listener">Takes a sentence.</param>
+    public static void WhenSaid(Action<string> listener) => Interop.WhenSaid(listener);
 }

@@ -15,6 +15,7 @@ let private commands = [
     Report.command
     Layers.command
     Registry.command
+    Doctor.command
     Bench.command
     TrainDemo.command
 ]
@@ -87,6 +88,8 @@ let private execute (command: Command) argv =
 
 [<EntryPoint>]
 let main argv =
+    TorchRuntime.WhenSaid Terminal.say
+
     match List.ofArray argv with
     | [] -> complain 2 overview
     | ("--help" | "-h" | "help") :: _ ->

@@ -10,6 +10,7 @@ let main arguments =
     let result =
         testList "Core" [
             RuntimeTests.tests
+            KernelsTests.tests
             TensorTests.tests
             DiffTests.tests
             GraphTests.tests

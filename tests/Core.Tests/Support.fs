@@ -18,15 +18,18 @@ let values (t: Tensor) : float[] =
     use _ = torch.NewDisposeScope()
     Tensor.toArray<float>(t.detach().``to`` torch.float64)
 
-/// The shape of whatever is given, and each number within `tolerance` of the expected, relative to the largest.
+/// The shape of whatever is given, and each number within `tolerance` of the expected, relative to the largest; what is
+/// expected to be undefined is.
 let close tolerance (expected: Tensor) (actual: Tensor) message =
     Expect.equal actual.shape expected.shape $"{message}: shape"
     let expected, actual = values expected, values actual
-    let scale = 1. + (expected |> Seq.map abs |> Seq.fold max 0.)
+
+    let scale =
+        1. + (expected |> Seq.filter Double.IsFinite |> Seq.map abs |> Seq.fold max 0.)
 
     Array.iteri2
         (fun i e a ->
-            if not (abs (e - a) <= tolerance * scale) then
+            if not (abs (e - a) <= tolerance * scale || e.Equals a) then
                 failtest $"{message}: at {i} expected {e}, but was {a}.")
         expected
         actual

@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.IO;
 using System.Linq;
 using System.Threading;
+using Attribution.Core;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -65,6 +66,7 @@ public static class DemoNetwork
         using (var file = new NpzWriter(outPath))
         using (NewDisposeScope())
         {
+            Interop.Shield();
             random.manual_seed(seed);
             using var network = new DemoModule();
             Fit(network, seed, progress, cancellation);

@@ -163,12 +163,7 @@ internal sealed partial class OnnxOps
             t =>
             {
                 var (input, filters) = (t[0], t[1]);
-                var full = window.Rank switch
-                {
-                    1 => F.conv_transpose1d(input, filters, null, stride[0], 0, 0, dilation[0], groups),
-                    2 => F.conv_transpose2d(input, filters, null, stride, null, null, dilation, groups),
-                    _ => F.conv_transpose3d(input, filters, null, stride, null, null, dilation, groups),
-                };
+                var full = Build.ConvolveTransposed(input, filters, stride, dilation, groups);
                 var whole = F.pad(full, cut);
                 return t.Count > 2 ? whole + t[2].reshape(perChannel) : whole;
             },
