@@ -332,7 +332,7 @@ type internal KernelProbe() =
     /// Whether a child can be had.
     member _.Start() : bool =
         try
-            start ()
+            not (isNull child) || start ()
         with _ ->
             stop ()
             false
@@ -565,25 +565,61 @@ module internal Kernels =
         | :? IOException
         | :? UnauthorizedAccessException -> ()
 
-    let private write () =
-        // What another process has found meanwhile stays.
-        read ()
+    let private line (case: string) verdict =
+        $"{case}\t{verdict.Kernel}\t{verdict.Native}\n"
 
-        let lines = [
-            Header
-            yield!
-                table
-                |> Seq.sortBy _.Key
-                |> Seq.map (fun entry -> $"{entry.Key}\t{entry.Value.Kernel}\t{entry.Value.Native}")
-        ]
-
+    /// Adds verdicts to the file, to which another process may add its own.
+    let private append (found: (string * Verdict) list) =
         try
-            Runtime.writeWhole tableFile.Value (Encoding.UTF8.GetBytes(String.Join('\n', lines)))
+            if not (File.Exists tableFile.Value) then
+                Runtime.writeWhole tableFile.Value (Encoding.UTF8.GetBytes(Header + "\n"))
+
+            File.AppendAllText(
+                tableFile.Value,
+                found |> List.map (fun (case, verdict) -> line case verdict) |> String.concat ""
+            )
         with
         | :? IOException
         | :? UnauthorizedAccessException -> ()
 
     let private gate = obj ()
+
+    // Waits for the next case; it ends with this process.
+    let private probe = lazy (new KernelProbe())
+
+    let private judge (case: ConvolutionCase) : Verdict =
+        let tried kernel = probe.Value.Try(kernel, case)
+
+        let time =
+            function
+            | Outcome.Ran(error, time) when error <= KernelTrial.tolerance case -> Some time
+            | _ -> None
+
+        let fastestOther () =
+            [ Kernel.Relaid; Kernel.Products ]
+            |> List.choose (fun kernel -> tried kernel |> time |> Option.map (fun time -> time, kernel))
+            |> List.sortBy fst
+            |> List.tryHead
+            |> Option.map snd
+            // Right by what it is made of, should its trial have been stopped.
+            |> Option.defaultValue Kernel.Products
+
+        match tried Kernel.Native with
+        | outcome when (time outcome).IsSome -> {
+            Kernel = Kernel.Native
+            Native = "right"
+          }
+        | Outcome.Died -> {
+            Kernel = fastestOther ()
+            Native = "ends the process"
+          }
+        | Outcome.Ran(error, _) ->
+            let percent = (100. * error).ToString("0.##", CultureInfo.InvariantCulture)
+
+            {
+                Kernel = fastestOther ()
+                Native = $"wrong by {percent} %%"
+            }
 
     /// Tries cases that are not in the table; false where no probe can run.
     let private explore (cases: string seq) : bool =
@@ -592,45 +628,15 @@ module internal Kernels =
                 cases |> Seq.filter (table.ContainsKey >> not) |> Seq.distinct |> List.ofSeq
 
             unknown.IsEmpty
-            || (use probe = new KernelProbe()
+            || probe.Value.Start()
+               && (let found =
+                       unknown |> List.map (fun text -> text, judge (ConvolutionCase.parse text))
 
-                probe.Start()
-                && (for text in unknown do
-                        let case = ConvolutionCase.parse text
-                        let tried kernel = probe.Try(kernel, case)
+                   for case, verdict in found do
+                       table[case] <- verdict
 
-                        let time =
-                            function
-                            | Outcome.Ran(error, time) when error <= KernelTrial.tolerance case -> Some time
-                            | _ -> None
-
-                        let native = tried Kernel.Native
-
-                        table[text] <-
-                            match native, time native with
-                            | _, Some _ -> {
-                                Kernel = Kernel.Native
-                                Native = "right"
-                              }
-                            | outcome, None -> {
-                                Kernel =
-                                    [ Kernel.Relaid; Kernel.Products ]
-                                    |> List.choose (fun kernel ->
-                                        tried kernel |> time |> Option.map (fun time -> time, kernel))
-                                    |> List.sortBy fst
-                                    |> List.tryHead
-                                    |> Option.map snd
-                                    |> Option.defaultValue Kernel.Products
-                                Native =
-                                    match outcome with
-                                    | Outcome.Died -> "ends the process"
-                                    | Outcome.Ran(error, _) ->
-                                        let percent = (100. * error).ToString("0.##", CultureInfo.InvariantCulture)
-                                        $"wrong by {percent} %%"
-                              }
-
-                    write ()
-                    true)))
+                   append found
+                   true))
 
     /// Those of the standard cases that oneDNN gets wrong, with how.
     let wrong () : (ConvolutionCase * Verdict) list =
@@ -699,9 +705,6 @@ module internal Kernels =
                          "ATTRIBUTION_KERNELS is 'libtorch', but this build of libtorch has no switch for oneDNN: set it to 'products'."
                  ))
 
-    /// Cases that were met before anything was known of them.
-    let private met = ConcurrentDictionary<string, unit>()
-
     /// Whether kernels on a tensor may be wrong: the processor's, for less than float64.
     let areInQuestion (x: Tensor) =
         x.device_type = DeviceType.CPU && x.dtype <> torch.float64
@@ -730,17 +733,10 @@ module internal Kernels =
                 | Unsound ->
                     let case = string (ConvolutionCase.ofCall isTransposed c x)
 
-                    match table.TryGetValue case with
-                    | true, verdict -> by verdict.Kernel
-                    | _ ->
-                        if not (met.ContainsKey case) then
-                            read ()
-
-                        match table.TryGetValue case with
-                        | true, verdict -> by verdict.Kernel
-                        | _ ->
-                            met[case] <- ()
-                            by Kernel.Products
+                    if table.ContainsKey case || explore [ case ] then
+                        by table[case].Kernel
+                    else
+                        by Kernel.Products
 
     /// A convolution, by a kernel that this machine computes rightly.
     let convolve (c: Convolution) (x: Tensor) = compute false c x
@@ -776,28 +772,6 @@ module internal Kernels =
                         Groups = c.Groups
                     }
                 )
-
-    /// Tries what was met meanwhile, for as many instances as it was met with and for these numbers of them in place of one.
-    let learn (batches: int64 list) =
-        if not met.IsEmpty then
-            let cases = List.ofSeq met.Keys
-
-            let each (text: string) =
-                let case = ConvolutionCase.parse text
-
-                text
-                :: [
-                    for n in batches ->
-                        string {
-                            case with
-                                X = Array.append [| n * case.X[0] |] case.X[1..]
-                        }
-                ]
-
-            explore (List.collect each cases) |> ignore
-
-            for case in cases do
-                met.TryRemove case |> ignore
 
     /// Turns oneDNN off for the whole process where this machine's kernels are not to be trusted: for functions that are not
     /// seen into.

@@ -266,9 +266,7 @@ module Model =
         let plan = plan model given wanted
         let isGradient = torch.is_grad_enabled () && values |> List.exists _.requires_grad
         verify model isGradient plan values
-        let results = Graph.run Semantics.plain plan values
-        Kernels.learn []
-        results
+        Graph.run Semantics.plain plan values
 
     let private place (model: Model) (x: Tensor) =
         match model.Precision with
@@ -333,7 +331,6 @@ module Model =
             let back =
                 Graph.propagate rule plan x' (fun z -> (seed z).``to``(z.dtype, z.device))
 
-            Kernels.learn []
 
             back.``to`` (x.dtype, x.device))
 
@@ -575,15 +572,10 @@ module Model =
 
             int (min (float MostInstances) (max 1. (float budget / (overhead pass * float (max 1L each)))))
 
-        let size =
-            match model.Batching with
-            | Fixed size when size < 1 ->
-                invalidArg "batchSize" $"A batch holds at least 1 instance, but batchSize is {size}."
-            | _ when instances.Count = 0 -> 1
-            | Fixed 1 -> 1
-            | Fixed size -> min size (fitting (defaultMemory ()))
-            | Memory budget -> fitting budget
-
-        // The passes to come, of which the footprint's was the first.
-        Kernels.learn (Instances.sizes size instances |> List.map int64)
-        size
+        match model.Batching with
+        | Fixed size when size < 1 ->
+            invalidArg "batchSize" $"A batch holds at least 1 instance, but batchSize is {size}."
+        | _ when instances.Count = 0 -> 1
+        | Fixed 1 -> 1
+        | Fixed size -> min size (fitting (defaultMemory ()))
+        | Memory budget -> fitting budget

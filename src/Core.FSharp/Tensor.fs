@@ -239,13 +239,6 @@ module Instances =
                 start, int (int64 total * int64 (i + 1) / int64 count) - start
         ]
 
-    /// The numbers of instances in the parts of at most `size`.
-    let internal sizes size (instances: Instances) =
-        if instances.Count = 0 then
-            []
-        else
-            parts size instances.Count |> List.map snd |> List.distinct
-
     let private starts size (instances: Instances) =
         if instances.Count = 0 then
             raise (AttributionException "There are no instances to work on: the selection is empty.")

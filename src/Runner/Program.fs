@@ -86,9 +86,12 @@ let private execute (command: Command) argv =
     | UsageError message -> complain 2 $"ERROR: {message}\n\n{Arguments.usage command}"
     | e -> complain 1 (sentence e)
 
+/// What the library says of the machine's kernels is told once, however often a test runs a command.
+let private listening = lazy (TorchRuntime.WhenSaid Terminal.say)
+
 [<EntryPoint>]
 let main argv =
-    TorchRuntime.WhenSaid Terminal.say
+    listening.Force()
 
     match List.ofArray argv with
     | [] -> complain 2 overview

@@ -16,6 +16,7 @@ let main arguments =
             GraphTests.tests
             RewriteTests.tests
             ModelTests.tests
+            VerificationTests.tests
             BuildTests.tests
             QuantityTests.tests
             BaselineTests.tests

@@ -13,6 +13,7 @@ let main arguments =
         testList "Runner" [
             UsageTests.tests
             LayersTests.tests
+            DoctorTests.tests
             ExplainTests.tests
             PreprocessingTests.tests
             TorchScriptTests.tests
