@@ -124,6 +124,7 @@ module Doctor =
                 "CUDA", cuda ()
                 "oneDNN in float32", answer torch.float32
                 "oneDNN in bfloat16", answer torch.bfloat16
+                "tried once, kept in", $"{Kernels.tableFile.Value} (delete it to have it tried anew)"
                 match Kernels.chosen.Value with
                 | Kernels.Choice.Probe -> ()
                 | choice -> "ATTRIBUTION_KERNELS", $"{choice}".ToLowerInvariant() + ", whatever was found"

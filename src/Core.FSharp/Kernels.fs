@@ -324,6 +324,7 @@ type internal KernelProbe() =
                 UseShellExecute = false
             )
 
+        info.Environment["OMP_NUM_THREADS"] <- string (torch.get_num_threads ())
         child <- Process.Start info
         child.ErrorDataReceived.Add ignore
         child.BeginErrorReadLine()
@@ -337,28 +338,34 @@ type internal KernelProbe() =
             stop ()
             false
 
+    /// <summary>How a kernel does on a case.</summary>
+    /// <exception cref="T:System.InvalidOperationException">No child can be had any more.</exception>
     member probe.Try(kernel: Kernel, case: ConvolutionCase) : Outcome =
-        if isNull child && not (probe.Start()) then
-            Outcome.Died
-        else
-            let answer =
-                try
-                    child.StandardInput.WriteLine $"{kernel} {case}"
-                    child.StandardInput.Flush()
-                    readLine ()
-                with :? IOException ->
-                    null
+        let ask () =
+            if not (probe.Start()) then
+                invalidOp "No process can be started to try kernels."
 
-            match answer with
+            try
+                child.StandardInput.WriteLine $"{kernel} {case}"
+                child.StandardInput.Flush()
+                readLine ()
+            with :? IOException ->
+                null
+
+        let rec attempt left =
+            match ask () with
             | null ->
                 stop ()
-                Outcome.Died
+                // Once may be an accident: memory that ran out, a machine that slept.
+                if left > 0 then attempt (left - 1) else Outcome.Died
             | line ->
                 let parts =
                     line.Split ' '
                     |> Array.map (fun n -> Double.Parse(n, CultureInfo.InvariantCulture))
 
                 Outcome.Ran(parts[0], parts[1])
+
+        attempt 1
 
     interface IDisposable with
         member _.Dispose() = stop ()
@@ -536,7 +543,8 @@ module internal Kernels =
             case torch.bfloat16 true false 2 layer
     ]
 
-    let private tableFile =
+    /// Where the probe's answers are kept.
+    let tableFile =
         lazy (Runtime.inCache (fun folder -> Path.Combine(folder, $"kernels-{Machine.key.Value}.txt")))
 
     [<Literal>]

@@ -32,7 +32,10 @@ module Machine =
     let processorName: Lazy<string> =
         lazy
             (if processor.Value.IsEmpty then
-                 $"{RuntimeInformation.ProcessArchitecture}"
+                 // Windows tells it here.
+                 Environment.GetEnvironmentVariable "PROCESSOR_IDENTIFIER"
+                 |> Option.ofObj
+                 |> Option.defaultValue $"{RuntimeInformation.ProcessArchitecture}"
              else
                  $"""{fact "model name"}, family {fact "cpu family"}, model {fact "model"}, stepping {fact "stepping"}""")
 

@@ -132,7 +132,7 @@ let tests =
                     Groups = case.Groups + 100L
             }
 
-            Expect.equal (probe.Try(Kernel.Native, impossible)) Outcome.Died "it ends"
+            Expect.equal (probe.Try(Kernel.Native, impossible)) Outcome.Died "it ends, twice"
 
             match probe.Try(Kernel.Products, case) with
             | Outcome.Ran(error, _) -> Expect.isLessThan error (KernelTrial.tolerance case) "the next one answers"

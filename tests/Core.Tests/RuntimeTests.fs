@@ -2,6 +2,7 @@ module RuntimeTests
 
 open System
 open System.IO
+open System.Runtime.InteropServices
 open System.Text
 open Expecto
 open FsCheck
@@ -190,4 +191,17 @@ let tests =
             Runtime.start ()
             Runtime.start ()
             Expect.equal (torch.ones(3).sum().item<float32>()) 3f "sum")
+
+        example
+            "libtorch's own warnings are kept from the terminal, unless TORCH_CPP_LOG_LEVEL asks for them"
+            (fun () ->
+                torch.ones 1L |> ignore
+
+                match Runtime.tryFind "libc10.so", Environment.GetEnvironmentVariable "TORCH_CPP_LOG_LEVEL" with
+                | Some library, null ->
+                    let place =
+                        NativeLibrary.GetExport(NativeLibrary.Load library, "FLAGS_caffe2_log_level")
+
+                    Expect.equal (Marshal.ReadInt32 place) 2 "errors alone"
+                | _ -> ())
     ]
