@@ -116,7 +116,12 @@ module internal KernelTrial =
     let run (isTimed: bool) (apply: Convolution -> Tensor -> Tensor) (case: ConvolutionCase) : float * float =
         use _ = torch.NewDisposeScope()
         let wide (t: Tensor) = t.``to`` torch.float64
-        let random (shape: int64[]) = torch.randn(shape).``to`` case.Type
+        use generator = new torch.Generator(1UL, torch.CPU)
+
+        let random (shape: int64[]) =
+            torch.randn(shape, generator = generator).``to`` case.Type
+
+        let signs (count: int64) = (random [| count |] |> wide).sign()
 
         let arranged (t: Tensor) =
             if case.IsLast then Tensor.channelsLast t else t
@@ -136,7 +141,7 @@ module internal KernelTrial =
 
         let forthAndBack () =
             let y, pull = Autograd.alone f [ x ]
-            let w = arranged (torch.randn(y.shape).``to`` case.Type)
+            let w = arranged (random y.shape)
             y, w, (pull w).Head
 
         let y, w, gradient = forthAndBack ()
@@ -207,7 +212,6 @@ module internal KernelTrial =
             | null -> ()
             | line ->
                 let parts = line.Split(' ', 2)
-                torch.manual_seed 1L |> ignore
                 let case = ConvolutionCase.parse parts[1]
                 let kernel = kernel parts[0]
                 // Where oneDNN is right nobody asks for another's time.
@@ -553,6 +557,19 @@ module internal Kernels =
     /// Verdicts by cases' texts, in memory and in a file that all processes share.
     let private table = ConcurrentDictionary<string, Verdict>()
 
+    /// What is the same of right cases for every number and size of images.
+    let private rightKinds = ConcurrentDictionary<string, unit>()
+
+    let mutable private isIll = false
+
+    let private learn case verdict =
+        table[case] <- verdict
+
+        if verdict.Native = "right" then
+            rightKinds[ConvolutionCase.kind (ConvolutionCase.parse case)] <- ()
+        else
+            isIll <- true
+
     let private read () =
         try
             match File.ReadAllLines tableFile.Value |> List.ofArray with
@@ -566,7 +583,7 @@ module internal Kernels =
                             | "Relaid" -> Kernel.Relaid
                             | _ -> Kernel.Products
 
-                        table[case] <- { Kernel = kernel; Native = native }
+                        learn case { Kernel = kernel; Native = native }
                     | _ -> ()
             | _ -> ()
         with
@@ -595,6 +612,10 @@ module internal Kernels =
     // Waits for the next case; it ends with this process.
     let private probe = lazy (new KernelProbe())
 
+    let private amount (error: float) =
+        let percent = (100. * error).ToString("0.##", CultureInfo.InvariantCulture)
+        $"wrong by {percent} %%"
+
     let private judge (case: ConvolutionCase) : Verdict =
         let tried kernel = probe.Value.Try(kernel, case)
 
@@ -621,13 +642,10 @@ module internal Kernels =
             Kernel = fastestOther ()
             Native = "ends the process"
           }
-        | Outcome.Ran(error, _) ->
-            let percent = (100. * error).ToString("0.##", CultureInfo.InvariantCulture)
-
-            {
-                Kernel = fastestOther ()
-                Native = $"wrong by {percent} %%"
-            }
+        | Outcome.Ran(error, _) -> {
+            Kernel = fastestOther ()
+            Native = amount error
+          }
 
     /// Tries cases that are not in the table; false where no probe can run.
     let private explore (cases: string seq) : bool =
@@ -646,13 +664,12 @@ module internal Kernels =
                    append found
                    true))
 
-    /// Those of the standard cases that oneDNN gets wrong, with how.
-    let wrong () : (ConvolutionCase * Verdict) list =
-        standard
-        |> List.choose (fun case ->
-            match table.TryGetValue(string case) with
-            | true, verdict when verdict.Native <> "right" -> Some(case, verdict)
-            | _ -> None)
+    /// Those of the cases tried that oneDNN gets wrong, with how.
+    let wrong () : (ConvolutionCase * Verdict) list = [
+        for entry in table |> Seq.sortBy _.Key do
+            if entry.Value.Native <> "right" then
+                ConvolutionCase.parse entry.Key, entry.Value
+    ]
 
     /// What convolutions may be trusted to.
     type Trust =
@@ -692,7 +709,7 @@ module internal Kernels =
                  | [] -> Sound
                  | wrong ->
                      noted.Trigger
-                         $"On this machine oneDNN computes {wrong.Length} of {standard.Length} kinds of convolution wrongly, or ends the process: those take another path ('attribution doctor' tells which)."
+                         $"On this machine oneDNN computes {wrong.Length} of {table.Count} convolutions that were tried wrongly, or ends the process: those take another path ('attribution doctor' tells which)."
 
                      Unsound)
 
@@ -701,7 +718,10 @@ module internal Kernels =
 
     let trust () : Trust =
         match chosen.Value with
-        | Choice.Probe -> machine ()
+        | Choice.Probe ->
+            match machine () with
+            | Sound when isIll -> Unsound
+            | found -> found
         | Choice.Each -> Unsound
         | _ -> Sound
 
@@ -717,9 +737,61 @@ module internal Kernels =
     let areInQuestion (x: Tensor) =
         x.device_type = DeviceType.CPU && x.dtype <> torch.float64
 
+    /// Convolutions of kinds that were found right.
+    let private seen =
+        System.Runtime.CompilerServices.ConditionalWeakTable<Convolution, obj>()
+
+    /// On a sound machine: whether a convolution's kind was found right. One that was not tried is, here and now.
+    let private isRight isTransposed (c: Convolution) (x: Tensor) =
+        let isKnown, _ = seen.TryGetValue c
+
+        isKnown
+        || (let case = ConvolutionCase.ofCall isTransposed c x
+
+            let isFound =
+                rightKinds.ContainsKey(ConvolutionCase.kind case)
+                || (let error, _ =
+                        KernelTrial.run false (Convolution.apply Kernel.Native isTransposed) case
+
+                    let isRight = error <= KernelTrial.tolerance case
+
+                    let verdict =
+                        if isRight then
+                            {
+                                Kernel = Kernel.Native
+                                Native = "right"
+                            }
+                        else
+                            noted.Trigger
+                                $"oneDNN computes a convolution wrongly on this machine ({case}): from now on what is not known to be right takes another path."
+
+                            {
+                                Kernel = Kernel.Products
+                                Native = amount error
+                            }
+
+                    lock gate (fun () ->
+                        learn (string case) verdict
+                        append [ string case, verdict ])
+
+                    isRight)
+
+            if isFound then
+                seen.AddOrUpdate(c, null)
+
+            isFound)
+
     let private compute isTransposed (c: Convolution) (x: Tensor) : Tensor =
         let by kernel =
             Convolution.apply kernel isTransposed c x
+
+        let tried () =
+            let case = string (ConvolutionCase.ofCall isTransposed c x)
+
+            if table.ContainsKey case || explore [ case ] then
+                by table[case].Kernel
+            else
+                by Kernel.Products
 
         if not (areInQuestion x) then
             by Kernel.Native
@@ -733,18 +805,14 @@ module internal Kernels =
             | Choice.Probe
             | Choice.Each ->
                 match trust () with
-                | Sound
                 | Off -> by Kernel.Native
                 | Untried -> by Kernel.Products
+                | Sound when isRight isTransposed c x -> by Kernel.Native
                 // No probe tries the gradient of weights.
+                | Sound
                 | Unsound when c.Weight.requires_grad && torch.is_grad_enabled () -> by Kernel.Products
-                | Unsound ->
-                    let case = string (ConvolutionCase.ofCall isTransposed c x)
-
-                    if table.ContainsKey case || explore [ case ] then
-                        by table[case].Kernel
-                    else
-                        by Kernel.Products
+                | Sound
+                | Unsound -> tried ()
 
     /// A convolution, by a kernel that this machine computes rightly.
     let convolve (c: Convolution) (x: Tensor) = compute false c x
@@ -752,34 +820,14 @@ module internal Kernels =
     /// A transposed convolution, by a kernel that this machine computes rightly.
     let convolveTransposed (c: Convolution) (x: Tensor) = compute true c x
 
-    let private kinds = lazy (standard |> Seq.map ConvolutionCase.kind |> Set.ofSeq)
-
-    /// Whether the probe's answer holds for a convolution in these numbers, so that its results need no other check.
-    let covers (dtype: torch.ScalarType) (c: Convolution) : bool =
+    /// Whether each convolution of the processor is tried before it runs, or needs no trial.
+    let areTried () : bool =
         match chosen.Value with
         | Choice.Products -> true
         | Choice.OneDnn
         | Choice.Libtorch -> false
         | Choice.Probe
-        | Choice.Each ->
-            match trust () with
-            | Off -> false
-            | Unsound
-            | Untried -> true
-            | Sound ->
-                kinds.Value.Contains(
-                    ConvolutionCase.kind {
-                        Type = dtype
-                        IsLast = false
-                        IsTransposed = false
-                        X = [| 1L; c.Groups * c.Weight.shape[1] |]
-                        Weight = c.Weight.shape
-                        Stride = c.Stride
-                        Padding = c.Padding
-                        Dilation = c.Dilation
-                        Groups = c.Groups
-                    }
-                )
+        | Choice.Each -> trust () <> Off
 
     /// Turns oneDNN off for the whole process where this machine's kernels are not to be trusted: for functions that are not
     /// seen into.

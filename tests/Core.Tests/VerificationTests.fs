@@ -7,7 +7,7 @@ open Attribution.Core
 open Support
 
 /// A convolution of a kind that no probe tries, and after it what a faulty kernel would do in float32, and in float64 not.
-let private network (faulty: Tensor -> Tensor) =
+let private network (faulty: Tensor -> Tensor) : Graph =
     let weight =
         torch.randn ([| 5L; 3L; 2L; 4L |], torch.float64, generator = new torch.Generator(1UL, torch.CPU))
 
@@ -42,27 +42,22 @@ let private network (faulty: Tensor -> Tensor) =
         node "logits" Flatten [ "mean" ]
     ]
     |> Graph.create "x" "logits"
-    |> Model.ofGraph (Some [| 3L; 9L; 9L |])
-    |> Model.toDevice torch.CPU torch.float32
+    |> Graph.mapOps (Op.mapTensors _.``to``(torch.float32))
 
 let private images =
     torch.randn ([| 4L; 3L; 9L; 9L |], generator = new torch.Generator(2UL, torch.CPU))
 
-let private gradient model =
-    let target = Target.ofQuantity (Quantity.ofClass 0) model
-    Saliency.attribute false target (Instances.read (Instances.ofTensor images) 0 4)
+let private check isGradient faulty =
+    let plan =
+        network faulty
+        |> Rewrite.forRun [ "x" ] [ "logits" ]
+        |> Graph.plan [ "x" ] [ "logits" ]
 
-/// Not where the machine is unsound: there each convolution has been tried by itself.
-let private isChecked (model: Model) =
-    model.Graph.Nodes
-    |> Array.exists (fun node ->
-        match node.Op with
-        | Convolution c -> not (Kernels.covers torch.float32 c)
-        | _ -> false)
+    Verification.check torch.float32 isGradient plan [ images ]
 
-let private refused part (work: unit -> Tensor) =
+let private refused part isGradient faulty =
     try
-        work () |> ignore
+        check isGradient faulty
         failtest "nothing was noticed"
     with :? AttributionException as e ->
         Expect.stringContains e.Message "Layer 'step' (Step)" "the layer"
@@ -71,37 +66,16 @@ let private refused part (work: unit -> Tensor) =
 
 let tests =
     testList "Verification" [
-        example "a step whose values in float32 are not float64's stops the run, by its name" (fun () ->
-            let model = network (fun x -> x * 1.14)
+        example "a step whose values in float32 are not float64's is refused, by its name" (fun () ->
+            for isGradient in [ false; true ] do
+                refused "its values" isGradient (fun x -> x * 1.14))
 
-            if isChecked model then
-                refused "its values" (fun () -> Model.logits model images))
+        example "a step whose gradient alone is wrong is refused where gradients are asked for" (fun () ->
+            let faulty (x: Tensor) = x * 1.14 - (x * 0.14).detach()
+            check false faulty
+            refused "the gradient" true faulty)
 
-        example "a step whose gradient alone is wrong stops the run that asks for gradients, and no other" (fun () ->
-            let model = network (fun x -> x * 1.14 - (x * 0.14).detach())
-
-            if isChecked model then
-                Model.logits model images |> ignore
-                refused "the gradient" (fun () -> gradient model))
-
-        example
-            "what rounding explains stops nothing: a difference of two large numbers, a step's kinks and ties"
-            (fun () ->
-                // All digits that float32 has go with the large number.
-                let model = network (fun x -> (x + 1e5) - 1e5)
-                Expect.equal (Model.logits model images).shape [| 4L; 5L |] "it runs"
-                gradient model |> ignore)
-
-        example "is done once for each kind of pass" (fun () ->
-            let mutable calls = 0
-
-            let model =
-                network (fun x ->
-                    calls <- calls + 1
-                    x * 1.)
-
-            Model.logits model images |> ignore
-            let first = calls
-            Model.logits model images |> ignore
-            Expect.equal (calls - first) 1 "the second pass is the pass alone")
+        example "what rounding explains is not: a difference of two large numbers, kinks and ties" (fun () ->
+            // All digits that float32 has go with the large number.
+            check true (fun x -> (x + 1e5) - 1e5))
     ]
