@@ -646,6 +646,11 @@ module Arguments =
                     if not (List.contains name command.Options) then
                         wrong $"'{command.Name}' does not take {name}."
 
+                    match arg with
+                    | Arg.Scale("own" | "shared") when command.Name <> "explain" ->
+                        wrong "--scale own and shared are for explain's pictures."
+                    | _ -> ()
+
                 Some given
         with :? ArguParseException as e ->
             // Argu appends the usage of all options.

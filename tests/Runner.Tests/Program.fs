@@ -14,6 +14,7 @@ let main arguments =
             UsageTests.tests
             LayersTests.tests
             ExplainTests.tests
+            FilesTests.tests
             PreprocessingTests.tests
             TorchScriptTests.tests
             ExpertsTests.tests

@@ -25,7 +25,7 @@ public sealed record MapScale(double Maximum, double Magnitude, int Images)
     public override string ToString() => $"scale shared by {Images} {(Images == 1 ? "image" : "images")}";
 
     /// <summary>A number beside a scale: "0.0123", "1.23e-10".</summary>
-    internal static string Number(double value)
+    public static string Number(double value)
     {
         var digits = value.ToString("G3", CultureInfo.InvariantCulture);
         return digits.Replace("E-0", "e-").Replace("E+0", "e").Replace("E-", "e-").Replace("E+", "e").Replace('-', '−');
