@@ -269,6 +269,26 @@ let private choices =
                 for description in descriptions do
                     Expect.stringContains description "layer conv2_1" "the layer that was named"
 
+                for command in [ "evaluate"; "study" ] do
+                    let said =
+                        attribution
+                            $"{command} {tiny folder} --methods layer-cam --metrics sparseness,complexity --out {folder}/{command}"
+                        |> ok
+
+                    Expect.stringContains said "look at layer 'conv5_3'" command
+
+                let settings =
+                    (json (folder </> "evaluate/scores.json"))
+                        .GetProperty("layer-cam")
+                        .GetProperty("complexity")
+                        .GetProperty("settings")
+
+                Expect.stringContains (settings.GetString()) "layer conv5_3" "scores.json"
+
+                let settings =
+                    (json (folder </> "study/study.json")).GetProperty("settings").GetProperty "layer-cam"
+
+                Expect.stringContains (settings.GetString()) "layer conv5_3" "study.json"
                 let said, _ = run "--quantity unit:conv3_1,0" "unit"
                 Expect.stringContains said "look at layer 'conv3_1'" "a unit's own layer")
 

@@ -16,7 +16,8 @@ public sealed record MapScale(double Maximum, double Magnitude, int Images)
     public static MapScale Of(Tensor attributions)
     {
         using var scope = NewDisposeScope();
-        var pixels = TensorModule.pixels(attributions.to(ScalarType.Float64));
+        // What is not finite is refused where it is drawn.
+        var pixels = TensorModule.pixels(attributions.to(ScalarType.Float64)).nan_to_num(0, 0, 0);
         var magnitude = Picture.magnitude(pixels).max().item<double>();
         return new(Math.Max(0, pixels.max().item<double>()), magnitude, (int)pixels.shape[0]);
     }

@@ -35,6 +35,7 @@ internal static class OnnxReader
         if (
             file.Input.Type?.TensorType?.Shape?.Dim.Select(size => size.DimValue).ToArray() is { } one
             && BatchDimension.IsImage(one)
+            && one[0] > 1
         )
             throw file.Fault(
                 $"takes '{file.Input.Name}' of the shape [{string.Join(", ", one)}], one image without a dimension of the batch: export it for a batch of images, [n, {string.Join(", ", one)}]",
