@@ -24,6 +24,8 @@ type Pooling = {
 [<NoComparison; NoEquality>]
 type Activation =
     | Relu
+    /// min(max(x, 0), ceiling): ReLU6 where that is 6.
+    | ClippedRelu of ceiling: float
     | LeakyRelu of slope: float
     | Sigmoid
     | Tanh
@@ -133,6 +135,7 @@ module Op =
         | Constant _ -> "Constant"
         | Convolution c -> $"Conv {times c.Weight.shape[2..]}, {c.Weight.shape[0]}"
         | Linear(weight, _) -> $"Linear {weight.shape[0]}"
+        | Activation(ClippedRelu ceiling) -> $"Relu{ceiling}"
         | Activation(LeakyRelu slope) -> $"LeakyRelu {slope}"
         | Activation(Pointwise(name, _)) -> name
         | Activation kind -> string kind
@@ -202,6 +205,9 @@ module Semantics =
     let private activate kind (x: Tensor) =
         match kind with
         | Relu -> x.relu ()
+        // Both have the derivative 0 at 0, as ReLU has.
+        | ClippedRelu 6. -> torch.nn.functional.relu6 x
+        | ClippedRelu ceiling -> x.relu().clamp_max(ceiling.ToScalar())
         | LeakyRelu slope -> torch.nn.functional.leaky_relu (x, slope)
         | Sigmoid -> x.sigmoid ()
         | Tanh -> x.tanh ()
@@ -305,6 +311,30 @@ module Graph =
     /// Whether the output depends on the layer.
     let leads (layer: string) graph =
         layer = graph.Output || (downstream [ layer ] graph).Contains graph.Output
+
+    /// The nodes that every path from the input to the output passes (the output's dominators), in their order.
+    let dominators (graph: Graph) : Node list =
+        let live = downstream [ graph.Input ] graph
+        live.Add graph.Input |> ignore
+        live.IntersectWith(needed (fun _ -> false) [ graph.Output ] graph)
+        let path = graph.Nodes |> Array.filter (fun node -> live.Contains node.Name)
+        let lastReader = Dictionary<string, int>()
+
+        path
+        |> Array.iteri (fun i node ->
+            for name in node.Inputs do
+                lastReader[name] <- i)
+
+        // A path leads past a node where a value from before it is read after it.
+        let mutable furthest = 0
+
+        [
+            for i, node in Array.indexed path do
+                if furthest <= i then
+                    node
+
+                furthest <- max furthest (lastReader.GetValueOrDefault node.Name)
+        ]
 
     /// Those of the layers that depend on none of the others.
     let first (layers: string list) graph =

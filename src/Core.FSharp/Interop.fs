@@ -73,6 +73,9 @@ type Interop private () =
     /// What may be null as what may be missing.
     static member Option(value: 'a) = Option.ofObj value
 
+    /// A number that may be missing.
+    static member Option(value: Nullable<float>) = Option.ofNullable value
+
     /// f of every batch, batches as large as memory allows in that kind of pass: one result an instance.
     [<Extension>]
     static member Map(instances: Instances, target: Target, pass: Pass, f: Func<Batch, Tensor>) =

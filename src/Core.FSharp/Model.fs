@@ -418,7 +418,7 @@ module Model =
         }
 
     /// Which dimension of a value of so many dimensions holds channels, as far as the graph tells.
-    let rec private channels (graph: Graph) (dimensions: int) (layer: string) : int option =
+    let rec internal channels (graph: Graph) (dimensions: int) (layer: string) : int option =
         let node = graph.Nodes |> Array.find (fun node -> node.Name = layer)
 
         match node.Op with

@@ -93,6 +93,9 @@ public sealed class Model : IDisposable
     /// <summary>What loading it did that a person should know: a softmax that was cut off, for example.</summary>
     public IReadOnlyList<string> Notes { get; }
 
+    /// <summary>What it does to images first, as far as it was told or its file says; null where it is not known.</summary>
+    public Preprocessing? Preprocessing { get; private init; }
+
     /// <summary>Channels, height and width of the images that it takes; null where any will do.</summary>
     public IReadOnlyList<long>? InputShape => Core.InputShape?.Value;
 
@@ -122,7 +125,8 @@ public sealed class Model : IDisposable
 
     /// <summary>VGG16 from the course's <c>vgg16_weights.npz</c>; widths, input size and classes are read off the arrays.</summary>
     /// <exception cref="AttributionException">The file is missing or broken, or its shapes do not chain.</exception>
-    public static Model LoadVgg16(string weightsPath) => Loaded(Vgg16.Read(weightsPath));
+    public static Model LoadVgg16(string weightsPath) =>
+        Loaded(Vgg16.Read(weightsPath) with { Preprocessing = Vgg16.Preprocessing });
 
     /// <summary>VGG16 in its original shapes (3×224×224, 1000 classes) with random weights: for measuring time.</summary>
     public static Model RandomVgg16(long seed = 1) => Loaded(Vgg16.Random(seed));
@@ -151,14 +155,14 @@ public sealed class Model : IDisposable
     /// model throw it too, where the module does not take the images, gives something else than logits, or cannot be
     /// differentiated.</exception>
     public static Model LoadTorchScript(string path, Preprocessing? preprocessing = null) =>
-        new(new TorchScript(path, preprocessing, CPU), []);
+        new(new TorchScript(path, preprocessing, CPU), []) { Preprocessing = preprocessing };
 
     private static Model Loaded(LoadedModel loaded)
     {
         var placed = ModelModule.toDevice(CPU, ModelModule.defaultPrecision(loaded.Core), loaded.Core);
         // What stayed as it was is the placed model's by now.
         ModelModule.dispose(loaded.Core);
-        return new(placed, loaded.Notes, loaded.Aliases);
+        return new(placed, loaded.Notes, loaded.Aliases) { Preprocessing = loaded.Preprocessing };
     }
 
     /// <summary>The logits (n×k) of images.</summary>
@@ -199,8 +203,8 @@ public sealed class Model : IDisposable
         string[] coarse = precision == Precision.BFloat16 ? [CoarseNote] : [];
         string[] notes = [.. Notes.Except([CoarseNote]), .. coarse];
         return script is null
-            ? new(ModelModule.toDevice(device, type, Core), notes, aliases)
-            : new(script.To(device, type), notes);
+            ? new(ModelModule.toDevice(device, type, Core), notes, aliases) { Preprocessing = Preprocessing }
+            : new(script.To(device, type), notes) { Preprocessing = Preprocessing };
     }
 
     /// <inheritdoc cref="To(Device, Precision)"/>
@@ -227,7 +231,7 @@ public sealed class Model : IDisposable
             throw new AttributionException(
                 "What a TorchScript file's passes take of memory is not known: give them a batch size instead."
             );
-        return new(Core.Within(bytes), Notes, aliases);
+        return With(Core.Within(bytes));
     }
 
     /// <summary>
@@ -248,7 +252,7 @@ public sealed class Model : IDisposable
     }
 
     /// <summary>The same model, computing otherwise.</summary>
-    internal Model With(Core.Model core) => new(core, Notes, aliases);
+    internal Model With(Core.Model core) => new(core, Notes, aliases) { Preprocessing = Preprocessing };
 
     private static void RequireCuda(bool isAsked)
     {

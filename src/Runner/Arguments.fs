@@ -12,7 +12,7 @@ open TorchSharp
 type Arg =
     | Model of file: string
     | Preprocess of name: string
-    | Scale of number: float
+    | Scale of number: string
     | Mean of numbers: string
     | Std of numbers: string
     | Channel_Order of order: string
@@ -69,18 +69,21 @@ type Arg =
             | Model _ -> "the classifier: an .onnx file, a TorchScript file (.pt), or the .npz file of VGG16's weights."
             | Preprocess _ ->
                 "for .onnx and .pt: what training did to pixels (0-255): imagenet, caffe, unit (divided by 255), cifar10 or none; without it and the next four, what an .onnx file's metadata say, or none."
-            | Scale _ -> "for .onnx and .pt: what pixels are divided by, such as 255."
+            | Scale _ ->
+                "for .onnx and .pt: what pixels are divided by, such as 255; or, in explain, own (the default) or shared: whether each map is drawn by its own maximum, or all of a method's by one. It may be given twice."
             | Mean _ ->
                 "for .onnx and .pt: what is subtracted after that, one number or one a channel, in the network's order."
             | Std _ -> "for .onnx and .pt: what divides the rest, one number or one a channel, in the network's order."
             | Channel_Order _ -> "for .onnx and .pt: the network's order of channels: rgb or bgr."
             | Demo -> "in place of a model and images: the network that comes with the program, and 140 scenes."
-            | Dataset _ -> "images as an .npz file: X (n×H×W×C) and, where known, Y, Pred and Idx."
-            | Images _ -> "image files and folders of them, in place of --dataset."
+            | Dataset _ ->
+                "images as an .npz file: X (n×H×W×C) and, where known, Y, Pred and Idx; or X alone as an .npy file."
+            | Images _ ->
+                "image files and folders of them, or a folder of a folder for each class, in place of --dataset."
             | Indices _ -> "only the images at these positions: 0,3,…"
             | Ids _ -> "only the images with these values of Idx: 11436,…"
             | Labels _ ->
-                "names of the classes: one a line, or a JSON or Python list; names may then stand for numbers."
+                "names of the classes: one a line, with or without its number, a JSON or Python list or table, or the names of a YAML file; names may then stand for numbers."
             | Method _
             | Methods _ -> "one or several of those that 'attribution methods' lists, or all."
             | Metrics _ -> "one or several of those that 'attribution methods' lists, or all."
@@ -107,7 +110,8 @@ type Arg =
                 "the standard deviation of the noise that smoothgrad and its kin add, as a share of an image's range; 0.15 by default."
             | Window _ -> "the side of the square that occlusion hides; an eighth of the image's by default."
             | Stride _ -> "the pixels from one such square to the next, its side at most; half of it by default."
-            | Map_Layer _ -> "the layer that grad-cam and its kin look at; without it, the last convolution's."
+            | Map_Layer _ ->
+                "the layer that grad-cam and its kin look at; without it, the last one with channels and positions on which all of the score depends."
             | Rule _ -> "their rule: right (the default), midpoint, trapezoid, gauss-legendre."
             | No_Pictures -> "the numbers alone."
             | No_Multiply -> "gradients alone, not multiplied with the input."
@@ -201,6 +205,25 @@ module Arguments =
     /// The last value given of an option.
     let tryPick pick arguments =
         arguments.Given |> List.rev |> List.tryPick pick
+
+    /// What --scale says pixels are divided by.
+    let scale arguments =
+        arguments
+        |> tryPick (function
+            | Arg.Scale text ->
+                match text, Double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture) with
+                | ("own" | "shared"), _ -> None
+                | _, (true, number) -> Some number
+                | _ -> wrong $"--scale takes a number that pixels are divided by, own or shared, and not '{text}'."
+            | _ -> None)
+
+    /// Whether pictures of a method's maps are drawn by one scale.
+    let sharesScale arguments =
+        arguments
+        |> tryPick (function
+            | Arg.Scale("own" | "shared" as text) -> Some(text = "shared")
+            | _ -> None)
+        |> Option.defaultValue false
 
     let require name pick arguments =
         tryPick pick arguments
@@ -622,6 +645,11 @@ module Arguments =
 
                     if not (List.contains name command.Options) then
                         wrong $"'{command.Name}' does not take {name}."
+
+                    match arg with
+                    | Arg.Scale("own" | "shared") when command.Name <> "explain" ->
+                        wrong "--scale own and shared are for explain's pictures."
+                    | _ -> ()
 
                 Some given
         with :? ArguParseException as e ->

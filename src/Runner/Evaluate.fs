@@ -119,7 +119,11 @@ let private run arguments =
         ScoreTable(
             [| for i in 0 .. images.Count - 1 -> images.Label i |],
             [|
-                for struct (method, metric), values in scores -> MethodScores(method, metric, values)
+                for struct (method, metric), values in scores ->
+                    let settings =
+                        methods |> List.tryFind (fun m -> m.Name = method) |> Option.map _.Description
+
+                    MethodScores(method, metric, values, Settings = Option.toObj settings)
             |]
         )
 

@@ -28,34 +28,44 @@ let private truth (inputs: Inputs) i =
     else
         Nullable()
 
-/// The pictures of a part of the images.
-let private draw arguments (output: Output) inputs (findings: Findings) (method: Method) part (maps: torch.Tensor) =
+/// The picture of an image (c×h×w) and its map (c×h×w or h×w).
+let private drawOne arguments (output: Output) inputs (findings: Findings) (method: Method) scale i image map =
+    arguments.Stop.ThrowIfCancellationRequested()
+    use _ = torch.NewDisposeScope()
     let digits = string(inputs.All.Count - 1).Length
+    let index = inputs.Positions[i].ToString().PadLeft(digits, '0')
 
-    for k in 0 .. part.Images.Count - 1 do
-        arguments.Stop.ThrowIfCancellationRequested()
-        use _ = torch.NewDisposeScope()
-        let i = part.Start + k
-        let index = inputs.Positions[i].ToString().PadLeft(digits, '0')
-
-        let picture =
-            ExplanationPicture(
-                method.Name,
-                method.Description,
-                Inputs.title inputs i,
-                inputs.Names,
-                findings.Predicted[i],
-                truth inputs i
-            )
-
-        picture.Write(
-            output.Draft $"{method.Name}-{index}.png",
-            part.X[int64 k],
-            maps[int64 k],
-            float inputs.Selected.Peak
+    let picture =
+        ExplanationPicture(
+            method.Name,
+            method.Description,
+            Inputs.title inputs i,
+            inputs.Names,
+            findings.Predicted[i],
+            truth inputs i,
+            Option.toObj scale
         )
 
+    picture.Write(output.Draft $"{method.Name}-{index}.png", image, map, float inputs.Selected.Peak)
+
+/// The pictures of a part of the images, each on its own scale.
+let private draw arguments (output: Output) inputs (findings: Findings) (method: Method) part (maps: torch.Tensor) =
+    if not (Arguments.sharesScale arguments) then
+        for k in 0 .. part.Images.Count - 1 do
+            drawOne arguments output inputs findings method None (part.Start + k) part.X[int64 k] maps[int64 k]
+
 let private fileOf (method: Method) = $"attributions-{method.Name}.npz"
+
+/// The pictures of a method's maps on the scale that all of them share, which is known when all are.
+let private drawShared arguments (output: Output) (inputs: Inputs) findings (method: Method) =
+    use _ = torch.NewDisposeScope()
+    use file = NpzFile.Open(output.Draft(fileOf method))
+    let maps = file.Read "pixels"
+    let scale = Some(MapScale.Of maps)
+
+    for i in 0 .. inputs.Selected.Count - 1 do
+        use image = inputs.Selected.Images(Range(Index i, Index(i + 1)))
+        drawOne arguments output inputs findings method scale i image[0L] maps[int64 i]
 
 /// Writes the maps and the pictures, a part of the images at a time.
 let private explain arguments (output: Output) inputs (methods: Method list) : Findings =
@@ -145,6 +155,10 @@ let private run arguments =
     use inputs = Inputs.load arguments
     let methods, expert = Methods.create arguments inputs names
     let findings = explain arguments output inputs methods
+
+    if Arguments.sharesScale arguments then
+        List.iter (fst >> drawShared arguments output inputs findings) findings.Empty
+
     let images = inputs.Selected
 
     let notes =

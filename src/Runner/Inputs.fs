@@ -114,10 +114,7 @@ module Inputs =
     let private preprocessing arguments =
         let given pick = Arguments.tryPick pick arguments
 
-        let scale =
-            given (function
-                | Arg.Scale s -> Some s
-                | _ -> None)
+        let scale = Arguments.scale arguments
 
         let numbers name pick : float[] =
             given pick |> Option.map (Arguments.floats name >> Array.ofList) |> Option.toObj
@@ -195,13 +192,12 @@ module Inputs =
             | Arg.Dataset _
             | Arg.Images _
             | Arg.Preprocess _
-            | Arg.Scale _
             | Arg.Mean _
             | Arg.Std _
             | Arg.Channel_Order _ -> true
             | _ -> false
 
-        if List.exists isOurs arguments.Given then
+        if List.exists isOurs arguments.Given || (Arguments.scale arguments).IsSome then
             Arguments.wrong "--demo stands for a model and images: give either."
 
         let load () =
@@ -230,8 +226,16 @@ module Inputs =
         | Some shape when shape <> [ int64 images.Channels; images.Height; images.Width ] ->
             let text (sizes: seq<int64>) = String.Join("×", sizes)
 
+            let remedy =
+                match shape, images.Channels with
+                | [ 3L; h; w ], 1 when h = images.Height && w = images.Width ->
+                    "give each pixel three channels, as numpy.repeat(X, 3, axis=3) does for n×height×width×1"
+                | [ 1L; h; w ], 3 when h = images.Height && w = images.Width ->
+                    "make them grey, as X.mean(axis=3, keepdims=True) does"
+                | _ -> "give a data set of that size, or image files with --images, which are resized"
+
             fail
-                $"The model takes images of {text shape} (channels × height × width), but those in '{source}' are {images.Channels}×{images.Height}×{images.Width}: give a data set of that size, or image files with --images, which are resized."
+                $"The model takes images of {text shape} (channels × height × width), but those in '{source}' are {images.Channels}×{images.Height}×{images.Width}: {remedy}."
         | _ -> ()
 
     let private images arguments (model: Model) =
@@ -262,6 +266,9 @@ module Inputs =
                 reraise ()
         | None, paths ->
             match Option.ofObj model.InputShape |> Option.map List.ofSeq with
+            | Some [ channels; _; _ ] when channels <> 1L && channels <> 3L ->
+                fail
+                    $"The model takes images of {channels} channels, and image files have 3, or 1 where they are made grey: give --dataset, with X (n×height×width×{channels})."
             | Some [ channels; height; width ] ->
                 ImageSet.LoadImages(paths, int height, int width, int channels), String.Join(", ", paths)
             | Some shape ->
@@ -341,18 +348,65 @@ module Inputs =
 
         try
             let images, source = images arguments model
-            null, file, model, images, source
+            null, file, model, RangeCheck.Fit(model, images), source
         with _ ->
             model.Dispose()
             reraise ()
 
+    /// The images with the true classes that their folders stand for, if any, and notes of that.
+    let private labelled (names: ClassNames option) classes (images: ImageSet) : ImageSet =
+        match Option.ofObj images.Folders with
+        | None -> images
+        | Some folders ->
+            let distinct =
+                Seq.distinct folders
+                |> Seq.sortWith (fun a b -> String.CompareOrdinal(a, b))
+                |> List.ofSeq
+
+            let byName = names |> Option.map (fun names -> distinct |> List.map names.NumberOf)
+
+            let text (numbers: int seq) =
+                let all = Seq.map2 (fun folder k -> $"{folder} {k}") distinct numbers |> List.ofSeq
+
+                if all.Length > 12 then
+                    String.Join(", ", List.truncate 12 all) + ", …"
+                else
+                    String.Join(", ", all)
+
+            let withClasses (numbers: int list) (note: string) =
+                let table = dict (List.zip distinct numbers)
+
+                let labelled =
+                    images.WithTrueClasses [| for folder in folders -> int64 table[folder] |]
+
+                labelled.Noting note
+
+            match byName with
+            | Some numbers when numbers |> List.forall _.HasValue ->
+                let numbers = numbers |> List.map _.Value
+                withClasses numbers $"The folders' names are the true classes: {text numbers}."
+            | _ when distinct.Length = classes ->
+                let numbers = [ 0 .. classes - 1 ]
+
+                withClasses
+                    numbers
+                    $"The folders are taken for the classes, in alphabetical order as torchvision's ImageFolder has them: {text numbers}."
+            | _ ->
+                let some = String.Join(", ", List.truncate 12 distinct)
+
+                images.Noting
+                    $"""The true classes are not known: the images lie in {Terminal.count distinct.Length "folder"} ({some}), and the model has {classes} classes; name the classes as the folders are with --labels."""
+
+    let private classNames arguments =
+        arguments
+        |> Arguments.tryPick (function
+            | Arg.Labels file -> Some file
+            | _ -> None)
+        |> Option.map (fun file -> file, ClassNames.Load file)
+
     let load arguments : Inputs =
-        let named =
-            arguments
-            |> Arguments.tryPick (function
-                | Arg.Labels file -> Some file
-                | _ -> None)
-            |> Option.map ClassNames.Load
+        let named = classNames arguments
+        let names = Option.map snd named
 
         let isDemo = isDemo arguments
 
@@ -360,7 +414,6 @@ module Inputs =
             if isDemo then demo arguments else given arguments
 
         try
-            Seq.iter Terminal.say all.Notes
             let positions = positions arguments all
 
             use logits =
@@ -368,6 +421,19 @@ module Inputs =
                     model.Logits(all.Take [ positions[0] ], cancellation = arguments.Stop))
 
             let classes = int logits.shape[1]
+            let all = labelled names classes all
+
+            let all =
+                match named with
+                | None -> all
+                | Some(file, names) ->
+                    let decided =
+                        Option.ofObj names.Note |> Option.map (fun note -> $"'{file}': {note}.")
+
+                    let warning = names.Warning(classes, $"'{file}'") |> Option.ofObj
+                    List.choose id [ decided; warning ] |> List.fold _.Noting all
+
+            Seq.iter Terminal.say all.Notes
 
             let unnamed =
                 if isDemo then ClassNames.Of ConceptScenes.ClassNames
@@ -384,7 +450,7 @@ module Inputs =
                 Selected = selected
                 Instances = remembered selected.Count (Instances.op_Implicit selected)
                 Positions = positions
-                Names = Option.defaultValue unnamed named
+                Names = Option.defaultValue unnamed names
                 Classes = classes
                 Scenes = scenes
             }

@@ -28,12 +28,17 @@ type Method = {
     MultipliedFrom: Part -> Baseline
     /// What there is to say when all is done.
     Note: unit -> string option
+    /// The layer that a class activation map looks at.
+    MapLayer: string option
 }
 
 [<RequireQualifiedAccess>]
 module Methods =
     [<Literal>]
     let private InfluenceDirected = "influence-directed"
+
+    [<Literal>]
+    let private ExpectedGradients = "expected-gradients"
 
     let known =
         InfluenceDirected :: [ for method in AttributionMethod.All -> method.Name ]
@@ -189,17 +194,23 @@ module Methods =
     let private alone multiply =
         if multiply then "" else " · gradient alone"
 
-    let private settings arguments =
-        let steps, rule =
-            match Arguments.steps arguments with
-            | StepsSpec.Fixed(steps, rule) -> steps, rule
-            | StepsSpec.Auto _ -> 50, IntegrationRule.GaussLegendre
-
-        let layer =
+    /// The layer that class activation maps look at.
+    let private mapLayer arguments (inputs: Inputs) quantity =
+        let named =
             arguments
             |> Arguments.tryPick (function
                 | Arg.Map_Layer name -> Some name
                 | _ -> None)
+
+        match named with
+        | Some name -> inputs.Model.RequireLayer name
+        | None -> Cuts.LastConvolution(inputs.Model, quantity inputs.Selected)
+
+    let private settings arguments (inputs: Inputs) (layer: string) =
+        let steps, rule =
+            match Arguments.steps arguments with
+            | StepsSpec.Fixed(steps, rule) -> steps, rule
+            | StepsSpec.Auto _ -> 50, IntegrationRule.GaussLegendre
 
         let struct (window, stride) = Arguments.window arguments
 
@@ -207,7 +218,9 @@ module Methods =
             Noise = Option.defaultValue (MethodSettings().Noise) (Arguments.noise arguments),
             WindowSize = window,
             Stride = stride,
-            Layer = Option.toObj layer,
+            Layer = layer,
+            // Which images are explained is no reason to compare them with fewer.
+            Background = Nullable(Instances.op_Implicit inputs.All),
             Steps = steps,
             Rule = rule,
             MultiplyWithInput = Arguments.multiply arguments,
@@ -235,6 +248,8 @@ module Methods =
                 $" · stride {settings.Stride.Value}"
             if takes Takes.Layer && not (isNull settings.Layer) then
                 $" · layer {settings.Layer}"
+            if method.Name = ExpectedGradients then
+                $" · background of {settings.Background.Value.Count} images, without the image itself"
             if takes Takes.Multiply then
                 alone settings.MultiplyWithInput
         ]
@@ -248,8 +263,15 @@ module Methods =
 
     let private registered arguments (inputs: Inputs) name =
         let method = AttributionMethod.Find name
-        let settings = settings arguments
         let quantity, asked = quantityOf arguments inputs
+
+        let layer =
+            if method.Takes.HasFlag Takes.Layer then
+                mapLayer arguments inputs quantity
+            else
+                null
+
+        let settings = settings arguments inputs layer
         let _, baseline = Arguments.baseline arguments
         let baseline part = baseline (float part.Images.Peak)
 
@@ -278,6 +300,7 @@ module Methods =
                     else
                         Baseline.Black
             Note = fun () -> None
+            MapLayer = Option.ofObj layer
         }
 
     /// Integrated gradients with as many steps for each image as completeness asks for.
@@ -330,6 +353,7 @@ module Methods =
             MultipliedFrom = fun part -> if multiply then baseline part else null
             // A study that goes on may have nothing left to explain.
             Note = fun () -> if steps.Count = 0 then None else Some(account ())
+            MapLayer = None
         }
 
     let private influenceDirected arguments (inputs: Inputs) (expert: ExpertSummary) =
@@ -348,6 +372,7 @@ module Methods =
             Explain = fun _ model _ -> Explainer(fun x _ progress _ -> explain model progress x)
             MultipliedFrom = fun _ -> if multiply then Baseline.Black else null
             Note = fun () -> None
+            MapLayer = None
         }
 
     /// Hands the selected images to f in parts small enough for their attributions to be held in memory.
@@ -387,4 +412,16 @@ module Methods =
                 | _ -> registered arguments inputs name)
 
         expert |> Option.bind warning |> Option.iter Terminal.say
+
+        for layer, users in
+            methods
+            |> List.choose (fun m -> m.MapLayer |> Option.map (fun layer -> layer, m.Name))
+            |> List.groupBy fst do
+            let names = users |> List.map snd |> String.concat ", "
+            Terminal.say $"Class activation maps ({names}) look at layer '{layer}'; --map-layer names another."
+
+        if List.contains ExpectedGradients names then
+            let count = Terminal.count inputs.All.Count "image"
+            Terminal.say $"Expected gradients compare each image with others, drawn from all {count} of the data."
+
         methods, expert

@@ -462,6 +462,12 @@ module ReportPage =
                 div [ _class "panel" ] []
                 for v in row.Views do
                     panel $"{methodName v.Method}, binary mask" (caption "binary mask" v) v.Mask
+                div [ _class "panel" ] []
+                for v in row.Views do
+                    panel
+                        $"{methodName v.Method}, heat map, {MapScale.Number -v.Magnitude} to {MapScale.Number v.Magnitude}"
+                        (caption "heat map" v)
+                        v.HeatMap
             ]
         ]
 
@@ -483,7 +489,7 @@ module ReportPage =
         sectionOf "methods" "Methods side by side" "Exercise 14" [
             p [] [
                 str
-                    $"Each method explains the score of the class that the model predicts. The influence-directed map is that of the expert of the predicted class, over this class’s images (over all where it has none), at layer {report.Layer}. A point cloud is the mean of the attribution over the colour channels divided by its largest value; a binary mask keeps the pixels above 0.2 of the largest value, after a Gaussian blur of σ = {px report.Blur} px."
+                    $"Each method explains the score of the class that the model predicts. The influence-directed map is that of the expert of the predicted class, over this class’s images (over all where it has none), at layer {report.Layer}. A point cloud is the mean of the attribution over the colour channels divided by its largest value; a binary mask keeps the pixels above 0.2 of the largest value, after a Gaussian blur of σ = {px report.Blur} px; a heat map is red where a pixel speaks for the class and blue where it speaks against it, on the scale below it."
             ]
             if report.HasTrueClasses && wrong.Length < 5 then
                 p [] [

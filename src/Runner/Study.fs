@@ -208,7 +208,8 @@ let private run arguments =
             [| for i in 0 .. images.Count - 1 -> images.Label i |],
             [|
                 for metric in metrics do
-                    for method in methods -> MethodScores(method.Name, metric.Info.Name, scores method metric)
+                    for method in methods ->
+                        MethodScores(method.Name, metric.Info.Name, scores method metric, Settings = method.Description)
             |]
         )
 

@@ -12,11 +12,19 @@ let private attribute count (background: Tensor) seed target x =
 
 let tests =
     testList "ExpectedGradients" [
-        law "equals the plain twin, whatever the batch outside and inside" (fun rng ->
+        law "equals the plain twin, which leaves an instance out of its own background, whatever the batch" (fun rng ->
             let net, model, images, x = case rng 0.
-            let count, seed = rng.Next(1, 9), int64 (rng.Next())
+            let count, seed = rng.Next(2, 9), int64 (rng.Next())
             let background = Array.init (rng.Next(1, 5)) (fun _ -> gaussians rng 24)
             let n = images.Length
+
+            // Of two instances or more, two draws or more are of two at least.
+            let background =
+                if rng.Next 2 = 0 then
+                    Array.append background [| images[rng.Next n] |]
+                else
+                    background
+
 
             let drawn =
                 values (Noise.uniform seed 0L (batch (torch.empty (n, 3, count, torch.float64))))
@@ -26,6 +34,7 @@ let tests =
             let twin i (image: float[]) =
                 let c = Plain.oneHot net (Plain.predicted net image)
                 let sum = Array.zeroCreate<float> 24
+                let mutable others = 0
 
                 // The k-th draw's part of the path is the place of the k-th smallest of the random numbers.
                 let along, among, shuffle = drawn[i] |> fun rows -> rows[0], rows[1], rows[2]
@@ -35,12 +44,13 @@ let tests =
                     let position = (float order[k] + along[k]) / float count
                     let which = (float k + among[k]) / float count * float background.Length |> int
                     let start = background[which]
+                    others <- others + (if start = image then 0 else 1)
                     let point = Array.map2 (fun b x -> b + position * (x - b)) start image
 
                     Plain.gradient net c point
                     |> Array.iteri (fun p g -> sum[p] <- sum[p] + (image[p] - start[p]) * g)
 
-                sum |> Array.map (fun s -> s / float count)
+                sum |> Array.map (fun s -> s / float others)
 
             let expected = images |> Array.mapi twin |> Array.concat |> tensor [ n; 2; 3; 4 ]
 
@@ -95,11 +105,34 @@ let tests =
             let found = attribute 2000 background (int64 (rng.Next())) target x
             close 0.02 (score x - (score background).mean()) (found.sum 1L) "completeness")
 
-        law "of the background's only instance itself is 0" (fun rng ->
-            let _, model, _, x = case rng 0.
+        example "refuses a background of nothing but the instance itself, and names it" (fun () ->
+            let _, model, _, x = case (Random 3) 0.
             let one = x.narrow (0L, 0L, 1L)
             let target = Target.ofQuantity Quantity.predicted model
-            same (torch.zeros_like one) (attribute 5 one 1L target one) "no difference")
+
+            let work () =
+                attribute 5 (torch.cat [| one; one |]) 1L target one
+
+            rejects<AttributionException> work "itself"
+
+            try
+                work () |> ignore
+            with e ->
+                for words in [ "instance 0"; "give more images" ] do
+                    Expect.stringContains e.Message words "words")
+
+        law "of a linear model with its instances as background is (x - the mean of the others) ⊙ W_c" (fun rng ->
+            let w = gaussian rng [ 3; 4 ]
+            let model = ofFunctions [ "linear", (fun x -> x.matmul (w.t ())) ]
+            let n = rng.Next(2, 6)
+            let x, c = gaussian rng [ n; 4 ], rng.Next 3
+            let target = Target.ofQuantity (Quantity.ofClass c) model
+            let others = (x.sum ([| 0L |], true) - x) / float (n - 1)
+
+            for size in [ 1; 2; 7 ] do
+                x
+                |> inBatches size (ExpectedGradients.attribute (n * rng.Next(1, 4)) (Instances.ofTensor x) 5L target)
+                |> fun found -> same ((x - others) * w[int64 c]) found "closed form")
 
         example "asks for a background of the instances' shape" (fun () ->
             let _, model, _, x = case (Random 3) 0.

@@ -385,4 +385,47 @@ let private interpreter =
             Expect.equal (List.ofSeq dead) [ "aside" ] "what leads nowhere")
     ]
 
-let tests = testList "Graph" [ structure; ops; interpreter ]
+let private dominance =
+    testList "dominators" [
+        law "are the nodes without which no path leads from the input to the output" (fun rng ->
+            let nodes = ResizeArray [ node "x" Input []; node "c" (Constant(torch.ones 1)) [] ]
+
+            for i in 1 .. rng.Next(1, 12) do
+                // Mostly the last ones, so that some of them all paths pass.
+                let any () =
+                    nodes[max 0 (nodes.Count - 1 - rng.Next(1 + rng.Next 4))].Name
+
+                let inputs = List.init (1 + rng.Next 2) (fun _ -> any ())
+                nodes.Add(node $"{i}" (if inputs.Length = 1 then Identity else Add) inputs)
+
+            let output = nodes[nodes.Count - 1].Name
+            let graph = Graph.create "x" output nodes
+
+            // Whether the output is reached from the input by nodes other than this one.
+            let reaches without =
+                let reached = System.Collections.Generic.HashSet<string>()
+
+                if without <> "x" then
+                    reached.Add "x" |> ignore
+
+                for n in nodes do
+                    if n.Name <> without && List.exists reached.Contains n.Inputs then
+                        reached.Add n.Name |> ignore
+
+                reached.Contains output
+
+            let expected =
+                if reaches "" then
+                    [
+                        for n in nodes do
+                            if not (reaches n.Name) then
+                                n.Name
+                    ]
+                else
+                    []
+
+            let found = Graph.dominators graph |> List.map _.Name
+            Expect.equal (if reaches "" then found else []) expected "names")
+    ]
+
+let tests = testList "Graph" [ structure; dominance; ops; interpreter ]

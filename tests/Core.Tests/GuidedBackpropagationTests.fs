@@ -13,6 +13,34 @@ let tests =
                 (GuidedBackpropagation.attribute false knownTarget (batch knownImage))
                 "rows")
 
+        example
+            "ReLU6 hands on what is positive where it was between 0 and 6, and deconvolution wherever it was"
+            (fun () ->
+                for ceiling in [ 6.; 2.5 ] do
+                    let model =
+                        graphModel "s" [
+                            node "clipped" (Activation(ClippedRelu ceiling)) [ "x" ]
+                            node "s" (Linear(tensor [ 1; 4 ] [ 1; 2; 3; -4 ], None)) [ "clipped" ]
+                        ]
+
+                    let x = tensor [ 2; 4 ] [ -1; 2; 7; 3; 2.4; 6.1; 0; 1 ]
+                    let target = Target.ofQuantity (Quantity.ofClass 0) model
+
+                    same
+                        (tensor [ 2; 1 ] [ 4. + 3. * ceiling - 4. * min 3. ceiling; 2.4 + 2. * ceiling - 4. ])
+                        (Model.logits model x)
+                        "min(max(x, 0), ceiling) times the weights"
+
+                    same
+                        (tensor [ 2; 4 ] [ 0; 2; 0; 0; 1; 0; 0; 0 ])
+                        (GuidedBackpropagation.attribute false target (batch x))
+                        "guided"
+
+                    same
+                        (tensor [ 2; 4 ] [ 1; 2; 3; 0; 1; 2; 3; 0 ])
+                        (Deconvolution.attribute false target (batch x))
+                        "deconvolution")
+
         law "it is what loops give: a ReLU hands on what is positive, where it was" (fun rng ->
             let net, model, images, x = case rng 0.
             let k = rng.Next 4

@@ -207,4 +207,122 @@ let private masks =
             Expect.equal (liveAfter work) 0L "live tensors")
     ]
 
-let tests = testList "Picture" [ clouds; masks ]
+/// The definition of a heat map's pixel: its share of the largest magnitude, and the grey below it (0-1).
+let private heatTwin (share: float) (grey: float) =
+    let strength = sqrt (min 1. (abs share))
+    let ground = 255. * (0.68 + 0.32 * grey)
+
+    (if share > 0. then
+         [ 178.; 24.; 43. ]
+     else
+         [ 33.; 102.; 172. ])
+    |> List.map (fun colour -> Math.Round((1. - strength) * ground + strength * colour))
+
+let private heat =
+    testList "heatMap" [
+        law "equals its definition" (fun rng ->
+            let n, channels = rng.Next(1, 3), [| 1; 3 |][rng.Next 2]
+            let maps = gaussian rng [ n; 2; 3; 4 ]
+            let x = gaussian rng [ n; channels; 3; 4 ] * 40.
+            let shared = if rng.Next 2 = 0 then None else Some(3. * rng.NextDouble())
+            let weights = if channels = 3 then [ 0.299; 0.587; 0.114 ] else [ 1. ]
+
+            let expected =
+                Array.map2
+                    (fun map image ->
+                        let magnitude = shared |> Option.defaultValue (map |> Array.map abs |> Array.max)
+
+                        let luma =
+                            Array.init 12 (fun p ->
+                                weights |> List.mapi (fun c w -> w * Array.get image (12 * c + p)) |> List.sum)
+
+                        let darkest, lightest = Array.min luma, Array.max luma
+
+                        Array.map2
+                            (fun a l -> heatTwin (a / magnitude) ((l - darkest) / (lightest - darkest)))
+                            map
+                            luma)
+                    (values (maps.mean [| 1L |]) |> Array.chunkBySize 12)
+                    (values x |> Array.chunkBySize (12 * channels))
+                |> Seq.collect (Seq.collect id)
+                |> Array.ofSeq
+
+            let found = Picture.heatMap shared maps x
+            Expect.equal found.shape [| int64 n; 3L; 4L; 3L |] "shape"
+
+            Seq.iter2
+                (fun (e: float) (a: byte) -> Expect.isLessThanOrEqual (abs (e - float a)) 1. "byte")
+                expected
+                (bytes found))
+
+        example "of nothing is the image in light grey, and its scale goes from red over white to blue" (fun () ->
+            let x = tensor [ 1; 1; 1; 2 ] [ 0; 255 ]
+            let grey = Picture.heatMap None (torch.zeros (1, 1, 2)) x
+            Expect.equal (bytes grey) [| 173uy; 173uy; 173uy; 255uy; 255uy; 255uy |] "grey"
+
+            Expect.equal
+                (bytes (Picture.heatScale 3))
+                [| 178uy; 24uy; 43uy; 255uy; 255uy; 255uy; 33uy; 102uy; 172uy |]
+                "scale"
+
+            let work () =
+                use _ = torch.NewDisposeScope()
+                Picture.heatMap None (torch.ones (1, 1, 2)) x |> ignore
+
+            Expect.equal (liveAfter work) 0L "live tensors")
+    ]
+
+let private scales =
+    testList "scale" [
+        law "maps of any size, from 1e-38 to 1e37, are drawn as of 1" (fun rng ->
+            let maps = (gaussian rng [ 2; 3; 4; 5 ]).``to`` torch.float32
+            let x = (gaussian rng [ 2; 3; 4; 5 ]).abs() * 80.
+            let cloud = Picture.pointCloud 0. maps
+
+            let mask maps =
+                bytes (Picture.binaryMask true 0.2 0. 0.1 maps x)
+
+            for size in [ 1e-38; 1e-30; 1e-12; 1e-9; 1e-6; 1.; 1e6; 1e30; 1e37 ] do
+                let sized = (maps.``to`` torch.float64 * size).``to`` torch.float32
+                close 1e-5 cloud (Picture.pointCloud 0. sized) $"cloud of {size}"
+
+                let differ (a: byte[]) (b: byte[]) =
+                    Array.map2 (fun (a: byte) (b: byte) -> abs (int a - int b) > 1) a b
+                    |> Array.filter id
+                    |> Array.length
+
+                // A pixel at the threshold may fall to either side by float32's rounding.
+                Expect.isLessThanOrEqual (differ (mask maps) (mask sized)) 3 $"mask of {size}"
+                let heat (maps: Tensor) = bytes (Picture.heatMap None maps x)
+                Expect.equal (differ (heat maps) (heat sized)) 0 $"heat map of {size}")
+
+        law "a shared one is each map's share of it" (fun rng ->
+            let maps = gaussian rng [ 3; 4; 5 ]
+            let x = torch.ones (3, 3, 4, 5, torch.float64)
+            let largest = maps.amax().item<float>()
+            let cloud = Picture.pointCloudBy (Some largest) 0. maps
+            close 1e-6 (maps.clamp_min (0.0.ToScalar()) / largest.ToScalar()) cloud "shares"
+
+            let seen =
+                bytes (Picture.binaryMaskBy (Some largest) true 0.2 0. 0. maps x)
+                |> Array.chunkBySize 3
+                |> Array.map (fun pixel -> pixel[0] > 0uy)
+
+            Expect.equal seen (values maps |> Array.map (fun a -> a / largest > 0.2)) "seen")
+
+        example "an image of which nothing is kept stays dim" (fun () ->
+            let x = tensor [ 2; 1; 1; 2 ] [ 100; 200; 100; 200 ]
+            let maps = tensor [ 2; 1; 2 ] [ -1; 0; 1; 0 ]
+
+            for blur in [ 0.; 0.01 ] do
+                let found = bytes (Picture.binaryMask true 0.2 blur 0.1 maps x)
+                Expect.equal found[..1] [| 12uy; 25uy |] "nothing kept"
+                Expect.equal found[2..] [| 254uy; 50uy |] "the darker one kept"
+
+            Expect.equal
+                (bytes (Picture.binaryMaskBy (Some 100.) true 0.2 0. 0.1 maps x))
+                [| 12uy; 25uy; 12uy; 25uy |]
+                "below the shared maximum's share")
+    ]
+
+let tests = testList "Picture" [ clouds; masks; heat; scales ]

@@ -221,7 +221,14 @@ public static class MethodsTests
         Tensor Of(Instances? background, int samples) =>
             new ExpectedGradients(linear, Quantity.Class(2), background, samples).Attribute(Images());
 
-        Near(Of(null, 2 * Count), (Images() - Images().mean([0], keepdim: true)) * row, "the instances themselves");
+        // An image is left out of its own background.
+        Tensor Others(Tensor x) => (x.sum(0, keepdim: true) - x) / (x.shape[0] - 1);
+        Near(Of(null, 2 * Count), (Images() - Others(Images())) * row, "the instances themselves");
+        Check.Refuses(
+            () => new ExpectedGradients(linear, Quantity.Class(2)).Attribute(Images(1)),
+            "instance 0",
+            "give more images"
+        );
         Near(Of(zeros(2, 3, 8, 8, float64), 4), Images() * row, "black ones");
         using var set = ImageSet.FromTensor(Images(4).to(float32));
         Near(

@@ -258,7 +258,7 @@ public static class NeighbourhoodTests
 
         // Panels of 128 pixels, of which a pixel of the image takes 32.
         SKColor Shown(SKBitmap picture, int column, int row) =>
-            picture.GetPixel(20 + column * 428 + 1, 154 + row * 162);
+            picture.GetPixel(20 + column * 562 + 1, 154 + row * 162);
         void IsInput(SKBitmap picture, int column, int row, ActiveImage image)
         {
             var pixel = images.Images(image.Position..(image.Position + 1))[0, .., 0, 0].data<float>().ToArray();
@@ -289,7 +289,24 @@ public static class NeighbourhoodTests
         using var empty = SKBitmap.Decode(new ExpertPicture(silent, images, ClassNames.None).Draw(dead));
         Expect.isTrue(dead.IsDead, "a unit that never fires");
         IsInput(empty, 0, 0, dead.MostActive[0]);
-        foreach (var panel in new[] { 1, 2 })
-            Expect.equal(empty.GetPixel(20 + panel * 134 + 1, 154), SKColors.Black, "it sees nothing");
+        SKColor Panel(int i) => empty.GetPixel(20 + i * 134 + 1, 154);
+        Expect.equal(Panel(1), SKColors.Black, "it sees nothing");
+        Expect.isTrue(Panel(2) is { Red: <= 25, Green: <= 25, Blue: <= 25 }, "and the image through it is dim");
+        Expect.isTrue(
+            Panel(3) is var grey && grey.Red == grey.Green && grey.Red == grey.Blue,
+            "for and against nothing"
+        );
+        // The unit's largest attribution has the full colour in one of its images.
+        SKColor[] full = [new(178, 24, 43), new(33, 102, 172)];
+        Expect.isTrue(
+            Enumerable
+                .Range(0, 6 * 16)
+                .Any(i =>
+                    full.Contains(
+                        pair.GetPixel(20 + 3 * 134 + 16 + i % 4 * 32, 154 + 16 + i / 4 % 4 * 32 + i / 16 * 162)
+                    )
+                ),
+            "a shared scale"
+        );
     }
 }

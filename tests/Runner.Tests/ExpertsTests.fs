@@ -339,9 +339,9 @@ let tests =
                 use picture = SkiaSharp.SKBitmap.Decode(folder </> "out/expert.png")
                 picture.Width, picture.Height
 
-            // Two columns of three images, and two of four: those of the classes 0 and 1 are seven.
-            Expect.equal (size "--quantity class:0") (864, 659) "a class's"
-            Expect.equal (size "--quantity margin:0,1 --distribution own") (864, 1145) "a margin's"
+            // Two columns of three images of four panels, and two of four: those of the classes 0 and 1 are seven.
+            Expect.equal (size "--quantity class:0") (1132, 691) "a class's"
+            Expect.equal (size "--quantity margin:0,1 --distribution own") (1132, 1177) "a margin's"
 
             attribution $"experts {tiny folder} --layer fc1l --no-pictures --out {folder}/plain"
             |> ok

@@ -15,6 +15,7 @@ let main arguments =
             LayersTests.tests
             DoctorTests.tests
             ExplainTests.tests
+            FilesTests.tests
             PreprocessingTests.tests
             TorchScriptTests.tests
             ExpertsTests.tests

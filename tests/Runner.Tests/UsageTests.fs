@@ -50,6 +50,8 @@ let private wrong = [
     "explain", "TINY --images a.png --method saliency --out DIR", "not both"
     "explain", "MODEL --method saliency --out DIR", "Images are missing"
     "explain", "TINY --scale 255 --method saliency --out DIR", "--scale"
+    "explain", "TINY --scale wide --method saliency --out DIR", "'wide'"
+    "evaluate", "TINY --scale shared --methods saliency --metrics sparseness --out DIR", "explain's pictures"
     "explain", "TINY --preprocess imagenet --method saliency --out DIR", "--preprocess"
     "explain", "TINY --preprocess keras --method saliency --out DIR", "'keras'"
     "layers", "--model m.onnx --channel-order grb", "'grb'"

@@ -4,11 +4,11 @@ namespace Attribution.Core
 /// <remarks>Zeiler and Fergus, arXiv 1311.2901. It is about ReLUs: at any other op it is the gradient.</remarks>
 [<RequireQualifiedAccess>]
 module Deconvolution =
-    /// <summary>What arrives at ReLU(z), w, goes on as max(w, 0).</summary>
+    /// <summary>What arrives at ReLU(z) or ReLU6(z), w, goes on as max(w, 0).</summary>
     let rule: Rule =
         fun ran w ->
             match ran.Node.Op with
-            | Activation Relu -> [ w.relu () ]
+            | Activation(Relu | ClippedRelu _) -> [ w.relu () ]
             | _ -> ran.Pull w
 
     /// <summary>The target brought back to each instance (n×…); with `multiply`, times the instance.</summary>

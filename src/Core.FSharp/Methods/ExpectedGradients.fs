@@ -5,7 +5,8 @@ open TorchSharp
 
 /// <summary>Expected gradients: integrated gradients averaged over baselines that are drawn from a background.</summary>
 /// <remarks>Erion, Janizek, Sturmfels, Lundberg and Lee, arXiv 1906.10670. Complete in expectation: the attributions of an
-/// instance sum to t(x) less the background's mean t.</remarks>
+/// instance sum to t(x) less the background's mean t. An instance is left out of its own background, where it would only
+/// shrink its map.</remarks>
 [<RequireQualifiedAccess>]
 module ExpectedGradients =
     let private read (background: Instances) (which: Tensor) (x: Tensor) =
@@ -24,7 +25,23 @@ module ExpectedGradients =
 
         found.index_select(0L, place).``to``(x.dtype, x.device)
 
-    /// <summary>(1/N) Σₖ (x - bₖ) ⊙ ∇ₓ t(bₖ + αₖ(x - bₖ)), k = 1…N, bₖ drawn from the background and αₖ from [0, 1].</summary>
+    /// The means of sums over draws, of which `counts` were not the instance itself.
+    let private means (rows: Tensor) (counts: Tensor) (sums: Tensor) =
+        match Array.tryFindIndex ((=) 0.) (Tensor.toArray<float> counts) with
+        | Some i ->
+            let row = rows[int64 i].item<int64>()
+
+            raise (
+                AttributionException
+                    $"Expected gradients compare an image with others, but every one drawn for instance {row} is the image itself: give more images, or a background of others."
+            )
+        | None ->
+            sums
+            / counts.reshape (Array.append [| -1L |] (Array.create (int sums.ndim - 1) 1L))
+
+    /// <summary>(1/N) Σₖ (x - bₖ) ⊙ ∇ₓ t(bₖ + αₖ(x - bₖ)), k = 1…N, bₖ drawn from the background and αₖ from [0, 1]; the mean
+    /// is over the bₖ that are not x.</summary>
+    /// <exception cref="T:Attribution.AttributionException">All that were drawn for an instance are it itself.</exception>
     let attribute (count: int) (background: Instances) (seed: int64) (target: Target) (batch: Batch) : Tensor =
         let x = batch.X
 
@@ -41,6 +58,7 @@ module ExpectedGradients =
         let position = draw (drawn.select(1L, 2L).argsort(1L).``to`` torch.float64) 0L
         let which = (draw part 1L * float background.Count).``to`` torch.int64
         let sum = torch.zeros (x.shape, torch.float64, x.device)
+        let others = torch.zeros (x.shape[0], torch.float64, x.device)
 
         Samples.iter count target batch (fun instance draw gradient ->
             let pair = Tensor.add (instance * count) draw
@@ -49,6 +67,8 @@ module ExpectedGradients =
             let difference = Tensor.subtract (x.index_select (0L, instance)) start
             let along = Tensor.likeInstances x ((at position).``to`` x.dtype)
             let found = difference * gradient (Tensor.add start (along * difference))
-            sum.index_add_ (0L, instance, found.``to`` torch.float64, 1.) |> ignore)
+            sum.index_add_ (0L, instance, found.``to`` torch.float64, 1.) |> ignore
+            let isOther = (difference.flatten 1L).any(1L).``to`` torch.float64
+            others.index_add_ (0L, instance, isOther, 1.) |> ignore)
 
-        (sum / float count).``to`` x.dtype
+        (means batch.Rows others sum).``to`` x.dtype

@@ -5,11 +5,11 @@ namespace Attribution.Core
 /// gradient.</remarks>
 [<RequireQualifiedAccess>]
 module GuidedBackpropagation =
-    /// <summary>What arrives at ReLU(z), w, goes on as max(w, 0) ⊙ [z > 0].</summary>
+    /// <summary>What arrives at ReLU(z), w, goes on as max(w, 0) ⊙ [z > 0]; at ReLU6(z) as max(w, 0) ⊙ [0 < z < 6].</summary>
     let rule: Rule =
         fun ran w ->
             match ran.Node.Op with
-            | Activation Relu -> ran.Pull(w.relu ())
+            | Activation(Relu | ClippedRelu _) -> ran.Pull(w.relu ())
             | _ -> ran.Pull w
 
     /// <summary>The guided gradient of the target at each instance (n×…); with `multiply`, times the instance.</summary>

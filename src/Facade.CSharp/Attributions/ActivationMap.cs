@@ -16,7 +16,7 @@ public abstract class ActivationMap
     private protected ActivationMap(Model model, Quantity? quantity, string? layer, CamWeights weights)
     {
         (this.model, this.quantity, this.weights) = (model, quantity ?? Quantity.Predicted, weights);
-        Layer = layer is null ? Cuts.LastConvolution(model) : model.RequireLayer(layer);
+        Layer = layer is null ? Cuts.LastConvolution(model, this.quantity) : model.RequireLayer(layer);
     }
 
     /// <summary>The layer that is looked at.</summary>

@@ -20,7 +20,10 @@ public abstract class ReluGradient
     ) => (this.model, this.quantity, this.attribute) = (RequireRelus(name, model), quantity, attribute);
 
     internal static Model RequireRelus(string name, Model model) =>
-        model.Require($"{name} is about ReLUs", op => op is Op.Activation { Item.IsRelu: true });
+        model.Require(
+            $"{name} is about ReLUs",
+            op => op is Op.Activation { Item: { IsRelu: true } or { IsClippedRelu: true } }
+        );
 
     /// <summary>The attributions of instances, of their shape.</summary>
     /// <inheritdoc cref="Explainer"/>

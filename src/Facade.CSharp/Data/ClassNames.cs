@@ -4,8 +4,6 @@ using System.Globalization;
 using System.IO;
 using System.Linq;
 using System.Text;
-using System.Text.Json;
-using System.Text.RegularExpressions;
 
 namespace Attribution;
 
@@ -16,7 +14,8 @@ public sealed class ClassNames
 
     private readonly IReadOnlyDictionary<int, string> names;
 
-    private ClassNames(IReadOnlyDictionary<int, string> names) => this.names = names;
+    private ClassNames(IReadOnlyDictionary<int, string> names, string? note = null) =>
+        (this.names, Note) = (names, note);
 
     /// <summary>The fourteen ImageNet classes of the course's images.</summary>
     public static ClassNames Course { get; } =
@@ -46,6 +45,10 @@ public sealed class ClassNames
     /// <summary>The names used where none are given: <see cref="Course"/>.</summary>
     public static ClassNames Default => Course;
 
+    /// <summary>What was decided about the file that they are from, at the end of a sentence: that its first line is a header,
+    /// for example; null where nothing was.</summary>
+    public string? Note { get; }
+
     /// <summary>The number of classes whose name is known.</summary>
     public int Count => names.Count;
 
@@ -58,8 +61,10 @@ public sealed class ClassNames
     /// <summary>The names of the classes 0, 1, …</summary>
     public static ClassNames Of(IEnumerable<string> names) => new(Numbered(names));
 
-    /// <summary>Reads names from a text file with one a line (an ImageNet id such as n01440764 before it is dropped),
-    /// a JSON object of index -> [id, name] or index -> name, or a list of strings as JSON or Python writes it.</summary>
+    /// <summary>Reads names from a file of UTF-8 text: one a line (an empty line is a class without a name, an ImageNet id such
+    /// as n01440764 before a name is dropped); a number and a name a line, as tables have them, whose first line may be a
+    /// header; the <c>names:</c> of a YAML file; an object of number -> name, number -> [id, name] or name -> number as JSON or
+    /// Python writes it, or a list of strings. Numbers that count the lines from 1 are taken for the classes from 0.</summary>
     /// <exception cref="AttributionException">The file cannot be read, or is none of these.</exception>
     public static ClassNames Load(string path) =>
         FileErrors.Reading(
@@ -70,13 +75,43 @@ public sealed class ClassNames
                 using var reader = new StreamReader(file, new UTF8Encoding(false, throwOnInvalidBytes: true));
                 // The length bounds the reading, so that a device without an end does not go on for ever.
                 var buffer = new char[Math.Min(file.Length, MaxFileLength + 1)];
-                var text = new string(buffer, 0, reader.ReadBlock(buffer)).Trim();
+                var text = new string(buffer, 0, Read(reader, buffer)).TrimEnd();
                 if (buffer.Length > MaxFileLength || text.Contains('\0'))
                     throw new FormatException("it is not a list of names; give a text or JSON file");
-                var names = Parse(text);
-                return names.Count > 0 ? new ClassNames(names) : throw new FormatException("it holds no names");
+                var (names, note) = ClassNamesText.Parse(text);
+                return names.Count > 0 ? new ClassNames(names, note) : throw new FormatException("it holds no names");
             }
         );
+
+    /// <summary>What a person should know of these names beside a model of so many classes: that they are not as many; null
+    /// where they are, and for two names of one score, which decides between them.</summary>
+    /// <param name="classes">The number of the model's classes.</param>
+    /// <param name="source">What the names are of, such as a file's name in quotes.</param>
+    public string? Warning(int classes, string source)
+    {
+        if (Count == 0 || classes == 1 && Count == 2)
+            return null;
+        var last = names.Keys.Max();
+        return last >= classes
+                ? $"{source} has {Count} names, for classes up to {last}, but the model has {classes} classes, 0 to {classes - 1}: check that these are its names, in its order, without a header."
+            : Count < classes
+                ? $"{source} has {Count} names, but the model has {classes} classes: check that these are its names, in its order; a class without one is called by its number."
+            : null;
+    }
+
+    /// <summary>The index of the one class with that name, ignoring case; null where there is none, or more than one.</summary>
+    public int? NumberOf(string name)
+    {
+        var wanted = name.Trim().Replace('_', ' ');
+        return With(wanted, n => [n]) is [var only] ? only : null;
+    }
+
+    private int[] With(string wanted, Func<string, IEnumerable<string>> forms) =>
+        [
+            .. names
+                .Where(n => forms(n.Value.Replace('_', ' ')).Contains(wanted, StringComparer.OrdinalIgnoreCase))
+                .Select(n => n.Key),
+        ];
 
     /// <summary>The index of the class with that number or name, ignoring case; one of a name's synonyms, which commas
     /// separate, is enough.</summary>
@@ -87,15 +122,9 @@ public sealed class ClassNames
         if (int.TryParse(wanted, NumberStyles.None, CultureInfo.InvariantCulture, out var number))
             return number;
 
-        int[] With(Func<string, IEnumerable<string>> forms) =>
-            [
-                .. names
-                    .Where(n => forms(n.Value.Replace('_', ' ')).Contains(wanted, StringComparer.OrdinalIgnoreCase))
-                    .Select(n => n.Key),
-            ];
-        var found = With(name => [name]);
+        var found = With(wanted, name => [name]);
         if (found.Length == 0)
-            found = With(name => name.Split(',', StringSplitOptions.TrimEntries));
+            found = With(wanted, name => name.Split(',', StringSplitOptions.TrimEntries));
 
         return found switch
         {
@@ -110,68 +139,18 @@ public sealed class ClassNames
         };
     }
 
-    private static Dictionary<int, string> Parse(string text) =>
-        text switch
+    private static int Read(StreamReader reader, char[] buffer)
+    {
+        try
         {
-            ['{', ..] => Table(text),
-            ['[', ..] => Numbered(Strings(text)),
-            _ => Numbered(text.Split('\n').Select(WithoutId)),
-        };
+            return reader.ReadBlock(buffer);
+        }
+        catch (DecoderFallbackException e)
+        {
+            throw new FormatException("it is not UTF-8 text; save it in that encoding", e);
+        }
+    }
 
     private static Dictionary<int, string> Numbered(IEnumerable<string> names) =>
         names.Select((name, i) => (i, name)).Where(n => n.name.Length > 0).ToDictionary(n => n.i, n => n.name);
-
-    private static string WithoutId(string line)
-    {
-        var name = line.Trim();
-        return name is ['n', _, _, _, _, _, _, _, _, ' ' or '\t', .. var rest] && name[1..9].All(char.IsAsciiDigit)
-            ? rest.Trim()
-            : name;
-    }
-
-    private static Dictionary<int, string> Table(string text)
-    {
-        var table = new Dictionary<int, string>();
-        try
-        {
-            using var json = JsonDocument.Parse(text);
-            foreach (var entry in json.RootElement.EnumerateObject())
-            {
-                var name = entry.Value.ValueKind == JsonValueKind.Array ? entry.Value[1] : entry.Value;
-                var index = int.Parse(entry.Name, NumberStyles.None, CultureInfo.InvariantCulture);
-                table[index] = name.GetString() ?? throw new FormatException();
-            }
-            return table;
-        }
-        catch (Exception e)
-            when (e
-                    is JsonException
-                        or FormatException
-                        or InvalidOperationException
-                        or OverflowException
-                        or IndexOutOfRangeException
-            )
-        {
-            throw new FormatException("its JSON must be an object of index -> [id, name], or a list of names", e);
-        }
-    }
-
-    // The elements of a list, in either quote and with the escapes of Python and JSON.
-    private static List<string> Strings(string list)
-    {
-        var strings = new List<string>();
-        var rest = list.AsSpan(1).TrimStart();
-        while (rest is not "]")
-        {
-            var end = 1;
-            while (end < rest.Length && rest[end] != rest[0])
-                end += rest[end] == '\\' ? 2 : 1;
-            if (rest is not ['\'' or '"', ..] || end >= rest.Length)
-                throw new FormatException("it must be a list of strings, with commas between them and a ] at the end");
-            strings.Add(Regex.Unescape(rest[1..end].ToString()));
-            rest = rest[(end + 1)..].TrimStart();
-            rest = rest is [',', ..] ? rest[1..].TrimStart() : rest;
-        }
-        return strings;
-    }
 }

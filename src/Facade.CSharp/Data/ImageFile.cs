@@ -20,27 +20,40 @@ internal sealed class ImageFile
 
     private readonly string path;
 
-    private ImageFile(string path)
+    private ImageFile(string path, string name, string? folder)
     {
-        this.path = path;
+        (this.path, Name, Folder) = (path, name, folder);
         using var codec = Open();
         IsAnimated = codec.FrameCount > 1;
     }
 
-    /// <summary>The file's name without its folder.</summary>
-    public string Name => Path.GetFileName(path);
+    /// <summary>The file's name; with the folders that tell it from others, where some have the same name.</summary>
+    public string Name { get; }
+
+    /// <summary>The subfolder that it is of, where a folder of folders was named.</summary>
+    public string? Folder { get; }
 
     /// <summary>Whether a GIF or WebP has more frames than the first, which alone is read.</summary>
     public bool IsAnimated { get; }
 
-    /// <summary>The named files, and for a folder its pictures in the order of their names.</summary>
+    /// <summary>The named files, and for a folder its pictures in the order of their names; of a folder that has none, those of
+    /// its subfolders, one after the other by their names, as torchvision's ImageFolder has them.</summary>
     /// <exception cref="AttributionException">A file is missing or is no picture, or a folder has none.</exception>
-    public static ImageFile[] Find(IEnumerable<string> paths) =>
+    public static ImageFile[] Find(IEnumerable<string> paths)
+    {
+        (string Path, string? Folder)[] found =
         [
-            .. paths
-                .SelectMany(p => Directory.Exists(p) ? InFolder(p) : [p])
-                .Select(p => FileErrors.Reading($"'{p}'", () => new ImageFile(p))),
+            .. paths.SelectMany(p => Directory.Exists(p) ? InFolder(p) : [(p, null)]),
         ];
+        var names = Names([.. found.Select(file => file.Path)]);
+        return
+        [
+            .. found.Zip(
+                names,
+                (file, name) => FileErrors.Reading($"'{file.Path}'", () => new ImageFile(file.Path, name, file.Folder))
+            ),
+        ];
+    }
 
     /// <summary>The picture (the first frame of an animated one) as channels × height × width, 0-255: turned upright as its
     /// EXIF data says, grey and CMYK as RGB, 16 bits as their upper 8, transparency on black (the blank input), the largest
@@ -63,17 +76,47 @@ internal sealed class ImageFile
             }
         );
 
-    private static IEnumerable<string> InFolder(string folder)
+    private static IEnumerable<(string Path, string? Folder)> InFolder(string folder)
     {
-        var files = FileErrors.Reading(
-            $"the folder '{folder}'",
-            () => Directory.GetFiles(folder).Where(IsPicture).Order(StringComparer.Ordinal).ToArray()
-        );
-        return files.Length > 0
-            ? files
-            : throw new AttributionException(
-                $"The folder '{folder}' has no pictures; put PNG, JPEG, WebP, BMP or GIF files in it."
+        string[] Pictures(string inside, SearchOption depth) =>
+            FileErrors.Reading(
+                $"the folder '{inside}'",
+                () => Directory.GetFiles(inside, "*", depth).Where(IsPicture).Order(StringComparer.Ordinal).ToArray()
             );
+        if (Pictures(folder, SearchOption.TopDirectoryOnly) is { Length: > 0 } own)
+            return own.Select(path => (path, (string?)null));
+        (string, string?)[] inside =
+        [
+            .. from subfolder in Directory.GetDirectories(folder).Order(StringComparer.Ordinal)
+            let name = Path.GetFileName(subfolder)
+            where !name.StartsWith('.')
+            from path in Pictures(subfolder, SearchOption.AllDirectories)
+            select (path, name),
+        ];
+        return inside.Length > 0
+            ? inside
+            : throw new AttributionException(
+                $"The folder '{folder}' and its subfolders have no pictures; put PNG, JPEG, WebP, BMP or GIF files in it."
+            );
+    }
+
+    // Files' names, or where two are the same, their paths from the folder that all are in.
+    private static string[] Names(string[] paths)
+    {
+        string[] whole = [.. paths.Where(path => path.Length > 0).Select(Path.GetFullPath).Distinct()];
+        if (whole.Select(Path.GetFileName).Distinct().Count() == whole.Length)
+            return [.. paths.Select(path => Path.GetFileName(path))];
+        var common = whole
+            .Select(path => path.Split(Path.DirectorySeparatorChar)[..^1])
+            .Aggregate((a, b) => [.. a.Zip(b).TakeWhile(pair => pair.First == pair.Second).Select(pair => pair.First)]);
+        return
+        [
+            .. paths.Select(path =>
+                path.Length == 0
+                    ? path
+                    : string.Join('/', Path.GetFullPath(path).Split(Path.DirectorySeparatorChar)[common.Length..])
+            ),
+        ];
     }
 
     private static bool IsPicture(string path) =>
@@ -111,7 +154,10 @@ internal sealed class ImageFile
             throw new FormatException("its picture is damaged or cut short; copy it again from its source");
 
         var rgb = pixels.narrow(2, 0, 3).permute(2, 0, 1);
-        var origin = codec.EncodedOrigin;
+        var origin =
+            codec.EncodedFormat == SKEncodedImageFormat.Png
+                ? (SKEncodedOrigin)PngOrientation.Read(path)
+                : codec.EncodedOrigin;
         if (origin >= SKEncodedOrigin.LeftTop)
             rgb = rgb.transpose(1, 2);
         if (

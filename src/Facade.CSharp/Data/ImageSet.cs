@@ -52,6 +52,16 @@ public sealed class ImageSet : IDisposable
     /// <summary>What loading it did that a person should know: that of animated pictures the first frame is taken.</summary>
     public IReadOnlyList<string> Notes => source.Notes;
 
+    /// <summary>The subfolder that each image came from, where a folder of folders was loaded, as one of each class; else
+    /// null.</summary>
+    public IReadOnlyList<string>? Folders =>
+        rows.Select(source.Folder).OfType<string>().ToArray() is var folders && folders.Length == rows.Length
+            ? folders
+            : null;
+
+    /// <summary>The least and the largest value of the set that was loaded.</summary>
+    internal (double Least, double Most) Range => source.Range;
+
     /// <summary>Whether the true class of each image is known.</summary>
     public bool HasTrueClasses => trueClasses is not null;
 
@@ -73,35 +83,55 @@ public sealed class ImageSet : IDisposable
     /// <exception cref="AttributionException">They are not known.</exception>
     public IReadOnlyList<long> Ids => ids ?? throw Lacks("Idx", "the id");
 
-    /// <summary>Loads <c>X</c> (n × H × W × C or n × H × W, of any element type) and, where the file has them, <c>Y</c>,
-    /// <c>Pred</c> and <c>Idx</c> (n integers each) from a file of the course's layout.</summary>
+    /// <summary>Loads <c>X</c> (n × H × W × C or n × H × W, of any element type; one image alone may be H × W × 3) and, where
+    /// the file has them, <c>Y</c>, <c>Pred</c> and <c>Idx</c> (n integers each) from a file of the course's layout; or such
+    /// an <c>X</c> that stands alone in an npy file.</summary>
     /// <exception cref="AttributionException">The file cannot be read, or its arrays do not fit together.</exception>
     public static ImageSet LoadNpz(string path)
     {
+        if (NpyArray.Is(path))
+        {
+            using var alone = NewDisposeScope();
+            return Stored($"'{path}'", NpyArray.Load(path), null, null, null);
+        }
         using var file = NpzFile.Open(path);
-        var shape = file.Header("X").Shape;
-        if (shape.Count is not (3 or 4) || shape.Any(d => d is 0 or > int.MaxValue))
-            throw new AttributionException(
-                $"'X' in '{path}' has the shape {string.Join(" x ", shape)}; save images as n x height x width x channels."
-            );
-        if (shape is [_, 1 or 3, _, not (1 or 3)])
-            throw new AttributionException(
-                $"'X' in '{path}' has its channels first ({string.Join(" x ", shape)}); save it as X.transpose(0, 2, 3, 1)."
-            );
+        RequireImages($"'X' in '{path}'", file.Header("X").Shape);
         long[]? Ints(string name) => file.Contains(name) ? file.ReadInts(name) : null;
         var (trueClasses, predictedClasses, ids) = (Ints("Y"), Ints("Pred"), Ints("Idx"));
 
         using var scope = NewDisposeScope();
-        var x = file.Read("X");
-        var images = new StoredImages($"'{path}'", shape.Count == 3 ? x.unsqueeze(3) : x, channelsLast: true);
-        return Whole(images, trueClasses, predictedClasses, ids);
+        return Stored($"'{path}'", file.Read("X"), trueClasses, predictedClasses, ids);
+    }
+
+    private static void RequireImages(string name, IReadOnlyList<long> shape)
+    {
+        if (shape.Count is not (3 or 4) || shape.Any(d => d is 0 or > int.MaxValue))
+            throw new AttributionException(
+                $"{name} has the shape {string.Join(" x ", shape)}; save images as n x height x width x channels."
+            );
+        if (shape is [_, 1 or 3, _, not (1 or 3)])
+            throw new AttributionException(
+                $"{name} has its channels first ({string.Join(" x ", shape)}); save it as X.transpose(0, 2, 3, 1)."
+            );
+    }
+
+    private static ImageSet Stored(string name, Tensor x, long[]? trueClasses, long[]? predictedClasses, long[]? ids)
+    {
+        RequireImages(name, x.shape);
+        var images = x.shape switch
+        {
+            [_, _, 3] => x.unsqueeze(0),
+            [_, _, _] => x.unsqueeze(3),
+            _ => x,
+        };
+        return Whole(new StoredImages(name, images, channelsLast: true), trueClasses, predictedClasses, ids);
     }
 
     /// <summary>Loads pictures as squares; see <see cref="LoadImages(IEnumerable{string}, int, int, int)"/>.</summary>
     public static ImageSet LoadImages(IEnumerable<string> paths, int size) => LoadImages(paths, size, size);
 
-    /// <summary>Loads PNG, JPEG, WebP, BMP and GIF files, and those in folders by the order of their names (subfolders and
-    /// other files are left out): the first frame of animated ones, turned upright as their EXIF data says, grey and CMYK
+    /// <summary>Loads PNG, JPEG, WebP, BMP and GIF files, and those in folders by the order of their names (other files are
+    /// left out, and subfolders too, but where a folder holds no pictures of its own): the first frame of animated ones, turned upright as their EXIF data says, grey and CMYK
     /// as RGB, 16 bits as their upper 8, transparency on black, no colour profile applied, the shorter side resized to the
     /// target's (antialiased, bicubic), and the centre cut out. Pixels are decoded a batch at a time.</summary>
     /// <param name="paths">Files and folders.</param>
@@ -114,7 +144,7 @@ public sealed class ImageSet : IDisposable
     {
         if (height is < 1 or > MaxSide || width is < 1 or > MaxSide || channels is not (1 or 3))
             throw new AttributionException(
-                $"Cannot make images of {height} x {width} x {channels}; give sides of 1 to {MaxSide} pixels and 1 or 3 channels."
+                $"Image files give images of 1 or 3 channels with sides of 1 to {MaxSide} pixels, and not of {channels} channels, {height} x {width}: save other images as an array (n x height x width x channels) in an .npz file."
             );
         var files = ImageFile.Find(paths);
         return files.Length > 0
@@ -202,6 +232,13 @@ public sealed class ImageSet : IDisposable
     /// <exception cref="AttributionException">There is not one an image.</exception>
     public ImageSet WithPredictedClasses(IReadOnlyList<long> classes) =>
         new(source, false, rows, trueClasses, [.. classes], ids);
+
+    /// <summary>The same images with a sentence more in <see cref="Notes"/>; this set gives them up.</summary>
+    public ImageSet Noting(string note) => Adjusted(1, note);
+
+    /// <summary>The same images times a number, which white is times too, with a note of it; this set gives them up.</summary>
+    internal ImageSet Adjusted(float factor, string note) =>
+        new(new AdjustedImages(source, factor, note), isOwner, rows, trueClasses, predictedClasses, ids);
 
     /// <summary>Frees the images, if this set owns them.</summary>
     public void Dispose()

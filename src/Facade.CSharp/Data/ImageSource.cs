@@ -25,6 +25,12 @@ internal interface IImageSource : IDisposable
     /// <summary>A name of an image's own, if it has one.</summary>
     string? Label(long row);
 
+    /// <summary>The subfolder that an image came from, if it came from one.</summary>
+    string? Folder(long row) => null;
+
+    /// <summary>The least and the largest value of all of them.</summary>
+    (double Least, double Most) Range { get; }
+
     /// <summary>Some of the images as n × C × H × W float32.</summary>
     Tensor Batch(long[] rows);
 }
@@ -44,6 +50,8 @@ internal sealed class StoredImages(string name, Tensor images, bool channelsLast
 
     public string? Label(long row) => null;
 
+    public (double Least, double Most) Range => RangeOf(images);
+
     public Tensor Batch(long[] rows)
     {
         using var scope = NewDisposeScope();
@@ -62,11 +70,13 @@ internal sealed class StoredImages(string name, Tensor images, bool channelsLast
 
     public void Dispose() => images.Dispose();
 
-    private static bool LieIn01(Tensor values)
+    private static bool LieIn01(Tensor values) => RangeOf(values) is (>= 0, <= 1);
+
+    private static (double Least, double Most) RangeOf(Tensor values)
     {
         using var scope = NewDisposeScope();
         var (least, most) = aminmax(values);
-        return least.ToDouble() >= 0 && most.ToDouble() <= 1;
+        return (least.to(ScalarType.Float64).item<double>(), most.to(ScalarType.Float64).item<double>());
     }
 }
 
@@ -90,6 +100,10 @@ internal sealed class ImageFiles(ImageFile[] files, int height, int width, int c
 
     public string Label(long row) => files[row].Name;
 
+    public string? Folder(long row) => files[row].Folder;
+
+    public (double Least, double Most) Range => (0, Peak);
+
     public Tensor Batch(long[] rows)
     {
         using var scope = NewDisposeScope();
@@ -99,4 +113,30 @@ internal sealed class ImageFiles(ImageFile[] files, int height, int width, int c
     }
 
     public void Dispose() { }
+}
+
+/// <summary>The images of another source times a number, with a note of why; it owns the other.</summary>
+internal sealed class AdjustedImages(IImageSource images, float factor, string note) : IImageSource
+{
+    public string Name => images.Name;
+    public int Count => images.Count;
+    public int Height => images.Height;
+    public int Width => images.Width;
+    public int Channels => images.Channels;
+    public float Peak => factor * images.Peak;
+    public IReadOnlyList<string> Notes { get; } = [.. images.Notes, note];
+
+    public string? Label(long row) => images.Label(row);
+
+    public string? Folder(long row) => images.Folder(row);
+
+    public (double Least, double Most) Range => (factor * images.Range.Least, factor * images.Range.Most);
+
+    public Tensor Batch(long[] rows)
+    {
+        var batch = images.Batch(rows);
+        return factor == 1 ? batch : batch.mul_(factor);
+    }
+
+    public void Dispose() => images.Dispose();
 }

@@ -23,6 +23,24 @@ public static class NpyArray
             }
         );
 
+    /// <summary>Whether a file begins as such arrays do.</summary>
+    internal static bool Is(string path)
+    {
+        try
+        {
+            using var file = File.OpenRead(path);
+            var start = new byte[NpyHeader.Magic.Length];
+            return file.CanSeek
+                && file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false) == start.Length
+                && NpyHeader.Magic.SequenceEqual(start);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            // Whoever reads it will say so.
+            return false;
+        }
+    }
+
     /// <summary>Reads header and data, straight into the tensor's memory.</summary>
     internal static Tensor Read(ByteSource source)
     {

@@ -13,7 +13,7 @@ public sealed class NpyHeader
     private const int MaxLength = 1 << 16;
     private const int MaxRank = 64;
 
-    private static readonly byte[] magic = [0x93, .. "NUMPY"u8];
+    internal static readonly byte[] Magic = [0x93, .. "NUMPY"u8];
 
     // NumPy's code; the type of the tensor that results; the type of the same width that the bytes are read as.
     private static readonly (string Code, ScalarType Type, ScalarType Stored)[] types =
@@ -37,6 +37,10 @@ public sealed class NpyHeader
         Code = descr is ['<' or '>' or '|' or '=', .. var code] ? code : descr;
         if (Code.StartsWith('O'))
             throw new FormatException("it holds pickled Python objects, which are never loaded; save it as numbers");
+        if (Code.StartsWith('U') || Code.StartsWith('S'))
+            throw new FormatException(
+                $"it holds text ('{descr}'), where numbers are read; save numbers (for names of classes, their positions in the model's list of classes)"
+            );
         (_, Type, Stored) = Array.Find(types, t => t.Code == Code) is { Code: not null } known
             ? known
             : throw new FormatException($"its element type '{descr}' is not supported; save it as float32");
@@ -75,7 +79,7 @@ public sealed class NpyHeader
     internal static NpyHeader Read(ByteSource source)
     {
         var start = source.Take(8);
-        if (!start[..6].SequenceEqual(magic) || start[6] is < 1 or > 3)
+        if (!start[..6].SequenceEqual(Magic) || start[6] is < 1 or > 3)
             throw new FormatException("it does not begin as NumPy's arrays do; save it again with numpy.save");
         var length =
             start[6] == 1
@@ -96,10 +100,10 @@ public sealed class NpyHeader
         var order = code[1] == '1' ? '|' : '<';
         var tuple = string.Concat(shape.Select(d => $"{d}, "));
         var text = $"{{'descr': '{order}{code}', 'fortran_order': False, 'shape': ({tuple}), }}";
-        var length = (ushort)((magic.Length + 4 + text.Length) / 64 * 64 + 64 - magic.Length - 4);
+        var length = (ushort)((Magic.Length + 4 + text.Length) / 64 * 64 + 64 - Magic.Length - 4);
         return
         [
-            .. magic,
+            .. Magic,
             1,
             0,
             (byte)length,

@@ -18,7 +18,7 @@ internal static class ZipMember
     {
         if (entry.IsEncrypted)
             throw new FormatException("it is encrypted; save it without a password");
-        using var stream = entry.Open();
+        using var stream = Opened(entry);
         var fits =
             stream is DeflateStream
                 ? entry.Length / DeflateRatio <= entry.CompressedLength
@@ -28,5 +28,23 @@ internal static class ZipMember
         var source = new ByteSource(stream, entry.Length);
         var result = read(source);
         return source.Remaining > 0 || source.Checksum == entry.Crc32 ? result : throw new InvalidDataException();
+    }
+
+    private static Stream Opened(ZipArchiveEntry entry)
+    {
+        try
+        {
+            return entry.Open();
+        }
+        catch (Exception e)
+            when (e is InvalidDataException or NotSupportedException
+                && e.Message.Contains("compress", StringComparison.OrdinalIgnoreCase)
+            )
+        {
+            throw new FormatException(
+                "it is compressed by another method than NumPy's own, such as bzip2 or LZMA; read it with numpy.load and save it again with numpy.savez_compressed",
+                e
+            );
+        }
     }
 }

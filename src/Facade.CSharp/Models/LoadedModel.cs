@@ -12,4 +12,8 @@ internal sealed record LoadedModel(
     IReadOnlyList<string> Notes,
     int Classes,
     IReadOnlyList<(string Name, string Layer)>? Aliases = null
-);
+)
+{
+    /// <summary>What is done to images first; null where nobody says.</summary>
+    public Preprocessing? Preprocessing { get; init; }
+}

@@ -22,6 +22,9 @@ public enum ChannelOrder
 /// either.</remarks>
 public sealed record Preprocessing
 {
+    // Nobody divides pixels of 0 to 1 by as much, or takes as much from them.
+    private const double LeastOfBytes = 16;
+
     /// <summary>Sets the numbers.</summary>
     /// <param name="scale">Divides each pixel, 255 for a network trained on 0-1.</param>
     /// <param name="mean">One number for each channel, in the network's order, or one for all.</param>
@@ -80,6 +83,17 @@ public sealed record Preprocessing
     /// <summary>The same, with what it leaves out taken from another.</summary>
     public Preprocessing Or(Preprocessing other) =>
         new(Scale ?? other.Scale, Mean ?? other.Mean, Std ?? other.Std, ChannelOrder ?? other.ChannelOrder);
+
+    /// <summary>Whether its numbers are for pixels from 0 to 255, and for none from 0 to 1.</summary>
+    internal bool IsForBytes => Scale > LeastOfBytes || Mean?.Any(m => m * (Scale ?? 1) > LeastOfBytes) == true;
+
+    /// <summary>Whether its numbers are for pixels from 0 to 1, and for none from 0 to 255.</summary>
+    internal bool IsForUnit =>
+        !IsForBytes
+        && (Scale ?? 1) <= 1
+        && (Mean?.All(m => Math.Abs(m) <= 1) ?? true)
+        && (Std?.All(d => d <= 1) ?? true)
+        && (Mean?.Any(m => m != 0) == true || Std?.Any(d => d != 1) == true);
 
     /// <summary>"scale 255, mean 0.5, std 0.2, channel order rgb", without what is left out.</summary>
     public override string ToString()

@@ -72,6 +72,7 @@ internal static class TorchModule
             Linear linear => Build.Linear(Shared(linear.weight)!, Shared(linear.bias)),
             BatchNorm norm => Normalised(norm, Shared(norm.running_mean)!),
             ReLU => Op.NewActivation(Activation.Relu),
+            ReLU6 => Op.NewActivation(Activation.NewClippedRelu(6)),
             LeakyReLU leaky => Op.NewActivation(Activation.NewLeakyRelu(leaky.negative_slope)),
             Sigmoid => Op.NewActivation(Activation.Sigmoid),
             Tanh => Op.NewActivation(Activation.Tanh),
@@ -122,7 +123,6 @@ internal static class TorchModule
     private static Func<Tensor, Tensor>? Bent(Module module) =>
         module switch
         {
-            ReLU6 => x => F.relu6(x),
             ELU { alpha: var alpha } => x => F.elu(x, alpha),
             SELU => x => F.selu(x),
             CELU { alpha: var alpha } => x => F.celu(x, alpha),

@@ -21,6 +21,7 @@ internal sealed partial class TorchScript : IDisposable
     private readonly PreprocessingSteps steps;
     private readonly jit.ScriptModule module;
     private bool isDifferentiable;
+    private bool isForOne;
 
     /// <summary>Reads a file.</summary>
     /// <param name="path">The file.</param>
@@ -128,7 +129,39 @@ internal sealed partial class TorchScript : IDisposable
         return Called(x);
     }
 
+    // A module that was traced with one image may take no more of them at a time.
     private Tensor Called(Tensor x)
+    {
+        if (isForOne)
+            return EachAlone(x);
+        try
+        {
+            return Together(x);
+        }
+        catch (AttributionException) when (x.shape[0] > 1 && TakesOne(x))
+        {
+            isForOne = true;
+            return EachAlone(x);
+        }
+    }
+
+    private Tensor EachAlone(Tensor x) => cat([.. x.split(1).Select(Together)]);
+
+    private bool TakesOne(Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        try
+        {
+            return Together(x[..1]).shape[0] == 1;
+        }
+        catch (AttributionException)
+        {
+            return false;
+        }
+    }
+
+    private Tensor Together(Tensor x)
     {
         object result;
         try
@@ -136,15 +169,26 @@ internal sealed partial class TorchScript : IDisposable
             // The module may work in place, and x is someone else's.
             result = module.call(x.clone());
         }
+        // TorchSharp has no form for such a result.
+        catch (Exception e)
+            when (e
+                    is IndexOutOfRangeException
+                        or ArgumentOutOfRangeException
+                        or NotImplementedException
+                        or NotSupportedException
+            )
+        {
+            throw NoLogits("a result that is neither a tensor nor several, such as a dictionary", e);
+        }
         catch (Exception e) when (!IsMemory(e))
         {
             throw Fault(
-                $"does not take images of the shape {string.Join("×", x.shape[1..])} in {x.dtype}: {Reason(e)}",
+                $"does not take {x.shape[0]} {(x.shape[0] == 1 ? "image" : "images")} of the shape {string.Join("×", x.shape[1..])} in {x.dtype}: {Reason(e)} (what was traced with several images may take that many alone: trace it with one)",
                 e
             );
         }
         if (result is not Tensor logits)
-            throw Fault("gives several results, but a classifier gives logits alone: save a module that does");
+            throw NoLogits("several results");
         return logits.ndim > 1 && logits.shape[0] == x.shape[0] && logits.shape[1..].Count(size => size > 1) <= 1
             ? logits.flatten(1)
             : throw Fault(
@@ -172,6 +216,12 @@ internal sealed partial class TorchScript : IDisposable
 
     // Another size of batch may do.
     private static bool IsMemory(Exception e) => Reason(e).Contains("alloc", StringComparison.Ordinal);
+
+    private AttributionException NoLogits(string what, Exception? cause = null) =>
+        Fault(
+            $"gives {what}, but a classifier gives logits alone: save a module that returns them and nothing else",
+            cause
+        );
 
     private AttributionException Fault(string what, Exception? cause = null) =>
         OnnxFault.Of($"The TorchScript file '{path}' {what}.", cause);

@@ -19,6 +19,9 @@ internal static class Vgg16
     // The mean colour of ImageNet, which the network subtracts.
     private static readonly double[] MeanColour = [123.68, 116.779, 103.939];
 
+    /// <summary>What the network does to images first.</summary>
+    public static Preprocessing Preprocessing { get; } = new(1, MeanColour, [1], ChannelOrder.Rgb);
+
     /// <summary>The network of a file. Layers: conv1_1…conv5_3 (conv1_1l… before the ReLU), pool1…pool5, flatten, fc1, fc2
     /// (fc1l, fc2l before the ReLU), fc3l.</summary>
     /// <exception cref="AttributionException">The file cannot be read, or its arrays do not make the network.</exception>

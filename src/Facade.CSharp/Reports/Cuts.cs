@@ -37,34 +37,17 @@ public static class Cuts
         return node.Op.IsActivation ? node.Inputs[0] : null;
     }
 
-    /// <summary>The layer of class activation maps where nobody names one: the last convolution that has several positions, or what
-    /// its activation makes of it, normalisations and shortcuts between them included.</summary>
-    /// <exception cref="AttributionException">The model has no convolution that its layers tell of, or no layers to cut at.</exception>
-    public static string LastConvolution(Model model)
+    /// <summary>The layer of class activation maps where nobody names one: the last value with channels and positions (n×c×h×w) on which all
+    /// paths from the image to the scores depend, such as the last convolution's activation, with the shortcut that is added
+    /// before it, or the concatenation of branches. A pooled value stands for what it was pooled of.</summary>
+    /// <param name="model">The classifier.</param>
+    /// <param name="quantity">What is explained, where that ends at a layer (<see cref="Quantity.Unit"/>); null: the scores.</param>
+    /// <exception cref="AttributionException">There is no such value, it is what a transformer makes its tokens of, or the model
+    /// has no layers to cut at.</exception>
+    public static string LastConvolution(Model model, Quantity? quantity = null)
     {
         model.RequireCuts();
-        var graph = model.Core.Graph;
-        var shapes = ModelModule.describe(model.Core).ToDictionary(layer => layer.Item1, layer => layer.Item3);
-        // The shape is empty where the model takes images of any.
-        var last =
-            graph.Nodes.LastOrDefault(node =>
-                node.Op.IsConvolution
-                && shapes[node.Name] is ([] or [_, not 1, _] or [_, _, not 1])
-                && GraphModule.leads(node.Name, graph)
-            )
-            ?? throw new AttributionException(
-                "The model's layers tell of no convolution with positions: name a layer that has channels, rows and columns."
-            );
-
-        for (var node = last; ; )
-        {
-            Node[] readers = [.. graph.Nodes.Where(reader => reader.Inputs.Contains(node.Name))];
-            if (readers is not [var reader] || !(reader.Op.IsActivation || Follows(reader.Op)))
-                return last.Name;
-            if (reader.Op.IsActivation)
-                return reader.Name;
-            node = reader;
-        }
+        return CamLayer.last(quantity is null ? model.Core : SourceModule.model(quantity.Core.Source, model.Core));
     }
 
     /// <summary>Why one may want to cut at a layer.</summary>
@@ -92,8 +75,6 @@ public static class Cuts
 
     private static bool Rearranges(Op op) =>
         op.IsFlatten || op.IsReshape || op.IsPermute || op.IsIdentity || op.IsPool || op.IsGlobalPool;
-
-    private static bool Follows(Op op) => op.IsBatchNorm || op.IsAdd || op.IsIdentity;
 
     private static Node Node(Graph graph, string name) => graph.Nodes.First(node => node.Name == name);
 }

@@ -1,5 +1,6 @@
 using System;
 using System.Runtime.InteropServices;
+using Attribution.Core;
 using SkiaSharp;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -17,6 +18,7 @@ internal static class Drawing
 
     public static readonly SKColor Ink = new(0x1f, 0x23, 0x28);
     public static readonly SKColor Faint = new(0x59, 0x63, 0x6e);
+    private static readonly SKColor Line = new(0xd1, 0xd9, 0xe0);
 
     // Skia's default tries every filter on every row, which takes longer than many an explanation.
     private static readonly SKPngEncoderOptions compression = new(SKPngEncoderFilterFlags.Up, zLibLevel: 6);
@@ -71,6 +73,24 @@ internal static class Drawing
         using var image = SKImage.FromPixelCopy(info, MemoryMarshal.AsBytes(rgba.data<byte>().ToArray().AsSpan()));
         var filter = place.Width < info.Width ? SKFilterMode.Linear : SKFilterMode.Nearest;
         canvas.DrawImage(image, place, new SKSamplingOptions(filter));
+    }
+
+    /// <summary>Draws the colours of heat maps as a bar, what is for on top or on the right.</summary>
+    public static void ColourBar(SKCanvas canvas, SKRect place)
+    {
+        using var scope = NewDisposeScope();
+        var isUpright = place.Height > place.Width;
+        var colours = Picture.heatScale((int)Math.Max(place.Width, place.Height));
+        Pixels(canvas, isUpright ? colours : colours.flip(0).transpose(0, 1), place);
+        Frame(canvas, place);
+    }
+
+    /// <summary>Draws a thin line around what would not stand out from the page.</summary>
+    public static void Frame(SKCanvas canvas, SKRect place)
+    {
+        using var paint = new SKPaint { Color = Line, Style = SKPaintStyle.Stroke };
+        place.Inflate(-0.5f, -0.5f);
+        canvas.DrawRect(place, paint);
     }
 
     /// <summary>0-1 as bytes.</summary>

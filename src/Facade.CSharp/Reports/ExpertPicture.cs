@@ -12,7 +12,8 @@ namespace Attribution;
 
 /// <summary>
 /// The labelled picture of an expert: the images of its distribution for which it is most active, each with the point
-/// cloud of what the expert sees there, x ⊙ ∇ₓ h_i(x), and the image seen through it. Beside the expert of a margin stands
+/// cloud of what the expert sees there, x ⊙ ∇ₓ h_i(x), the image seen through it, and the heat map, on a scale that the unit's
+/// images share. Beside the expert of a margin stands
 /// the opposite margin's: what tells the two sides apart.
 /// </summary>
 public sealed class ExpertPicture
@@ -22,7 +23,10 @@ public sealed class ExpertPicture
     private const float PanelGap = 6;
     private const float ColumnGap = 32;
     private const float LabelSize = 13;
+    private const float BarHeight = 10;
     private const float Top = Margin + 4.5f * LineHeight + Gap;
+
+    private static readonly string[] captions = ["input", "what it sees", "input, masked", "for and against"];
 
     private readonly Model model;
     private readonly ImageSet images;
@@ -67,7 +71,7 @@ public sealed class ExpertPicture
         return png.ToArray();
     }
 
-    private sealed record Row(string Label, Tensor[] Panels);
+    private sealed record Row(string Label, Tensor[] Panels, double Magnitude);
 
     private sealed record Column(string Title, string Note, Row[] Rows);
 
@@ -76,13 +80,13 @@ public sealed class ExpertPicture
         using var scope = NewDisposeScope();
         var columns = Columns(expert, (unit, active) => Rows(expert, unit, active, batchSize, cancellation));
         var panel = Panel();
-        var width = 3 * panel.Width + 2 * PanelGap;
+        var width = captions.Length * panel.Width + (captions.Length - 1) * PanelGap;
         var room = 2 * width + ColumnGap;
         var heading =
             $"{(expert.Opposite is null ? "Expert" : "Experts")} of layer {expert.Layer} on {expert.Quantity}";
         return Png(
             2 * Margin + room,
-            Top + columns.Max(c => c.Rows.Length) * RowHeight(panel) + LineHeight + Margin,
+            Top + columns.Max(c => c.Rows.Length) * RowHeight(panel) + 2 * LineHeight + BarHeight + Margin,
             canvas =>
             {
                 Text(canvas, heading, Margin, Margin + TitleSize, room, Ink, TitleSize);
@@ -133,19 +137,21 @@ public sealed class ExpertPicture
             batchSize,
             cancellation: cancellation
         );
+        var magnitude = MapScale.Of(maps).Magnitude;
+        var heat = Visualization.HeatMap(x, maps, magnitude);
         var clouds = Bytes(Visualization.PointCloud(maps, threshold: 0).unsqueeze(3));
         var masked = Visualization.BinaryMask(x, maps, blur: Math.Max(1, Math.Max(images.Height, images.Width) / 64.0));
         var inputs = Bytes(x.permute(0, 2, 3, 1) / images.Peak);
 
         Row Row(ActiveImage image, int i)
         {
-            // A mask that keeps nothing is dim everywhere, and made bright again.
             var isEmpty = !clouds[i].any().ToBoolean();
             var truth = images.HasTrueClasses ? $" · {names[images.TrueClasses[image.Position]]}" : "";
             var value = string.Create(CultureInfo.InvariantCulture, $" · value {image.Value:G4}");
             return new(
                 $"{title(image.Position)}{truth}{value}{(isEmpty ? " · nothing seen" : "")}",
-                [inputs[i], clouds[i], isEmpty ? zeros_like(masked[i]) : masked[i]]
+                [inputs[i], clouds[i], masked[i], heat[i]],
+                magnitude
             );
         }
 
@@ -165,8 +171,15 @@ public sealed class ExpertPicture
                 Pixels(canvas, pixels, SKRect.Create(new SKPoint(Left(k), line + LineHeight), panel));
             line += RowHeight(panel);
         }
-        foreach (var (k, caption) in new[] { "input", "what it sees", "input, masked" }.Index())
+        foreach (var (k, caption) in captions.Index())
             Text(canvas, caption, Left(k), line + LabelSize - PanelGap, panel.Width, Faint, LabelSize);
+        var scale = SKRect.Create(Left(captions.Length - 1), line + LineHeight - PanelGap, panel.Width, BarHeight);
+        ColourBar(canvas, scale);
+        var (numbers, magnitude) = (scale.Bottom + LabelSize + 2, column.Rows[0].Magnitude);
+        Text(canvas, MapScale.Number(-magnitude), scale.Left, numbers, panel.Width / 2, Ink, LabelSize);
+        var largest = MapScale.Number(magnitude);
+        using var font = Font(LabelSize);
+        Text(canvas, largest, scale.Right - font.MeasureText(largest), numbers, panel.Width / 2, Ink, LabelSize);
     }
 
     private static float RowHeight(SKSize panel) => LineHeight + panel.Height + Gap;

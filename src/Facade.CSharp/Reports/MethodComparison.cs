@@ -138,7 +138,7 @@ internal sealed class MethodComparison(
 
     private Tensor Maps(AttributionMethod method, Quantity quantity, Instances x, Func<long, IProgress<Progress>> next)
     {
-        var settings = Settings(method, quantity, options.Seed);
+        var settings = Settings(method, quantity, options.Seed) with { Background = (Instances)images };
         var progress = next((long)(method.Work(settings, x).Passes * x.Count));
         var maps = method.Create(model, settings)(x, options.BatchSize, progress, cancellation);
         return TensorModule.pixels(maps);

@@ -32,7 +32,7 @@ public static partial class MethodDocs
 
         The scenes are those of the [demo](concept-scenes.md), the network is [its own](demo-network.md), and it is right on all
         three. A map is drawn as a point cloud: the mean over colours, black where nothing speaks for the class, white at the
-        map's maximum. Each method's own picture has the car's and the camel's, each beside the scene seen through it: what is
+        map's maximum, however large or small that is. Each method's own picture has the car's and the camel's, each beside the scene seen through it: what is
         above a fifth of the maximum, on black. This page and its pictures are made by the program,
         `attribution methods --out docs`, in a few minutes.
 

@@ -100,10 +100,11 @@ internal static partial class MethodNotes
                 (model, images) => new SmoothGrad(model, kind: SmoothGradKind.Variance).Attribute(images)
             ),
             ["expected-gradients"] = Method(
-                "Integrated gradients without a choice of baseline: the mean over baselines drawn from other images. On the "
-                    + "command line these are the images that are explained.",
+                "Integrated gradients without a choice of baseline: the mean over baselines drawn from other images, an "
+                    + "image being left out of its own background. On the command line these are all images of the data, "
+                    + "whichever of them are explained.",
                 (model, images) => new ExpectedGradients(model, background: images).Attribute(images),
-                "q(f(x)), less the mean of q(f(b)) over the background, in expectation"
+                "q(f(x)), less the mean of q(f(b)) over the background's other images, in expectation"
             ),
             ["occlusion"] = Method(
                 "A window of an eighth of the image's side slides over the image and hides what is under it; a pixel gets "
@@ -116,9 +117,12 @@ internal static partial class MethodNotes
                 (model, images) => new Rise(model).Attribute(images)
             ),
             ["grad-cam"] = Method(
-                "Each channel of the last convolution is a coarse picture of where it found its pattern. They are added up, "
-                    + "each weighed by how much the score rises with it on average, and what is positive is kept: a "
-                    + "blurred map of where, not of which pixels.",
+                "Each channel of a late layer is a coarse picture of where it found its pattern. They are added up, each "
+                    + "weighed by how much the score rises with it on average, and what is positive is kept: a blurred map "
+                    + "of where, not of which pixels. The layer is the last one with channels and positions (n×c×h×w) that "
+                    + "all of the score passes through: after an activation and a shortcut, and where branches are "
+                    + "concatenated. Every result names it, and `--map-layer` names another. A transformer's tokens have no "
+                    + "such positions.",
                 (model, images) => new GradCam(model).Attribute(images)
             ),
             ["grad-cam++"] = Method(

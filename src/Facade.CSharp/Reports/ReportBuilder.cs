@@ -396,7 +396,9 @@ internal sealed class ReportBuilder : IDisposable
                     unit,
                     TensorModule.toArray<float>(map).Count(a => a > 0),
                     painter.PointCloud(name, row, map, $"Point cloud {of}"),
-                    painter.Mask(name, row, map, $"Binary mask {of}")
+                    painter.Mask(name, row, map, $"Binary mask {of}"),
+                    painter.HeatMap(name, row, map, $"Heat map {of}"),
+                    MapScale.Of(map.unsqueeze(0)).Magnitude
                 );
             }
         );
@@ -579,6 +581,9 @@ internal sealed class ReportBuilder : IDisposable
                     $"The model's prediction is not the file's Pred for {differ} of {images.Count} images; the report has the model's.",
                 }
                 : [],
+            .. options.IsFull && MapLayer() is { } layer
+                ? new[] { $"Class activation maps (Grad-CAM and its kin) look at layer '{layer}'." }
+                : [],
             .. images.HasTrueClasses
                 ? []
                 : new[]
@@ -586,6 +591,19 @@ internal sealed class ReportBuilder : IDisposable
                     "The true classes are not known: the images that the model gives a class stand for its own.",
                 },
         ];
+    }
+
+    // Null where the model has none, which each method that asks for one says itself.
+    private string? MapLayer()
+    {
+        try
+        {
+            return Cuts.LastConvolution(model);
+        }
+        catch (AttributionException)
+        {
+            return null;
+        }
     }
 
     private static double[][] Rows(Tensor values)

@@ -35,8 +35,27 @@ internal sealed class ReportPainter(ImageSet images)
         Draw(
             $"{name}-{Number(row)}-point-cloud",
             description,
-            () => Bytes(Visualization.PointCloud(map.unsqueeze(0)).unsqueeze(1), 255)
+            () => Bytes(Visualization.PointCloud(map.unsqueeze(0), threshold: 0).unsqueeze(1), 255)
         );
+
+    /// <summary>A map (h×w) over the image, and below it the colours of its scale.</summary>
+    public ReportImage HeatMap(string name, int row, Tensor map, string description) =>
+        Draw(
+            $"{name}-{Number(row)}-heat-map",
+            description,
+            () =>
+            {
+                var heat = Visualization.HeatMap(Image(row), map.unsqueeze(0))[0];
+                var colours = Picture.heatScale(images.Width).flip(0).transpose(0, 1);
+                var apart = full_like(colours, 255);
+                var bar = colours.expand(ScaleHeight, -1, -1);
+                return TensorModule.toArray<byte>(cat([heat, apart.expand(ScaleHeight, -1, -1), bar]).contiguous());
+            },
+            images.Height + 2 * ScaleHeight
+        );
+
+    // A fortieth of the image, as its distance from it is.
+    private int ScaleHeight => Math.Max(1, images.Height / 40);
 
     /// <summary>An image seen through a map (h×w).</summary>
     public ReportImage Mask(string name, int row, Tensor map, string description) =>
@@ -75,7 +94,7 @@ internal sealed class ReportPainter(ImageSet images)
         );
 
     // pixels: h×w×c bytes.
-    private ReportImage Draw(string name, string description, Func<byte[]> pixels)
+    private ReportImage Draw(string name, string description, Func<byte[]> pixels, int? rows = null)
     {
         name += ".png";
         if (drawn.TryGetValue(name, out var known))
@@ -84,8 +103,8 @@ internal sealed class ReportPainter(ImageSet images)
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
         var small = pixels();
-        var channels = small.Length / (images.Height * images.Width);
-        var (width, height) = (images.Width * factor, images.Height * factor);
+        var channels = small.Length / ((rows ?? images.Height) * images.Width);
+        var (width, height) = (images.Width * factor, (rows ?? images.Height) * factor);
         var isGrey = channels == 1;
         var large = new byte[width * height * (isGrey ? 1 : 4)];
         for (var i = 0; i < width * height; i++)

@@ -133,7 +133,17 @@ public sealed record ExpertSection(
 /// <param name="PositivePixels">How many pixels have positive attribution.</param>
 /// <param name="PointCloud">The point cloud.</param>
 /// <param name="Mask">The image seen through the map.</param>
-public sealed record MethodView(string Method, int? Unit, int PositivePixels, ReportImage PointCloud, ReportImage Mask);
+/// <param name="HeatMap">The map over the image, above the colours from -Magnitude to Magnitude.</param>
+/// <param name="Magnitude">The largest |attribution| of a pixel.</param>
+public sealed record MethodView(
+    string Method,
+    int? Unit,
+    int PositivePixels,
+    ReportImage PointCloud,
+    ReportImage Mask,
+    ReportImage HeatMap,
+    double Magnitude
+);
 
 /// <summary>The methods' pictures of an image, side by side.</summary>
 /// <param name="Instance">The image.</param>

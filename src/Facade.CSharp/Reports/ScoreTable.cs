@@ -10,6 +10,9 @@ namespace Attribution;
 /// <param name="PerInstance">One score an instance, in their order; NaN where it was skipped.</param>
 public sealed record MethodScores(string Method, string Metric, IReadOnlyList<double> PerInstance)
 {
+    /// <summary>The settings of the method, for people, such as the layer that it looks at; null where nobody says.</summary>
+    public string? Settings { get; init; }
+
     private double[] Known => [.. PerInstance.Where(double.IsFinite)];
 
     /// <summary>The number of instances that were not skipped.</summary>
@@ -59,7 +62,7 @@ public sealed class ScoreTable
             select (row.First, scores.Method, scores.Metric, row.Second)
         );
 
-    /// <summary>Writes <c>{method: {metric: {score, per_instance, skipped}}}</c>; a skipped instance is null in
+    /// <summary>Writes <c>{method: {metric: {score, per_instance, skipped, settings}}}</c>; a skipped instance is null in
     /// <c>per_instance</c>, and its position stands in <c>skipped</c>.</summary>
     /// <exception cref="AttributionException">The file cannot be written.</exception>
     public void WriteJson(string path) =>
@@ -77,6 +80,7 @@ public sealed class ScoreTable
                                 Score = Json.Number(s.Score),
                                 PerInstance = s.PerInstance.Select(Json.Number),
                                 s.Skipped,
+                                s.Settings,
                             }
                         )
                 )

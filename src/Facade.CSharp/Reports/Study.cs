@@ -107,6 +107,10 @@ public sealed class Study
                     Rank = Numbers(r.Rank),
                 }),
                 Pairs,
+                Settings = table
+                    .Scores.Where(s => s.Settings is not null)
+                    .DistinctBy(s => s.Method)
+                    .ToDictionary(s => s.Method, s => s.Settings),
             }
         );
 

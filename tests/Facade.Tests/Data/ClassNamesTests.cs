@@ -35,6 +35,13 @@ public static class ClassNamesTests
                                 """["tench, Tinca tinca", "it's \"q\"", "", "car wheel"]""",
                                 """['tench, Tinca tinca', 'it\'s "q"', '', "car wheel",]""",
                                 "[ 'tench, Tinca tinca' ,\n \"it's \\\"q\\\"\",\n '',\n 'car wheel'\n]\n",
+                                """{0: 'tench, Tinca tinca', 1: 'it\'s "q"', 3: 'car wheel'}""",
+                                """{"tench, Tinca tinca": 0, "car wheel": 3, "it's \"q\"": 1}""",
+                                "0,\"tench, Tinca tinca\"\n1,it's \"q\"\n3,car wheel\n",
+                                "index,name\n1;it's \"q\"\n0;n01440764 tench, Tinca tinca\n\n3;car wheel\n",
+                                "0: tench, Tinca tinca\r\n3: car wheel\r\n1: it's \"q\"",
+                                "label\tid\ntench, Tinca tinca\t0\nit's \"q\"\t1\ncar wheel\t3",
+                                "nc: 4\nnames:\n  0: tench, Tinca tinca  # a fish\n  1: it's \"q\"\n  3: 'car wheel'\npath: x\n",
                             }
                         )
                         {
@@ -45,6 +52,69 @@ public static class ClassNamesTests
                             Expect.equal(names[3], "car wheel", text);
                             Expect.equal(names.Count, 3, text);
                         }
+                    }
+                ),
+                Check.InFolder(
+                    "keep the places of lines without a name, and count from 0 where the file counts from 1",
+                    folder =>
+                    {
+                        foreach (
+                            var (text, expected) in new[]
+                            {
+                                ("\ncat\ndog\n", "class 0|cat|dog"),
+                                ("\n\ncat\n\n", "class 0|class 1|cat"),
+                                ("1 cat\n2 dog\n3 hen", "cat|dog|hen"),
+                                ("k,name\n1,cat\n2,dog\n", "cat|dog"),
+                                ("names:\n- cat\n- 'dog'\n", "cat|dog"),
+                                ("train: a\nnames: [cat, \"dog\", hen]\n", "cat|dog|hen"),
+                                ("names: {0: cat, 1: dog}", "cat|dog"),
+                                // Numbers that do not count are of the names.
+                                ("747 jet\n380 jet\n", "747 jet|380 jet"),
+                                ("7\n8\n9", "7|8|9"),
+                            }
+                        )
+                        {
+                            var names = Load(folder, text);
+                            var found = string.Join('|', expected.Split('|').Select((_, k) => names[k]));
+                            Expect.equal(found, expected, text);
+                        }
+                        Expect.equal(Load(folder, "cat\ndog").Note, null, "plain");
+                        Expect.stringContains(
+                            Load(folder, "k,name\n0,cat\n1,dog").Note,
+                            "'k,name'",
+                            "a header is told"
+                        );
+                    }
+                ),
+                Check.InFolder(
+                    "are told of where they are not as many as the classes",
+                    folder =>
+                    {
+                        string? Warning(string text, int classes) => Load(folder, text).Warning(classes, "'f'");
+                        Expect.equal(Warning("cat\ndog", 2), null, "as many");
+                        Expect.equal(Warning("cat\ndog", 1), null, "two names of one score");
+                        Expect.equal(ClassNames.None.Warning(3, "f"), null, "no names");
+                        foreach (
+                            var (text, classes, words) in new[]
+                            {
+                                ("name\ncat\ndog", 2, new[] { "'f' has 3 names", "up to 2", "2 classes, 0 to 1" }),
+                                ("cat\ndog", 5, new[] { "'f' has 2 names", "5 classes" }),
+                                ("\ncat\ndog", 3, new[] { "2 names", "3 classes" }),
+                                ("{\"5\": \"cat\"}", 5, new[] { "1 names", "up to 5" }),
+                            }
+                        )
+                        foreach (var word in words)
+                            Expect.stringContains(Warning(text, classes), word, text);
+                    }
+                ),
+                Runner.TestCase(
+                    "are found by one name alone",
+                    () =>
+                    {
+                        var names = ClassNames.Of(["hen", "sports_car", "crane", "crane"]);
+                        Expect.equal(names.NumberOf("Sports car"), 1, "case and underscores");
+                        Expect.equal(names.NumberOf("crane"), null, "two");
+                        Expect.equal(names.NumberOf("0"), null, "no number");
                     }
                 ),
                 Check.InFolder(
@@ -76,7 +146,8 @@ public static class ClassNamesTests
                         )
                             Check.Refuses(() => Load(folder, text), path);
                         File.WriteAllBytes(path, [0x61, 0xff, 0xfe, 0x62]);
-                        Check.Refuses(() => ClassNames.Load(path), path);
+                        Check.Refuses(() => ClassNames.Load(path), path, "not UTF-8");
+                        Check.Refuses(() => Load(folder, "names: 5\n"), path);
                         File.Delete(path);
                         Check.Refuses(() => ClassNames.Load(path), path, "does not exist");
                         Check.Refuses(() => ClassNames.Load(folder), folder);

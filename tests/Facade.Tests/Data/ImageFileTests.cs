@@ -80,6 +80,21 @@ public static class ImageFileTests
     private static byte[] WithOrientation(byte[] jpeg, byte orientation) =>
         [.. jpeg[..2], 0xff, 0xe1, 0, 34, .. "Exif\0\0"u8, .. Exif(orientation), .. jpeg[2..]];
 
+    // After a PNG's first chunk, or before its last; a chunk's first twelve bytes are none of its data.
+    private static byte[] WithChunk(byte[] png, byte[] chunk, bool isLast)
+    {
+        var at = isLast ? png.Length - 12 : 8 + 12 + 13;
+        return [.. png[..at], .. chunk, .. png[at..]];
+    }
+
+    // The same in the other order of bytes, with another entry before, and its directory further on.
+    private static byte[] MotorolaExif(byte orientation) =>
+        [
+            .. (byte[])[.. "MM"u8, 0, 42, 0, 0, 0, 10, 0xff, 0xff],
+            .. (byte[])[0, 2, 1, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 9],
+            .. (byte[])[1, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0, 0, 0, 0, 0],
+        ];
+
     private static byte[] Chunk(string type, byte[] data)
     {
         byte[] body = [.. System.Text.Encoding.ASCII.GetBytes(type), .. data];
@@ -240,19 +255,45 @@ public static class ImageFileTests
                         {
                             var (width, height) = i < 4 ? (32, 16) : (16, 32);
                             var at = upright[i];
-                            var path = Save(
-                                Path.Combine(folder, $"{i}.jpg"),
-                                width,
-                                height,
-                                (x, y) => Quarters(at(x, y).X, at(x, y).Y, 32, 16),
-                                jpeg: true
-                            );
-                            File.WriteAllBytes(path, WithOrientation(File.ReadAllBytes(path), (byte)(i + 1)));
-                            var images = Load(path, 16, 32);
-                            Near(images, 3, 5, SKColors.Red, 12);
-                            Near(images, 3, 26, SKColors.Lime, 12);
-                            Near(images, 12, 5, SKColors.Blue, 12);
-                            Near(images, 12, 26, SKColors.White, 12);
+                            byte[] Stored(SKEncodedImageFormat format) =>
+                                Encode(format, width, height, (x, y) => Quarters(at(x, y).X, at(x, y).Y, 32, 16));
+                            var turn = (byte)(i + 1);
+                            var png = Stored(SKEncodedImageFormat.Png);
+                            byte[][] files =
+                            [
+                                WithOrientation(Stored(SKEncodedImageFormat.Jpeg), turn),
+                                WithChunk(png, Chunk("eXIf", Exif(turn)), isLast: false),
+                                WithChunk(png, Chunk("eXIf", MotorolaExif(turn)), isLast: true),
+                                WithChunk(png, Chunk("eXIf", [.. "Exif\0\0"u8, .. Exif(turn)]), isLast: true),
+                            ];
+                            foreach (var (k, bytes) in files.Index())
+                            {
+                                var images = Load(Save(Path.Combine(folder, $"{i}-{k}"), bytes), 16, 32);
+                                Near(images, 3, 5, SKColors.Red, 12);
+                                Near(images, 3, 26, SKColors.Lime, 12);
+                                Near(images, 12, 5, SKColors.Blue, 12);
+                                Near(images, 12, 26, SKColors.White, 12);
+                            }
+                        }
+                        // EXIF data that say nothing of it, or nothing at all, leave a PNG as it is.
+                        var plain = Encode(SKEncodedImageFormat.Png, 2, 1, (x, _) => corners[x]);
+                        foreach (
+                            var exif in new byte[][]
+                            {
+                                [],
+                                [.. "II"u8],
+                                Exif(0),
+                                Exif(9),
+                                Exif(6)[..14],
+                                [.. "II*\0"u8, 255, 255, 255, 255],
+                                [.. "JJ"u8, .. Exif(6)[2..]],
+                            }
+                        )
+                        {
+                            var bytes = WithChunk(plain, Chunk("eXIf", exif), isLast: false);
+                            var same = Load(Save(Path.Combine(folder, "same.png"), bytes), 1, 2);
+                            Near(same, 0, 0, SKColors.Red);
+                            Near(same, 0, 1, SKColors.Lime);
                         }
                         // And so is WebP: a quarter turn to the right, of red beside lime.
                         var red = WebpChunk(2, 1, (x, _) => corners[x]);
@@ -431,6 +472,50 @@ public static class ImageFileTests
                         );
                         using var images = set.Images(1..3);
                         Check.Same(images.shape, 2, 3, 2, 2);
+                    }
+                ),
+                Check.InFolder(
+                    "of the name of another in another folder is told by its path",
+                    folder =>
+                    {
+                        string Image(params string[] parts)
+                        {
+                            var path = Path.Combine([folder, .. parts]);
+                            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+                            return Save(path, 1, 1, (_, _) => SKColors.Red);
+                        }
+                        var (a, b, c) = (Image("a", "x", "1.png"), Image("a", "y", "1.png"), Image("b", "2.png"));
+                        string[] Labels(params string[] paths)
+                        {
+                            using var set = ImageSet.LoadImages(paths, 1);
+                            Check.Same(new[] { set.Folders is null }, true);
+                            return [.. Enumerable.Range(0, set.Count).Select(set.Label)];
+                        }
+                        Check.Same(Labels(a, b), "x/1.png", "y/1.png");
+                        Check.Same(Labels(a, b, c), "a/x/1.png", "a/y/1.png", "b/2.png");
+                        Check.Same(Labels(a, c), "1.png", "2.png");
+                        Check.Same(Labels(a, a), "1.png", "1.png");
+                    }
+                ),
+                Check.InFolder(
+                    "is found in the subfolders of a folder that has none of its own, in the order of their names",
+                    folder =>
+                    {
+                        foreach (var name in new[] { "dog/2.png", "cat/deep/1.png", "cat/a.png", ".hidden/b.png" })
+                        {
+                            var path = Path.Combine(folder, name);
+                            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+                            Save(path, 1, 1, (_, _) => SKColors.Red);
+                        }
+                        Directory.CreateDirectory(Path.Combine(folder, "empty"));
+                        using var set = ImageSet.LoadImages([folder], 1);
+                        Check.Same(Enumerable.Range(0, 3).Select(set.Label), "a.png", "1.png", "2.png");
+                        Check.Same(set.Folders!, "cat", "cat", "dog");
+                        Check.Same(set.Take([2, 0]).Folders!, "dog", "cat");
+                        var (dog, none) = (Path.Combine(folder, "dog"), Path.Combine(folder, "empty"));
+                        using var mixed = ImageSet.LoadImages([folder, dog], 1);
+                        Expect.isNull(mixed.Folders, "some are of no subfolder");
+                        Check.Refuses(() => ImageSet.LoadImages([none], 1), none, "subfolders");
                     }
                 ),
                 Check.InFolder(

@@ -94,6 +94,83 @@ public static class ImageSetTests
                     }
                 ),
                 InScope(
+                    "may stand alone in an npy file, or be one image",
+                    folder =>
+                    {
+                        var path = Path.Combine(folder, "x.npy");
+                        void Save(Tensor x)
+                        {
+                            byte[] header = NpyHeader.Write(x.dtype, x.shape);
+                            File.WriteAllBytes(path, [.. header, .. x.data<byte>().ToArray()]);
+                        }
+                        var x = arange(2 * 4 * 5 * 3).view(2, 4, 5, 3).to(ScalarType.Byte);
+                        Save(x);
+                        using (var set = ImageSet.LoadNpz(path))
+                        {
+                            Check.Same(set.Images(), x.permute(0, 3, 1, 2).to(ScalarType.Float32));
+                            Check.Refuses(() => _ = set.TrueClasses, "x.npy", "'Y'");
+                        }
+                        Save(x[0].contiguous());
+                        using (var one = ImageSet.LoadNpz(path))
+                            Check.Same(one.Images(), x[..1].permute(0, 3, 1, 2).to(ScalarType.Float32));
+                        using (var one = ImageSet.LoadNpz(ImageSetTests.Save(folder, ("X", x[0]))))
+                            Check.Same(one.Images().shape, 1, 3, 4, 5);
+                        Save(ones(7, ScalarType.Byte));
+                        Check.Refuses(() => ImageSet.LoadNpz(path), "x.npy", "n x height x width x channels");
+                    }
+                ),
+                InScope(
+                    "is multiplied by 255 where its values are 0-1 and preprocessing is for 0-255, and other ranges are noted",
+                    folder =>
+                    {
+                        using var module = nn.Flatten();
+                        Model Taking(Preprocessing? steps) =>
+                            Model.LoadOnnx(
+                                new OnnxGraph(0, 3, 2, 2).Node("Flatten", "x", "y").Save(folder, "y"),
+                                steps
+                            );
+                        ImageSet Fit(Model model, Tensor x) =>
+                            RangeCheck.Fit(model, ImageSet.FromTensor(x.expand(2, 3, 2, 2).clone()));
+                        var unit = tensor(new[] { 0f, 0.25f, 0.5f, 1f }).view(1, 1, 2, 2);
+                        var bytes = (unit * 255).round();
+                        foreach (var steps in new[] { Preprocessing.ImageNet, Preprocessing.Caffe, Preprocessing.Unit })
+                        {
+                            using var model = Taking(steps);
+                            using var set = Fit(model, unit);
+                            Check.Same(set.Images(), (unit * 255).expand(2, 3, 2, 2));
+                            Expect.equal(set.Peak, 255f, "white");
+                            Check.Same(set.Take([1]).Notes.Select(n => n.Contains("multiplied by 255")), true);
+                            using var fitting = Fit(model, bytes);
+                            Check.Same(fitting.Images(), bytes.expand(2, 3, 2, 2));
+                            Check.Same(fitting.Notes);
+                            // Bytes are pixels, however dark.
+                            using var dark = Fit(model, ones(1, 1, 1, 1, ScalarType.Byte));
+                            Check.Same(dark.Notes);
+                            using var black = Fit(model, zeros(1, 1, 1, 1));
+                            Check.Same(black.Notes);
+                            using var normalised = Fit(model, unit * 4 - 2);
+                            Check.Same(normalised.Notes.Select(n => n.Contains("--preprocess none")), true);
+                            using var wide = Fit(model, (unit * 65535).to(ScalarType.Int32));
+                            Check.Same(wide.Notes.Select(n => n.Contains("--scale")), true);
+                        }
+                        using var small = Taking(new Preprocessing(mean: [0.5], std: [0.25]));
+                        using var large = Fit(small, bytes);
+                        Check.Same(large.Notes.Select(n => n.Contains("--scale 255")), true);
+                        Check.Same(large.Images(), bytes.expand(2, 3, 2, 2));
+                        using var right = Fit(small, unit);
+                        Check.Same(right.Notes);
+                        foreach (var steps in new[] { null, Preprocessing.None })
+                        {
+                            using var plain = Taking(steps);
+                            foreach (var x in new[] { unit, bytes, unit - 2 })
+                            {
+                                using var same = Fit(plain, x);
+                                Check.Same(same.Notes);
+                            }
+                        }
+                    }
+                ),
+                InScope(
                     "of a file without channels has one",
                     folder =>
                     {

@@ -199,7 +199,7 @@ public static class NpyTests
             ),
             ("pickles objects", File(Header("|O", "(1,)"), new byte[8]), "pickle"),
             ("has complex numbers", File(Header("<c8", "(1,)"), new byte[8]), "'<c8'"),
-            ("has text", File(Header("<U4", "(1,)"), new byte[16]), "'<U4'"),
+            ("has text", File(Header("<U4", "(1,)"), new byte[16]), "text ('<U4')"),
             ("has an empty type", File(Header("", "(1,)"), new byte[16]), "type"),
             (
                 "has records",

@@ -277,7 +277,7 @@ public static class NpzTests
                     }
                 ),
                 Check.InFolder(
-                    "with a name twice, or an encrypted member, is refused",
+                    "with a name twice, an encrypted member, or one compressed otherwise, is refused",
                     folder =>
                     {
                         var twice = Save(
@@ -290,6 +290,14 @@ public static class NpzTests
                         zip[Contents(zip) + 8] |= 1;
                         var encrypted = Save(folder, zip);
                         Check.Refuses(() => ReadAll(encrypted), encrypted, "'a'", "encrypted");
+                        // Methods of compression that NumPy reads, and .NET does not: bzip2 and LZMA.
+                        foreach (var method in new byte[] { 12, 14 })
+                        {
+                            var other = Zip(CompressionLevel.Fastest, ("a.npy", Array(100)));
+                            other[8] = other[Contents(other) + 10] = method;
+                            var squeezed = Save(folder, other);
+                            Check.Refuses(() => ReadAll(squeezed), squeezed, "'a'", "numpy.savez_compressed");
+                        }
                     }
                 ),
                 Check.InFolder(

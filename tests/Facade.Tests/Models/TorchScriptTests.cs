@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.IO;
+using System.IO.Compression;
 using System.Linq;
 using System.Text;
 using Attribution;
@@ -110,6 +111,28 @@ public static class TorchScriptTests
                 Check.Refuses(() => Model.LoadTorchScript(path), ["broken.pt", .. words]);
             }
         );
+
+    // The good file with another line in its module's source.
+    private static string Changed(string folder, string line, string by, string gives = "Tensor")
+    {
+        var path = Path.Combine(folder, "changed.pt");
+        File.Delete(path);
+        using var source = ZipFile.OpenRead(PathOf("net.pt"));
+        using var target = ZipFile.Open(path, ZipArchiveMode.Create);
+        foreach (var member in source.Entries)
+        {
+            using var reader = new StreamReader(member.Open(), Encoding.Latin1);
+            var text = reader.ReadToEnd();
+            if (member.Name == "__torch__.py")
+                text = text.Replace(line, by).Replace("x: Tensor) -> Tensor", $"x: Tensor) -> {gives}");
+            using var writer = new StreamWriter(
+                target.CreateEntry(member.FullName, CompressionLevel.NoCompression).Open(),
+                Encoding.Latin1
+            );
+            writer.Write(text);
+        }
+        return path;
+    }
 
     private static byte[] Noise(int length)
     {
@@ -259,6 +282,44 @@ public static class TorchScriptTests
                     }
                 ),
                 Refused("a module of several results", "pair.pt", "several results"),
+                Check.InFolder(
+                    "that give a dictionary are refused in one sentence",
+                    folder =>
+                    {
+                        using var scope = NewDisposeScope();
+                        const string Last = "return (head).forward(_1, )";
+                        var path = Changed(folder, Last, "return {\"out\": (head).forward(_1, )}", "Dict[str, Tensor]");
+                        using var model = Model.LoadTorchScript(path);
+                        Check.Refuses(
+                            () => model.Logits(Images()),
+                            path,
+                            "dictionary",
+                            "save a module that returns them"
+                        );
+                    }
+                ),
+                Check.InFolder(
+                    "that were traced with one image run on each of several, and with two say so",
+                    folder =>
+                    {
+                        using var scope = NewDisposeScope();
+                        const string Flat = "torch.flatten((drop).forward(x0, ), 1)";
+                        using var whole = Load();
+                        var path = Changed(folder, Flat, "torch.reshape((drop).forward(x0, ), [1, 256])");
+                        using (var one = Model.LoadTorchScript(path))
+                        {
+                            Near(one.Logits(Images()), whole.Logits(Images()));
+                            foreach (var size in new int?[] { null, 1, 2 })
+                                Near(
+                                    new SaliencyMap(one, Class).Attribute(Images(), size),
+                                    new SaliencyMap(whole, Class).Attribute(Images(), size)
+                                );
+                        }
+                        path = Changed(folder, Flat, "torch.reshape((drop).forward(x0, ), [2, 256])");
+                        using var two = Model.LoadTorchScript(path);
+                        Check.Refuses(() => two.Logits(Images()), path, "[2, 256]", "trace it with one");
+                    }
+                ),
                 Refused("a module that gradients do not pass", "detached.pt", "no gradient", "does not require grad"),
                 Refused("a module whose way back is overwritten", "overwritten.pt", "no gradient", "inplace operation"),
                 Case(

@@ -50,7 +50,9 @@ internal sealed class OnnxImport(
                     );
         var node = new OnnxNode(file.Path, proto, [.. proto.Input.Select(Given)], file.Opset, file.Tensors);
         if (!OnnxFile.IsStandard(proto.Domain))
-            throw node.Fault($"is of the domain '{proto.Domain}', which is not supported");
+            throw node.Fault(
+                $"is of the domain '{proto.Domain}', which is not supported: export the model in ONNX's own operators, with functions inlined and before an optimizer has changed it"
+            );
         if (isFinalSoftmax && OnnxOps.IsOverClasses(node))
         {
             notes.Add(

@@ -82,8 +82,15 @@ internal sealed partial class OnnxOps
     {
         if (node.Input(0).IsReal)
         {
-            Scalar low = node.Number("min", 1) ?? double.NegativeInfinity,
-                high = node.Number("max", 2) ?? double.PositiveInfinity;
+            var floor = node.Number("min", 1) ?? double.NegativeInfinity;
+            var ceiling = node.Number("max", 2) ?? double.PositiveInfinity;
+            if (floor == 0 && ceiling > 0)
+                return Elementwise(
+                    node,
+                    Op.NewActivation(double.IsFinite(ceiling) ? Activation.NewClippedRelu(ceiling) : Activation.Relu)
+                );
+            Scalar low = floor,
+                high = ceiling;
             return Pointwise(node, x => x.clamp(low, high));
         }
         var (least, most) = (node.Optional(1), node.Optional(2));

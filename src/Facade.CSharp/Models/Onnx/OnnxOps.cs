@@ -30,9 +30,18 @@ internal sealed partial class OnnxOps(GraphBuilder graph, long batch)
                     ?? Pieces(node)
                     ?? Grids(node)
                     ?? Numbers(node)
-                    ?? throw node.Fault("is not supported"),
+                    ?? throw node.Fault(
+                        IsOfQuantized(node.Op)
+                            ? "is a step of a quantized model, whose rounding has no gradient: export the float model"
+                            : "is not supported: export the model with ONNX's common operators, or load it as TorchScript"
+                    ),
             ],
         };
+
+    private static bool IsOfQuantized(string op) =>
+        op.EndsWith("QuantizeLinear", StringComparison.Ordinal)
+        || op.StartsWith("QLinear", StringComparison.Ordinal)
+        || op is "DequantizeLinear" or "ConvInteger" or "MatMulInteger";
 
     private Value Typed(OnnxNode node, Op op, params Value[] inputs) => graph.Emit(node.Output, op, null, inputs);
 

@@ -1,5 +1,6 @@
 using System;
 using System.IO;
+using System.Linq;
 using Google.Protobuf;
 using static TorchSharp.torch;
 
@@ -16,6 +17,8 @@ internal static class OnnxReader
     {
         using var scope = NewDisposeScope();
         var model = Parse(path);
+        LocalFunctions.Inline(path, model);
+        BatchDimension.Add(model.Graph);
         var file = new OnnxFile(path, model);
         var (steps, notes) = Steps(new OnnxMetadata(path, model), preprocessing ?? new Preprocessing());
         AttributionException? first = null;
@@ -23,12 +26,21 @@ internal static class OnnxReader
         foreach (var layout in ImageLayout.Candidates(file))
             try
             {
-                return new OnnxImport(file, layout, steps, notes).To(output);
+                return new OnnxImport(file, layout, steps, notes).To(output) with { Preprocessing = steps };
             }
             catch (AttributionException e)
             {
                 first ??= e;
             }
+        if (
+            file.Input.Type?.TensorType?.Shape?.Dim.Select(size => size.DimValue).ToArray() is { } one
+            && BatchDimension.IsImage(one)
+            && one[0] > 1
+        )
+            throw file.Fault(
+                $"takes '{file.Input.Name}' of the shape [{string.Join(", ", one)}], one image without a dimension of the batch: export it for a batch of images, [n, {string.Join(", ", one)}]",
+                first
+            );
         throw first ?? file.Fault("has no output");
     }
 
