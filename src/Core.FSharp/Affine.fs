@@ -11,7 +11,7 @@ module Affine =
         | Convolution _
         | Linear _
         | MatMul
-        | Function((Product | Sums), _, _)
+        | Function((Product | Filters | Sums), _, _)
         | Pool _
         | GlobalPool _ -> true
         | _ -> false
@@ -21,7 +21,7 @@ module Affine =
         | Convolution _
         | Linear _
         | MatMul
-        | Function(Product, _, _) -> true
+        | Function((Product | Filters), _, _) -> true
         | _ -> false
 
     /// The node that the layer's weights are of.

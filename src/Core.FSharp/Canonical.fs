@@ -286,7 +286,7 @@ module Canonical =
         | (Add | Subtract | Multiply), Some at -> Some(Scaler, at)
         | (Convolution _ | Linear _ | Function(Sums, _, _)), Some 0 -> Some(Summer, 0)
         | (Pool { Kind = AveragePool _ } | GlobalPool(AveragePool _)), Some 0 -> Some(Summer, 0)
-        | (MatMul | Function(Product, _, _)), Some at -> Some(Summer, at)
+        | (MatMul | Function((Product | Filters), _, _)), Some at -> Some(Summer, at)
         | _ -> None
 
     [<NoComparison; ReferenceEquality>]

@@ -65,6 +65,8 @@ type Kind =
     | Sums
     /// Linear in each input by itself: a product, or a layer whose weights are an input.
     | Product
+    /// A product of which the second input is filters that slide over the first.
+    | Filters
     /// The first input times the second, which is taken for a constant: what brings numbers to a common scale.
     | Scales
     /// Each number is a copy of one that is chosen by how large it is: a maximum.
@@ -108,7 +110,7 @@ type Op =
     /// A function of which no more is known than its kind; its name is for people.
     | Function of kind: Kind * name: string * (Tensor list -> Tensor)
     /// A function that other ops spell out; its name is for people.
-    | Composed of name: string * (Tensor list -> Tensor) * Spelling
+    | Composed of name: string * (Tensor list -> Tensor) * Spelled
     /// One layer y = Wx + b of several ops; its other inputs are theirs. Only a canonical form has it.
     | Affine of AffineLayer
     /// Any other differentiable function; its name is for people.
@@ -123,7 +125,7 @@ and [<NoComparison; ReferenceEquality>] Node = {
 }
 
 /// The steps that make up a function of inputs by some names; the last gives its value.
-and [<NoComparison; ReferenceEquality>] Spelling = { Takes: string list; Steps: Node list }
+and [<NoComparison; ReferenceEquality>] Spelled = { Takes: string list; Steps: Node list }
 
 /// Linear ops one after another: at most one of them sums, the others scale, shift or move numbers.
 and [<NoComparison; ReferenceEquality>] AffineLayer = { Links: Link list }
@@ -210,10 +212,11 @@ module Op =
         | other -> string other
 
     /// Whether a convolution is in it.
-    let convolves op =
+    let rec convolves op =
         match op with
-        | Convolution _ -> true
-        | Affine layer -> layer.Links |> List.exists _.Node.Op.IsConvolution
+        | Convolution _
+        | Function(Filters, _, _) -> true
+        | Affine layer -> layer.Links |> List.exists (fun link -> convolves link.Node.Op)
         | _ -> false
 
     /// The op with f applied to each tensor that it holds.

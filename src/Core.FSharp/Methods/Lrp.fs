@@ -166,7 +166,7 @@ module Lrp =
                 part :: (ran.IsLive.Tail |> List.map (fun _ -> torch.zeros_like part))
             | Multiply
             | MatMul
-            | Function(Product, _, _) when live > 1 -> generic (1. / float live)
+            | Function((Product | Filters), _, _) when live > 1 -> generic (1. / float live)
             // What divides is taken for a constant, as in a normalisation.
             | Divide
             | Function(Scales, _, _) when live > 1 -> [ (generic 1.).Head; torch.zeros_like ran.Inputs[1] ]
