@@ -169,8 +169,13 @@ module Canonical =
         graph.Nodes |> Array.iteri (fun i node -> places[node.Name] <- i)
         // Of which values before it a value is a function number by number, the nearest first.
         let roots = Dictionary<string, string list>()
+        // What was made one op of kinks alone.
+        let kinked = HashSet<string>()
 
         let change (find: string -> Node) (node: Node) =
+            let isSmooth (node: Node) =
+                isSmooth node.Op && not (kinked.Contains node.Name)
+
             let liveInputs (node: Node) = List.filter isLive node.Inputs
 
             let isByItself (node: Node) =
@@ -179,7 +184,7 @@ module Canonical =
                 && node.Inputs |> List.forall (fun name -> isLive name || isScalar (find name).Op)
 
             let isProduct (node: Node) =
-                isSmooth node.Op
+                isSmooth node
                 || (node.Op.IsMultiply || node.Op.IsDivide) && (liveInputs node).Length > 1
 
             let isShift (node: Node) =
@@ -193,7 +198,7 @@ module Canonical =
                 let before = find name
 
                 match liveInputs before with
-                | [ root ] when isSmooth before.Op -> Some root
+                | [ root ] when isSmooth before -> Some root
                 | [ next ] when isByItself before && not (isReciprocal before) && not before.Op.IsActivation -> bend next
                 | _ -> None
 
@@ -223,11 +228,14 @@ module Canonical =
             | root :: _, _ :: _ :: _ ->
                 let activation, region = fuse root
 
-                if List.exists isProduct region || not (List.exists isShift region) then
+                if List.exists isProduct region then
                     activation
-                else
+                elif List.exists isShift region then
                     node
-            | _ :: _, [ before ] when isSmooth node.Op || isReciprocal node ->
+                else
+                    kinked.Add node.Name |> ignore
+                    activation
+            | _ :: _, [ before ] when isSmooth node || isReciprocal node ->
                 bend before |> Option.map (fuse >> fst) |> Option.defaultValue node
             | _ -> node
 
