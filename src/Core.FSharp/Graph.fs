@@ -219,6 +219,16 @@ module Op =
         | Affine layer -> layer.Links |> List.exists (fun link -> convolves link.Node.Op)
         | _ -> false
 
+    /// Whether weights, or products of values, are in it.
+    let rec isWeighted op =
+        match op with
+        | Convolution _
+        | Linear _
+        | MatMul
+        | Function((Product | Filters), _, _) -> true
+        | Composed(_, _, spelled) -> spelled.Steps |> List.exists (fun step -> isWeighted step.Op)
+        | _ -> false
+
     /// The op with f applied to each tensor that it holds.
     let mapTensors (f: Tensor -> Tensor) op =
         match op with

@@ -59,6 +59,7 @@ module Methods =
             "--stride"
             "--seed"
             "--map-layer"
+            "--max-pool"
             "--batch-size"
         ]
 
@@ -208,6 +209,7 @@ module Methods =
             WindowSize = window,
             Stride = stride,
             Layer = Option.toObj layer,
+            MaxPool = Arguments.maxPool arguments,
             Steps = steps,
             Rule = rule,
             MultiplyWithInput = Arguments.multiply arguments,
@@ -235,6 +237,8 @@ module Methods =
                 $" · stride {settings.Stride.Value}"
             if takes Takes.Layer && not (isNull settings.Layer) then
                 $" · layer {settings.Layer}"
+            if takes Takes.MaxPool && settings.MaxPool <> MaxPoolRule.Rescale then
+                $" · max pools by {(string settings.MaxPool).ToLowerInvariant()}"
             if takes Takes.Multiply then
                 alone settings.MultiplyWithInput
         ]
@@ -245,6 +249,10 @@ module Methods =
             maps.unsqueeze(1L).expand_as x
         else
             maps
+
+    /// The share of a score's change that maps may miss without a word.
+    [<Literal>]
+    let private MostMissing = 0.01
 
     let private registered arguments (inputs: Inputs) name =
         let method = AttributionMethod.Find name
@@ -278,6 +286,49 @@ module Methods =
                     else
                         Baseline.Black
             Note = fun () -> None
+        }
+
+    /// DeepLIFT, saying how much of the score's change its maps miss.
+    let private deepLift arguments (inputs: Inputs) =
+        let method = registered arguments inputs "deeplift"
+        let settings = settings arguments
+        let quantity, _ = quantityOf arguments inputs
+        let _, baseline = Arguments.baseline arguments
+        let gaps = ResizeArray<float>()
+
+        let account () =
+            let far = gaps |> Seq.filter (fun gap -> gap > MostMissing) |> List.ofSeq
+
+            if far.IsEmpty then
+                None
+            else
+                let images = Terminal.count gaps.Count "image"
+
+                Some
+                    $"DeepLIFT's maps of {far.Length} of {images} do not sum to the change of the score: up to {100. * List.max far:F1} %% of it is missing."
+
+        {
+            method with
+                Attribute =
+                    fun part progress ->
+                        let found =
+                            DeepLift(
+                                inputs.Model,
+                                quantity part.Images,
+                                baseline (float part.Images.Peak),
+                                settings.MultiplyWithInput,
+                                settings.MaxPool
+                            )
+                                .AttributeWithGaps(
+                                    part.Instances,
+                                    Arguments.batchSize arguments,
+                                    progress,
+                                    arguments.Stop
+                                )
+
+                        gaps.AddRange found.Gaps
+                        found.Attributions
+                Note = account
         }
 
     /// Integrated gradients with as many steps for each image as completeness asks for.
@@ -383,6 +434,7 @@ module Methods =
             |> List.map (fun name ->
                 match name, expert, Arguments.steps arguments with
                 | InfluenceDirected, Some expert, _ -> influenceDirected arguments inputs expert
+                | "deeplift", _, _ -> deepLift arguments inputs
                 | "integrated-gradients", _, StepsSpec.Auto tolerance -> adaptive arguments inputs tolerance
                 | _ -> registered arguments inputs name)
 

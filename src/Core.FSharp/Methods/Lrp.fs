@@ -220,7 +220,7 @@ module Lrp =
         let ruleFor (node: Node) =
             match composite.Layers.TryGetValue node.Name, composite.First with
             | (true, rule), _ -> rule
-            | _, Some rule when first.Value.Name = node.Name -> rule
+            | _, Some rule when first |> Option.exists (fun first -> first.Name = node.Name) -> rule
             | _ when Op.convolves node.Op -> composite.Convolution
             | _ -> composite.Dense
 
