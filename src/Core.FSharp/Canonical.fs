@@ -88,49 +88,81 @@ module Canonical =
                 Nodes = graph.Nodes |> Array.map (fun node -> nodes[node.Name])
         }
 
-    /// A product with what a normalisation divides by (1/σ, c/σ, or σ to a negative power) is a quotient.
+    /// A product with what a normalisation divides by (σ to a negative power, or c/σ, and constants beside it) is a quotient
+    /// by σ and a product with the constants.
     let private quotients (graph: Graph) =
-        let live = live graph
-        let isLive = (live: HashSet<string>).Contains
+        let isLive = (live graph).Contains
+        let nodes = Dictionary<string, Node>()
 
-        let change (find: string -> Node) (node: Node) =
-            // Powers of numbers, scaled and shifted.
-            let rec isPower name =
-                let node = find name
+        // Powers of numbers, scaled and shifted: a deviation, and not what an exponential makes, as in a sigmoid.
+        let rec isPower name =
+            let node = nodes[name]
 
-                match node.Op, List.filter isLive node.Inputs with
-                | Activation(Power _), [ before ]
-                | (Add | Subtract | Multiply | Divide), [ before ] -> isPower before
-                | op, _ -> not (isSmooth op)
+            match node.Op, List.filter isLive node.Inputs with
+            | Activation(Power _), [ before ]
+            | (Add | Subtract | Multiply | Divide), [ before ] -> isPower before
+            | op, _ -> not (isSmooth op)
 
-            let rec divides name =
-                let node = find name
-
-                match node.Op, node.Inputs with
-                | Activation(Power exponent), [ before ] -> exponent < 0. && isPower before
-                | Divide, [ above; below ] -> isLive below && not (isLive above) && isPower below
-                | (Multiply | Divide), inputs ->
-                    (match List.filter isLive inputs with
-                     | [ before ] -> inputs.Head = before && divides before || node.Op.IsMultiply && divides before
-                     | _ -> false)
-                | (Function(Moves, _, _) | Reshape _ | Permute _ | Identity), before :: _ -> isLive before && divides before
-                | _ -> false
+        // The deviation, how it is made of the value before, and the constants that are multiplied with its inverse.
+        let rec inverse name : (Op option * string * (Op * string) list) option =
+            let node = nodes[name]
 
             match node.Op, node.Inputs with
+            | Activation(Power -1.), [ before ] when isPower before -> Some(None, before, [])
+            | Activation(Power exponent), [ before ] when exponent < 0. && isPower before ->
+                Some(Some(Activation(Power -exponent)), before, [])
+            | Divide, [ above; below ] when isLive below && not (isLive above) && isPower below ->
+                Some(None, below, [ Multiply, above ])
+            | Multiply, [ a; b ] when isLive a <> isLive b ->
+                let before, factor = if isLive a then a, b else b, a
+
+                inverse before
+                |> Option.map (fun (op, value, factors) -> op, value, factors @ [ Multiply, factor ])
+            | Divide, [ before; divisor ] when isLive before && not (isLive divisor) ->
+                inverse before
+                |> Option.map (fun (op, value, factors) -> op, value, factors @ [ Divide, divisor ])
+            | _ -> None
+
+        let quotient (node: Node) above (op: Op option, value, factors) = [
+            let step suffix op inputs = {
+                Name = $"{node.Name}/{suffix}"
+                Op = op
+                Inputs = inputs
+            }
+
+            let divisor =
+                match op with
+                | Some op -> Some(step "deviation" op [ value ])
+                | None -> None
+
+            yield! Option.toList divisor
+            let below = divisor |> Option.map _.Name |> Option.defaultValue value
+            let mutable last = step "quotient" Divide [ above; below ]
+
+            for i, (op, factor) in List.indexed factors do
+                last
+                last <- step $"factor {i}" op [ last.Name; factor ]
+
+            { last with Name = node.Name }
+        ]
+
+        let change (node: Node) =
+            match node.Op, node.Inputs with
             | Multiply, [ a; b ] when isLive a && isLive b ->
-                let scaled = Function(Scales, "Multiply", (fun inputs -> inputs[0] * inputs[1]))
+                match inverse a, inverse b with
+                | None, Some found -> quotient node a found
+                | Some found, None -> quotient node b found
+                | _ -> [ node ]
+            | _ -> [ node ]
 
-                match divides a, divides b with
-                | false, true -> { node with Op = scaled }
-                | true, false -> {
-                    node with
-                        Op = scaled
-                        Inputs = [ b; a ]
-                  }
-                | _ -> node
-            | _ -> node
-
-        rewritten change graph
+        {
+            graph with
+                Nodes =
+                    graph.Nodes
+                    |> Array.collect (fun node ->
+                        nodes[node.Name] <- node
+                        Array.ofList (change node))
+        }
 
     /// What the nodes of a region, which lead from the root to the last of them, make of the root's value. All other
     /// values that they take are constants.

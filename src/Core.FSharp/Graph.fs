@@ -67,8 +67,6 @@ type Kind =
     | Product
     /// A product of which the second input is filters that slide over the first.
     | Filters
-    /// The first input times the second, which is taken for a constant: what brings numbers to a common scale.
-    | Scales
     /// Each number is a copy of one that is chosen by how large it is: a maximum.
     | Selects
     /// Each number follows from those at the same place of the inputs, in whatever way.

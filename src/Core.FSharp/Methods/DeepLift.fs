@@ -208,7 +208,7 @@ module DeepLift =
             | GlobalPool MaxPool, [ x ], [ x' ] ->
                 let largest (t: Tensor) = t.flatten(2L).max(2L, true)
                 [ pullMaximum true largest x x' w ]
-            | (Multiply | MatMul | Function((Product | Filters | Scales), _, _)), _, _ when live < 3 -> pullBetween 0.5 ran inputs' w
+            | (Multiply | MatMul | Function((Product | Filters), _, _)), _, _ when live < 3 -> pullBetween 0.5 ran inputs' w
             | Divide, [ a; b ], [ a'; b' ] -> pullQuotient a b a' b' w
             | (Activation _ | Softmax _ | Pure _ | Function((Elementwise | Selects | Product | Filters), _, _)), _, _ -> along ()
             | Function(Chooses, _, _), _, _ when ran.IsLive.Head -> along ()

@@ -168,8 +168,7 @@ module Lrp =
             | MatMul
             | Function((Product | Filters), _, _) when live > 1 -> generic (1. / float live)
             // What divides is taken for a constant, as in a normalisation.
-            | Divide
-            | Function(Scales, _, _) when live > 1 -> [ (generic 1.).Head; torch.zeros_like ran.Inputs[1] ]
+            | Divide when live > 1 -> [ (generic 1.).Head; torch.zeros_like ran.Inputs[1] ]
             | Softmax axis -> [ ofSoftmax axis ran relevance ]
             | Activation _
             | Divide

@@ -142,7 +142,7 @@ internal sealed partial class OnnxOps
                 : null;
             best =
                 isLargest && bent is { IsKnown: false }
-                    ? graph.Emit(name, Op.NewActivation(Activation.Relu), null, bent)
+                    ? graph.Emit(name, Op.NewActivation(Activation.Relu), t => Value.Meta(t[0]), bent)
                     : graph.Emit(
                         name,
                         Build.Extreme(node.Op, isLargest, t => Of(t[0], t[1])),
