@@ -27,11 +27,7 @@ module Affine =
     /// The node that the layer's weights are of.
     let weighted (layer: AffineLayer) : Node option =
         layer.Links
-        |> List.tryPick (fun link ->
-            if hasOwnWeights link.Node.Op then
-                Some link.Node
-            else
-                None)
+        |> List.tryPick (fun link -> if hasOwnWeights link.Node.Op then Some link.Node else None)
 
     /// Whether the layer has sums of several numbers.
     let sums (layer: AffineLayer) =
@@ -120,8 +116,7 @@ module Affine =
 
             back up down others x (folded :: before)
         | link :: before when isSum link.Node.Op ->
-            let through up down inner =
-                sum (weigh up down) others inner link
+            let through up down inner = sum (weigh up down) others inner link
 
             if up = down then
                 through up down (rest 1. 1. before)

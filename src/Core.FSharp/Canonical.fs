@@ -231,7 +231,8 @@ module Canonical =
 
                 match liveInputs before with
                 | [ root ] when isSmooth before -> Some root
-                | [ next ] when isByItself before && not (isReciprocal before) && not before.Op.IsActivation -> bend next
+                | [ next ] when isByItself before && not (isReciprocal before) && not before.Op.IsActivation ->
+                    bend next
                 | _ -> None
 
             let fuse root =
@@ -281,7 +282,12 @@ module Canonical =
 
         let change (find: string -> Node) (node: Node) =
             match node.Op, List.map find node.Inputs with
-            | Divide, [ above; { Op = Function(Sums, _, _); Inputs = summed :: _ } ] when above.Name = summed ->
+            | Divide,
+              [ above
+                {
+                    Op = Function(Sums, _, _)
+                    Inputs = summed :: _
+                } ] when above.Name = summed ->
                 match above.Op, above.Inputs with
                 | Activation(Pointwise("Exp", _)), [ inner ] ->
                     let root =
@@ -289,9 +295,11 @@ module Canonical =
                         | {
                               Op = Subtract
                               Inputs = [ x; largest ]
-                          } when (match (find largest).Op, (find largest).Inputs with
-                                  | Function(Selects, _, _), [ same ] -> same = x
-                                  | _ -> false) ->
+                          } when
+                            (match (find largest).Op, (find largest).Inputs with
+                             | Function(Selects, _, _), [ same ] -> same = x
+                             | _ -> false)
+                            ->
                             x
                         | _ -> inner
 

@@ -205,8 +205,7 @@ module Op =
         | Function(_, name, _)
         | Composed(name, _, _)
         | Pure(name, _) -> name
-        | Affine { Links = links } ->
-            String.Join(" + ", links |> List.map (fun link -> describe link.Node.Op))
+        | Affine { Links = links } -> String.Join(" + ", links |> List.map (fun link -> describe link.Node.Op))
         | other -> string other
 
     /// Whether a convolution is in it.
@@ -343,7 +342,9 @@ module Semantics =
             | Softmax axis, [ x ] -> torch.nn.functional.softmax (x, axis)
             | Identity, [ x ] -> x.alias ()
             | Repeat axis, [ each; instances ] ->
-                each.repeat [| for i in 0L .. each.ndim - 1L -> if i = axis then instances.shape[0] else 1L |]
+                each.repeat [|
+                    for i in 0L .. each.ndim - 1L -> if i = axis then instances.shape[0] else 1L
+                |]
             | Affine layer, x :: others -> List.fold (link others) x layer.Links
             | Function(_, _, f), inputs
             | Composed(_, f, _), inputs
@@ -522,7 +523,11 @@ module Graph =
         let parts w =
             List.mapFold whole (pull w) isLive
             |> fst
-            |> List.map (fun part -> if isNull part then torch.zeros ([||], w.dtype, w.device) else part)
+            |> List.map (fun part ->
+                if isNull part then
+                    torch.zeros ([||], w.dtype, w.device)
+                else
+                    part)
 
         value, parts
 

@@ -290,7 +290,9 @@ module Model =
     /// The model with one form for every spelling of its network, for rules that look at its layers from one of them down.
     let canonical (layer: string) (model: Model) : Model =
         let needed = Graph.plan [ model.Graph.Input ] [ layer ] model.Graph
-        let input = model.Graph.Nodes |> Array.find (fun node -> node.Name = model.Graph.Input)
+
+        let input =
+            model.Graph.Nodes |> Array.find (fun node -> node.Name = model.Graph.Input)
 
         let graph = {
             Nodes = Array.append [| input |] (needed.Steps |> Array.map _.Node)

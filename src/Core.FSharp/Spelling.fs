@@ -37,8 +37,13 @@ module Spelling =
     /// The normal numbers, scaled and, where a shift is an input too, shifted; `prepared` makes what is taken of an input.
     let private scaled (prepared: (string -> Node) option) hasShift = [
         let prepare = prepared |> Option.map (fun make -> make >> List.singleton)
-        let steps input = prepare |> Option.map (fun make -> make input) |> Option.defaultValue []
-        let name input = steps input |> List.tryLast |> Option.map _.Name |> Option.defaultValue input
+
+        let steps input =
+            prepare |> Option.map (fun make -> make input) |> Option.defaultValue []
+
+        let name input =
+            steps input |> List.tryLast |> Option.map _.Name |> Option.defaultValue input
+
         yield! steps "scale"
         node "scaled" Multiply [ "normal"; name "scale" ]
 
@@ -59,7 +64,10 @@ module Spelling =
         let axes = [| for i in 1 .. sizes.Length -> -int64 i |]
 
         let compute (inputs: Tensor list) =
-            let normal = torch.nn.functional.layer_norm (inputs.Head, sizes, null, null, epsilon) * inputs[1]
+            let normal =
+                torch.nn.functional.layer_norm (inputs.Head, sizes, null, null, epsilon)
+                * inputs[1]
+
             if hasShift then normal + inputs[2] else normal
 
         standardised (fun x -> x.mean (axes, true)) (root epsilon)
@@ -71,9 +79,11 @@ module Spelling =
         let mean (x: Tensor) =
             let each = x.reshape(x.shape[0], groups, -1L).mean [| 2L |]
 
-            each
-                .repeat_interleave(x.shape[1] / groups, 1L)
-                .reshape [| yield x.shape[0]; yield x.shape[1]; for _ in 3..dimensions -> 1L |]
+            each.repeat_interleave(x.shape[1] / groups, 1L).reshape [|
+                yield x.shape[0]
+                yield x.shape[1]
+                for _ in 3..dimensions -> 1L
+            |]
 
         let perChannel input =
             let reshape (inputs: Tensor list) =

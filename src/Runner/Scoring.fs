@@ -77,9 +77,11 @@ module Scoring =
 
     /// What the metrics did to the model, where that is to be known.
     let note (inputs: Inputs) (metrics: Metric list) =
-        if metrics |> List.exists (fun metric -> metric.Info.Name = "parameter-randomisation") then
-            Some
-                $"Parameter randomisation redraws {ParameterRandomisation.Redraws inputs.Model}, from the logits down."
+        if
+            metrics
+            |> List.exists (fun metric -> metric.Info.Name = "parameter-randomisation")
+        then
+            Some $"Parameter randomisation redraws {ParameterRandomisation.Redraws inputs.Model}, from the logits down."
         else
             None
 

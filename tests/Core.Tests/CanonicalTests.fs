@@ -22,8 +22,7 @@ let private pad (value: float) =
     Function(
         (if value = 0. then Moves else Places),
         "Pad",
-        (fun inputs ->
-            torch.nn.functional.pad (inputs.Head, [| 0L; 1L; 1L; 0L |], PaddingModes.Constant, value))
+        (fun inputs -> torch.nn.functional.pad (inputs.Head, [| 0L; 1L; 1L; 0L |], PaddingModes.Constant, value))
     )
 
 let private flip = Function(Moves, "Flip", (fun inputs -> inputs.Head.flip 3L))
@@ -40,8 +39,7 @@ let private piecewise (rng: Random) =
         nodes.Add(node name op inputs)
         name
 
-    let constant shape =
-        add (Constant(gaussian rng shape)) []
+    let constant shape = add (Constant(gaussian rng shape)) []
 
     let numbers () =
         constant (
@@ -67,9 +65,27 @@ let private piecewise (rng: Random) =
             | 3
             | 4
             | 5 -> add (Activation Relu) [ x ]
-            | 6 -> add Add (if rng.Next 2 = 0 then [ x; numbers () ] else [ numbers (); x ])
-            | 7 -> add Subtract (if rng.Next 2 = 0 then [ x; numbers () ] else [ numbers (); x ])
-            | 8 -> add Multiply (if rng.Next 2 = 0 then [ x; numbers () ] else [ numbers (); x ])
+            | 6 ->
+                add
+                    Add
+                    (if rng.Next 2 = 0 then
+                         [ x; numbers () ]
+                     else
+                         [ numbers (); x ])
+            | 7 ->
+                add
+                    Subtract
+                    (if rng.Next 2 = 0 then
+                         [ x; numbers () ]
+                     else
+                         [ numbers (); x ])
+            | 8 ->
+                add
+                    Multiply
+                    (if rng.Next 2 = 0 then
+                         [ x; numbers () ]
+                     else
+                         [ numbers (); x ])
             | 9 -> add Divide [ x; numbers () ]
             | 10 -> add Add [ x; any () ]
             | 11 -> add Subtract [ x; any () ]
@@ -104,7 +120,8 @@ let private piecewise (rng: Random) =
     Graph.create "x" "out" nodes
 
 let private values (graph: Graph) x wanted =
-    Graph.run Semantics.plain (Graph.plan [ "x" ] [ wanted ] graph) [ x ] |> List.head
+    Graph.run Semantics.plain (Graph.plan [ "x" ] [ wanted ] graph) [ x ]
+    |> List.head
 
 let private model graph = Model.ofGraph None graph |> inDouble
 
@@ -112,11 +129,11 @@ let private model graph = Model.ofGraph None graph |> inDouble
 let private spellings (rng: Random) =
     let weight, bias = gaussian rng [ 3; 2; 3; 3 ], gaussian rng [ 3 ]
     let scale, shift = gaussian rng [ 3 ], gaussian rng [ 3 ]
-    let mean, variance = gaussian rng [ 3 ], (gaussian rng [ 3 ]).exp ()
+    let mean, variance = gaussian rng [ 3 ], (gaussian rng [ 3 ]).exp()
     let dense, last = gaussian rng [ 3; 60 ], gaussian rng [ 3 ]
     let before, less = gaussian rng [ 2 ], gaussian rng [ 2 ]
-    let perChannel (t: Tensor) = t.reshape(-1L, 1L, 1L).clone ()
-    let deviation = (variance + 1e-3.ToScalar()).sqrt ()
+    let perChannel (t: Tensor) = t.reshape(-1L, 1L, 1L).clone()
+    let deviation = (variance + 1e-3.ToScalar()).sqrt()
     let factor = scale / deviation
 
     let convolve (w: Tensor) b padding =
@@ -147,8 +164,7 @@ let private spellings (rng: Random) =
         Function(
             Moves,
             "Pad",
-            (fun inputs ->
-                torch.nn.functional.pad (inputs.Head, [| 1L; 1L; 1L; 1L |], PaddingModes.Constant, 0.))
+            (fun inputs -> torch.nn.functional.pad (inputs.Head, [| 1L; 1L; 1L; 1L |], PaddingModes.Constant, 0.))
         )
 
     let normal =
@@ -164,15 +180,17 @@ let private spellings (rng: Random) =
         "folded",
         start
         @ [
-            node
-                "conv"
-                (convolve (weight * factor.reshape (3L, 1L, 1L, 1L)) (Some((bias - mean) * factor + shift)) 1L)
-                [ "image" ]
+            node "conv" (convolve (weight * factor.reshape (3L, 1L, 1L, 1L)) (Some((bias - mean) * factor + shift)) 1L) [
+                "image"
+            ]
         ]
         @ head "conv"
         "normalised",
         start
-        @ [ node "conv" (convolve weight (Some bias) 1L) [ "image" ]; node "norm" normal [ "conv" ] ]
+        @ [
+            node "conv" (convolve weight (Some bias) 1L) [ "image" ]
+            node "norm" normal [ "conv" ]
+        ]
         @ head "norm"
         "spelled out",
         start
@@ -218,7 +236,7 @@ let private spellings (rng: Random) =
             node "relu" (Activation Relu) [ "back" ]
             node "flat" Flatten [ "relu" ]
         ]
-        @ constants [ "matrix", dense.t().clone (); "last", last ]
+        @ constants [ "matrix", dense.t().clone(); "last", last ]
         @ [
             node "product" MatMul [ "flat"; "matrix" ]
             node "s" Add [ "product"; "last" ]
@@ -246,6 +264,7 @@ let tests =
             let model = model (piecewise rng)
             let x = gaussian rng [ 2; 2; 5; 4 ]
             let target = Target.ofQuantity (Quantity.ofClass (rng.Next 3)) model
+
             close
                 1e-6
                 (Saliency.attribute true target (batch x))
@@ -269,7 +288,11 @@ let tests =
 
             let rules = [
                 "ε", all (Epsilon 1e-9)
-                "z⁺ and ε", { Lrp.composite (AlphaBeta(1., 0.)) (AlphaBeta(1., 0.)) (Epsilon 1e-9) with First = None }
+                "z⁺ and ε",
+                {
+                    Lrp.composite (AlphaBeta(1., 0.)) (AlphaBeta(1., 0.)) (Epsilon 1e-9) with
+                        First = None
+                }
                 "α2-β1", all (AlphaBeta(2., 1.))
                 "γ and box", Lrp.composite (ZBox(-4., 4.)) (Gamma 0.25) (Gamma 0.25)
                 "flat", all Flat

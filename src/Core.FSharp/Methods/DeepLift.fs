@@ -59,7 +59,13 @@ module DeepLift =
             if levels = 0 then
                 [| 0.; 1. |]
             else
-                Array.concat [ [| 0. |]; near; [| 0.5 |]; Array.rev near |> Array.map (fun t -> 1. - t); [| 1. |] ]
+                Array.concat [
+                    [| 0. |]
+                    near
+                    [| 0.5 |]
+                    Array.rev near |> Array.map (fun t -> 1. - t)
+                    [| 1. |]
+                ]
 
         ends
         |> Array.pairwise
@@ -80,8 +86,7 @@ module DeepLift =
         let along nodes =
             nodes
             |> Array.map (fun (share, weight) ->
-                pullBetween share ran inputs' w
-                |> List.map (fun part -> part * scalar weight))
+                pullBetween share ran inputs' w |> List.map (fun part -> part * scalar weight))
             |> Array.reduce (List.map2 Tensor.add)
 
         let change = finite (w * (ran.Value - value'))
@@ -100,7 +105,7 @@ module DeepLift =
                         moved.sum().expand instances)
                 |> List.reduce Tensor.add
 
-            (found - perRow change).abs().gt (perRow (change.abs ()) * scalar Tolerance)
+            (found - perRow change).abs().gt(perRow (change.abs ()) * scalar Tolerance)
 
         let better (missing: Tensor) (refined: Tensor) (part: Tensor) =
             if part.ndim = 0L then
@@ -141,7 +146,7 @@ module DeepLift =
                     int64 i
         |]
 
-        (if repeated.Length = 0 then t else t.sum(repeated, true)).reshape shape
+        (if repeated.Length = 0 then t else t.sum (repeated, true)).reshape shape
 
     /// The mean derivatives of a/b along the line from a'/b', in closed form: ∫ 1/b = ln(b/b') / (b - b') for a, and for b
     /// what is missing. Where the line passes 0 or b hardly moves, the mean over both orders of changing a and b: complete too.
@@ -150,9 +155,9 @@ module DeepLift =
         let product = b * b'
 
         let isLine =
-            (change * change).gt(product.abs () * scalar 1e-6).logical_and (product.gt (scalar 0.))
+            (change * change).gt(product.abs () * scalar 1e-6).logical_and(product.gt (scalar 0.))
 
-        let logarithm = (b / b').log () / change
+        let logarithm = (b / b').log() / change
         let ofA = torch.where (isLine, logarithm, (b + b') / product / scalar 2.)
         let missing = (a / b - a' / b' - logarithm * (a - a')) / change
         let ofB = torch.where (isLine, missing, -(a + a') / product / scalar 2.)
@@ -182,7 +187,9 @@ module DeepLift =
         fun ran w ->
             let inputs' = ran.Node.Inputs |> List.map (fun name -> reference[name])
             let live = ran.IsLive |> List.filter id |> List.length
-            let along () = pullAlong instances ran inputs' reference[ran.Node.Name] w
+
+            let along () =
+                pullAlong instances ran inputs' reference[ran.Node.Name] w
 
             let isBend =
                 match ran.Node.Op with
@@ -203,14 +210,17 @@ module DeepLift =
                     else
                         pulled)
             | (Pool { Kind = MaxPool } | GlobalPool MaxPool), _, _ when maximum = MaximumRule.Gradient -> ran.Pull w
-            | Pool({ Kind = MaxPool } as p), [ x ], [ x' ] ->
-                [ pullMaximum (maximum = MaximumRule.Rescale) (Semantics.maximumAndPlace p) x x' w ]
+            | Pool({ Kind = MaxPool } as p), [ x ], [ x' ] -> [
+                pullMaximum (maximum = MaximumRule.Rescale) (Semantics.maximumAndPlace p) x x' w
+              ]
             | GlobalPool MaxPool, [ x ], [ x' ] ->
                 let largest (t: Tensor) = t.flatten(2L).max(2L, true)
                 [ pullMaximum true largest x x' w ]
-            | (Multiply | MatMul | Function((Product | Filters), _, _)), _, _ when live < 3 -> pullBetween 0.5 ran inputs' w
+            | (Multiply | MatMul | Function((Product | Filters), _, _)), _, _ when live < 3 ->
+                pullBetween 0.5 ran inputs' w
             | Divide, [ a; b ], [ a'; b' ] -> pullQuotient a b a' b' w
-            | (Activation _ | Softmax _ | Pure _ | Function((Elementwise | Selects | Product | Filters), _, _)), _, _ -> along ()
+            | (Activation _ | Softmax _ | Pure _ | Function((Elementwise | Selects | Product | Filters), _, _)), _, _ ->
+                along ()
             | Function(Chooses, _, _), _, _ when ran.IsLive.Head -> along ()
             | _ -> ran.Pull w
 
@@ -219,7 +229,14 @@ module DeepLift =
         fun ran w ->
             let parts = rule ran w
 
-            if not (List.forall2 (fun (part: Tensor) isLive -> not isLive || part.isfinite().all().ToBoolean()) parts ran.IsLive) then
+            if
+                not (
+                    List.forall2
+                        (fun (part: Tensor) isLive -> not isLive || part.isfinite().all().ToBoolean())
+                        parts
+                        ran.IsLive
+                )
+            then
                 raise (
                     AttributionException
                         $"DeepLIFT makes a NaN or an infinity at '{ran.Node.Name}' ({Op.describe ran.Node.Op}): choose another method for this model."
@@ -254,8 +271,8 @@ module DeepLift =
 
             let back rule =
                 let seed (z: Tensor) (gradient: Tensor) =
-                    let z' = reference[target.Layer].``to`` (z.dtype, z.device)
-                    change <- Tensor.toArray<float> (perRow(gradient * (z - z')).``to`` torch.float64)
+                    let z' = reference[target.Layer].``to``(z.dtype, z.device)
+                    change <- Tensor.toArray<float>(perRow(gradient * (z - z')).``to`` torch.float64)
                     gradient
 
                 Target.propagate rule seed target batch
@@ -268,7 +285,7 @@ module DeepLift =
 
             let attributions = Tensor.subtract batch.X start * multipliers
 
-            let sums = Tensor.toArray<float> (perRow(attributions.``to`` torch.float64))
+            let sums = Tensor.toArray<float>(perRow (attributions.``to`` torch.float64))
             observe (Array.zip sums change)
             if multiply then attributions else multipliers)
 

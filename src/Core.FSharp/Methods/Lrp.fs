@@ -48,6 +48,10 @@ module Lrp =
     [<Literal>]
     let private Tiny = 1e-9
 
+    /// For sums and products of values, which no parameter is about: no more than what 0 needs.
+    [<Literal>]
+    let private Least = 1e-12
+
     let private zero = 0.0.ToScalar()
 
     /// R / z, of which a z that is not finite (a masked score) gets nothing.
@@ -131,7 +135,7 @@ module Lrp =
         let part = Affine.linear layer others x
 
         let least =
-            (part.abs () + (ran.Value - part).abs ()).mul_((epsilon: float).ToScalar()).clamp_min_(1e-30.ToScalar())
+            (part.abs () + (ran.Value - part).abs()).mul_((epsilon: float).ToScalar()).clamp_min_(1e-30.ToScalar())
 
         let z = torch.where(ran.Value.lt zero, -least, least).add_ ran.Value
         times x (ran.Pull(ratio relevance z)).Head
@@ -147,7 +151,7 @@ module Lrp =
 
             // In proportion to each input's part.
             let generic (factor: float) =
-                let parts = ran.Pull(stable Tiny relevance ran.Value * factor.ToScalar())
+                let parts = ran.Pull(stable Least relevance ran.Value * factor.ToScalar())
 
                 List.zip3 ran.Inputs ran.IsLive parts
                 |> List.map (fun (x, isLive, part) -> if isLive then times x part else part)
@@ -160,7 +164,8 @@ module Lrp =
                 let part =
                     match Affine.weighted layer with
                     | Some weighted -> ofWeights (ruleFor weighted) bounds layer ran relevance
-                    | None when Affine.sums layer -> share Tiny ran.Value (ran.Pull >> List.head) ran.Inputs.Head relevance
+                    | None when Affine.sums layer ->
+                        share Least ran.Value (ran.Pull >> List.head) ran.Inputs.Head relevance
                     | None -> ofScale epsilon layer ran relevance
 
                 part :: (ran.IsLive.Tail |> List.map (fun _ -> torch.zeros_like part))
@@ -213,8 +218,7 @@ module Lrp =
             | Affine layer -> Affine.weighted layer
             | _ -> None
 
-        let first =
-            Model.steps target.Layer target.Model |> Array.tryPick weighted
+        let first = Model.steps target.Layer target.Model |> Array.tryPick weighted
 
         let ruleFor (node: Node) =
             match composite.Layers.TryGetValue node.Name, composite.First with

@@ -56,7 +56,11 @@ module ParameterRandomisation =
             let learnt =
                 node.Inputs
                 |> List.map (fun name -> nodes[name])
-                |> List.map (fun input -> if input.Op.IsRepeat then nodes[input.Inputs.Head] else input)
+                |> List.map (fun input ->
+                    if input.Op.IsRepeat then
+                        nodes[input.Inputs.Head]
+                    else
+                        input)
                 |> List.filter (fun input ->
                     match input.Op with
                     | Constant value -> mayBeLearnt value
@@ -84,7 +88,11 @@ module ParameterRandomisation =
                 for name in learnt do
                     owner[name] <- node.Name
 
-            if hasWeights node.Op || isWeights && not learnt.IsEmpty || List.exists made.Contains node.Inputs then
+            if
+                hasWeights node.Op
+                || isWeights && not learnt.IsEmpty
+                || List.exists made.Contains node.Inputs
+            then
                 made.Add node.Name |> ignore
 
         owner

@@ -29,7 +29,8 @@ public sealed record Parameters(int Layers, int Tensors, long Numbers)
     /// <summary>"62 parameters (11689512 numbers) in 21 layers".</summary>
     public override string ToString()
     {
-        static string Of(long count, string what) => FormattableString.Invariant($"{count} {what}{(count == 1 ? "" : "s")}");
+        static string Of(long count, string what) =>
+            FormattableString.Invariant($"{count} {what}{(count == 1 ? "" : "s")}");
         return $"{Of(Tensors, "parameter")} ({Of(Numbers, "number")}) in {Of(Layers, "layer")}";
     }
 }
@@ -78,8 +79,7 @@ public sealed class ParameterRandomisation
 
     /// <summary>All that the test redraws, once it has come down to the image: every parameter of the model.</summary>
     /// <exception cref="AttributionException">The model has no weights.</exception>
-    public static Parameters Redraws(Model model) =>
-        Counted(model, Core.ParameterRandomisation.layers(model.Core));
+    public static Parameters Redraws(Model model) => Counted(model, Core.ParameterRandomisation.layers(model.Core));
 
     private static Parameters Counted(Model model, string[] layers)
     {

@@ -31,8 +31,13 @@ internal static class SpellingsTests
         ];
     }
 
-    private static OnnxGraph Random(this OnnxGraph graph, string name, long[] dims, double scale = 1, double shift = 0) =>
-        graph.Weights(name, dims, Numbers(name, dims.Aggregate(1L, (a, b) => a * b), scale, shift));
+    private static OnnxGraph Random(
+        this OnnxGraph graph,
+        string name,
+        long[] dims,
+        double scale = 1,
+        double shift = 0
+    ) => graph.Weights(name, dims, Numbers(name, dims.Aggregate(1L, (a, b) => a * b), scale, shift));
 
     private static OnnxGraph Scalar(this OnnxGraph graph, string name, float value) => graph.Weights(name, [], [value]);
 
@@ -78,7 +83,12 @@ internal static class SpellingsTests
                         .. Composites.Select(c => new Lrp(model, 1, c.Rules).Attribute(images)),
                     ];
                     expected ??= maps;
-                    foreach (var (map, other, what) in maps.Zip(expected, ["logits", "DeepLIFT", .. Composites.Select(c => c.Name)]))
+                    foreach (
+                        var (map, other, what) in maps.Zip(
+                            expected,
+                            ["logits", "DeepLIFT", .. Composites.Select(c => c.Name)]
+                        )
+                    )
                         Expect.isLessThan(Difference(map, other), 1e-5, $"spelling {i}: {what}");
                 }
             }
@@ -93,9 +103,20 @@ internal static class SpellingsTests
                 var x = tensor([100f, 100f]).reshape(1, 1, 1, 2);
                 Action<OnnxGraph>[] files =
                 [
-                    g => g.Weights("w", [1, 2], [1, -0.99f]).Weights("b", [1], [99]).Node("Gemm", "f w b", "z", ("transB", 1)),
-                    g => g.Weights("w", [2, 1], [1, -0.99f]).Weights("b", [1], [99]).Node("MatMul", "f w", "p").Node("Add", "b p", "z"),
-                    g => g.Weights("w", [2, 1], [1, -0.99f]).Weights("b", [1], [-99]).Node("MatMul", "f w", "p").Node("Sub", "p b", "z"),
+                    g =>
+                        g.Weights("w", [1, 2], [1, -0.99f])
+                            .Weights("b", [1], [99])
+                            .Node("Gemm", "f w b", "z", ("transB", 1)),
+                    g =>
+                        g.Weights("w", [2, 1], [1, -0.99f])
+                            .Weights("b", [1], [99])
+                            .Node("MatMul", "f w", "p")
+                            .Node("Add", "b p", "z"),
+                    g =>
+                        g.Weights("w", [2, 1], [1, -0.99f])
+                            .Weights("b", [1], [-99])
+                            .Node("MatMul", "f w", "p")
+                            .Node("Sub", "p b", "z"),
                     g =>
                         g.Weights("w", [2, 1], [1, -0.99f])
                             .Node("MatMul", "f w", "p")
@@ -155,7 +176,9 @@ internal static class SpellingsTests
             g.Node("ReduceMean", "square", "variance", ("axes", new long[] { 2, 3 }));
         else
             g.Node("ReduceMean", "square", "variance", ("axes", new long[] { -1 }));
-        return g.Node("Add", "variance epsilon", "raised").Node("Sqrt", "raised", "deviation").Node("Div", "centred deviation", to);
+        return g.Node("Add", "variance epsilon", "raised")
+            .Node("Sqrt", "raised", "deviation")
+            .Node("Div", "centred deviation", to);
     }
 
     public static Test Tests =>
@@ -214,11 +237,11 @@ internal static class SpellingsTests
                     "a dense layer on tokens",
                     13,
                     g =>
-                        g.Tokens(from => g.Node("Einsum", $"{from} one", "p", ("equation", "nti,io->nto"))
-                            .Node("Add", "p one_b", "c")
+                        g.Tokens(from =>
+                            g.Node("Einsum", $"{from} one", "p", ("equation", "nti,io->nto"))
+                                .Node("Add", "p one_b", "c")
                         ),
-                    g =>
-                        g.Tokens(from => g.Node("MatMul", $"{from} one", "p").Node("Add", "one_b p", "c")),
+                    g => g.Tokens(from => g.Node("MatMul", $"{from} one", "p").Node("Add", "one_b p", "c")),
                     g =>
                         g.Tokens(from =>
                             g.Weights("times", [4], Numbers("times", 4, 0.3, 1))
@@ -301,7 +324,11 @@ internal static class SpellingsTests
                     13,
                     g => g.Convolved().Node("Softplus", "z", "y"),
                     g =>
-                        g.Convolved().Scalar("one", 1).Node("Exp", "z", "e").Node("Add", "e one", "p").Node("Log", "p", "y")
+                        g.Convolved()
+                            .Scalar("one", 1)
+                            .Node("Exp", "z", "e")
+                            .Node("Add", "e one", "p")
+                            .Node("Log", "p", "y")
                 ),
                 Alike(
                     "swish",

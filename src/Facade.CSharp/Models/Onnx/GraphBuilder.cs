@@ -135,13 +135,7 @@ internal sealed class GraphBuilder(Func<string, bool> isTaken)
     /// <param name="axis">The dimension along which it stands once for each image.</param>
     public Value ForEachImage(string name, Tensor each, int axis)
     {
-        return Emit(
-            name,
-            Op.NewRepeat(axis),
-            null,
-            Value.Constant(Unique(name + "/each"), each),
-            TheImages
-        );
+        return Emit(name, Op.NewRepeat(axis), null, Value.Constant(Unique(name + "/each"), each), TheImages);
     }
 
     /// <summary>The rows that known numbers repeat n times along a dimension; null where they do not.</summary>

@@ -33,7 +33,11 @@ internal sealed partial class OnnxOps
             "And" => Broadcasting(node, Kind.Elementwise, t => t[0].logical_and(t[1]), ScalarType.Bool),
             "Or" => Broadcasting(node, Kind.Elementwise, t => t[0].logical_or(t[1]), ScalarType.Bool),
             "Xor" => Broadcasting(node, Kind.Elementwise, t => t[0].logical_xor(t[1]), ScalarType.Bool),
-            "Not" => Elementwise(node, Build.Function(Kind.Elementwise, node.Op, t => t[0].logical_not()), ScalarType.Bool),
+            "Not" => Elementwise(
+                node,
+                Build.Function(Kind.Elementwise, node.Op, t => t[0].logical_not()),
+                ScalarType.Bool
+            ),
             "Where" when node.Input(0).First.dtype == ScalarType.Bool => Broadcasting(
                 node,
                 Kind.Chooses,
@@ -127,9 +131,7 @@ internal sealed partial class OnnxOps
         const double Large = 1e4;
         Tensor Of(Tensor a, Tensor b) => isLargest ? a.maximum(b) : a.minimum(b);
         var parts = Broadcast(node);
-        var isPlain = parts.All(x =>
-            x.IsReal && (!x.IsConstant || x.First.abs().le((Scalar)Large).all().ToBoolean())
-        );
+        var isPlain = parts.All(x => x.IsReal && (!x.IsConstant || x.First.abs().le((Scalar)Large).all().ToBoolean()));
         if (!isPlain || parts.Length < 2)
             return Broadcasting(node, Kind.Selects, t => t.Aggregate(Of));
         var best = parts[0];

@@ -125,13 +125,6 @@ internal sealed partial class OnnxOps
         var kind = computed > 1 || given == 2 ? Kind.Product : Kind.Sums;
         return kind.IsSums && node.Inputs[0].IsKnown
             ? graph.Pure(node.Output, node.Op, t => torch.einsum(equation, [.. t]), null, [.. node.Inputs])
-            : graph.Function(
-                node.Output,
-                node.Op,
-                kind,
-                t => torch.einsum(equation, [.. t]),
-                null,
-                [.. node.Inputs]
-            );
+            : graph.Function(node.Output, node.Op, kind, t => torch.einsum(equation, [.. t]), null, [.. node.Inputs]);
     }
 }

@@ -97,10 +97,7 @@ internal sealed partial class OnnxOps
             bias = node.Float("bias", 1);
         Tensor Sum(Tensor squares) => F.pad(squares, pads).unfold(1, size, 1).sum(-1);
         Tensor Divisor(Tensor sums) => sums.mul(alpha).add(bias).pow(beta);
-        return Elementwise(
-            node,
-            Build.Norm(node.Op, true, true, Sum, Divisor, t => t / Divisor(Sum(t.square())))
-        );
+        return Elementwise(node, Build.Norm(node.Op, true, true, Sum, Divisor, t => t / Divisor(Sum(t.square()))));
     }
 
     private Value LpNormalization(OnnxNode node)
@@ -119,14 +116,7 @@ internal sealed partial class OnnxOps
         }
         return Elementwise(
             node,
-            Build.Norm(
-                node.Op,
-                isEuclidean,
-                true,
-                Sum,
-                Norm,
-                t => t / Norm(Sum(isEuclidean ? t.square() : t.abs()))
-            )
+            Build.Norm(node.Op, isEuclidean, true, Sum, Norm, t => t / Norm(Sum(isEuclidean ? t.square() : t.abs())))
         );
     }
 

@@ -15,7 +15,8 @@ internal sealed partial class OnnxOps
         {
             "ReduceMean" => GlobalPool(node, PoolKind.NewAveragePool(false))
                 ?? Reduce(node, Kind.Sums, (x, axes, keep) => x.mean(axes, keep)),
-            "ReduceMax" => GlobalPool(node, PoolKind.MaxPool) ?? Reduce(node, Kind.Selects, (x, axes, keep) => x.amax(axes, keep)),
+            "ReduceMax" => GlobalPool(node, PoolKind.MaxPool)
+                ?? Reduce(node, Kind.Selects, (x, axes, keep) => x.amax(axes, keep)),
             "ReduceMin" => Reduce(node, Kind.Selects, (x, axes, keep) => x.amin(axes, keep)),
             "ReduceSum" => Reduce(node, Kind.Sums, (x, axes, keep) => x.sum(axes, keep)),
             "ReduceProd" => Reduce(
@@ -75,11 +76,7 @@ internal sealed partial class OnnxOps
         );
     }
 
-    private Value Reduce(
-        OnnxNode node,
-        Func<Func<Tensor, Tensor>, Op> op,
-        Func<Tensor, long[], bool, Tensor> f
-    )
+    private Value Reduce(OnnxNode node, Func<Func<Tensor, Tensor>, Op> op, Func<Tensor, long[], bool, Tensor> f)
     {
         var x = node.Input(0);
         if (Axes(node, x) is not { } axes)

@@ -117,13 +117,13 @@ internal sealed partial class OnnxOps
 
         Tensor Filtered(IReadOnlyList<Tensor> t)
         {
-                var n = t[1].shape[0] / outputs;
-                var padded = F.pad(t[0].reshape([1, n * channels, .. t[0].shape[2..]]), pads);
-                var op = Build.Convolution(t[1], null!, window.Stride, none, window.Dilation, n * groups);
-                var result = Build.Apply(op, [padded]);
-                if (t.Count > 2)
-                    result = result.reshape([1, n, outputs, -1]) + t[2].reshape([-1, outputs, 1]);
-                return result.reshape(Shape(t[1], t[0]));
+            var n = t[1].shape[0] / outputs;
+            var padded = F.pad(t[0].reshape([1, n * channels, .. t[0].shape[2..]]), pads);
+            var op = Build.Convolution(t[1], null!, window.Stride, none, window.Dilation, n * groups);
+            var result = Build.Apply(op, [padded]);
+            if (t.Count > 2)
+                result = result.reshape([1, n, outputs, -1]) + t[2].reshape([-1, outputs, 1]);
+            return result.reshape(Shape(t[1], t[0]));
         }
     }
 
@@ -172,12 +172,7 @@ internal sealed partial class OnnxOps
             node.Output,
             bias is null
                 ? Build.Function(Kind.Filters, node.Op, t => Filtered(t[0], t[1]))
-                : Build.Filters(
-                    node.Op,
-                    x.Rank,
-                    Filtered,
-                    t => Filtered(t[0], t[1]) + t[2].reshape(perChannel)
-                ),
+                : Build.Filters(node.Op, x.Rank, Filtered, t => Filtered(t[0], t[1]) + t[2].reshape(perChannel)),
             t => Value.Meta([t[0].shape[0], outputs, .. Sizes(t[0])], t[0].dtype),
             bias is null ? [x, node.Input(1)] : [x, node.Input(1), bias]
         );
