@@ -191,6 +191,35 @@ internal static class RulesTests
             }
         );
 
+    private static Test LayerNormModule =>
+        Runner.TestCase(
+            "a LayerNorm of TorchSharp is read as what it computes: LRP keeps what it is given, and its numbers are parameters",
+            () =>
+            {
+                using var scope = NewDisposeScope();
+                random.manual_seed(4);
+                using var module = nn.Sequential(
+                    ("flat", nn.Flatten()),
+                    ("first", nn.Linear(12, 8, dtype: ScalarType.Float64)),
+                    ("norm", nn.LayerNorm(8, dtype: ScalarType.Float64)),
+                    ("last", nn.Linear(8, 3, dtype: ScalarType.Float64))
+                );
+                using var model = Model.FromModule(module);
+                var x = randn([5, 3, 2, 2], ScalarType.Float64);
+                Expect.isLessThan(Difference(model.Logits(x), module.call(x)), 1e-6, "logits");
+                // Relevance that reaches the normalisation is what its input gets: the shift is 0, and so is the last bias's part.
+                using (no_grad())
+                {
+                    ((TorchSharp.Modules.Linear)module[1]).bias!.zero_();
+                    ((TorchSharp.Modules.Linear)module[3]).bias!.zero_();
+                }
+                var rules = new LrpComposite(LrpRule.Epsilon(1e-12), LrpRule.Epsilon(1e-12));
+                var sums = new Lrp(model, 1, rules).Attribute(x).sum([1, 2, 3]);
+                Expect.isLessThan(Difference(sums, model.Logits(x)[TensorIndex.Colon, 1]), 1e-5, "conserved");
+                Check.Same([ParameterRandomisation.Redraws(model).Tensors], 6);
+            }
+        );
+
     public static Test Tests =>
         Runner.TestList(
             "Rules on networks as exported",
@@ -207,6 +236,7 @@ internal static class RulesTests
                 Redraws("dense blocks", 40, 61),
                 Redraws("transformer", 32, 39),
                 MaxPools,
+                LayerNormModule,
                 Normalised,
                 Masked,
             ]
