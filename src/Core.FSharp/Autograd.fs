@@ -63,7 +63,8 @@ module internal Autograd =
 
             vs
             |> List.map (fun v ->
-                match Array.IndexOf(watched, v) with
+                // Not by Equals, which compares the numbers: two arguments may hold the same ones.
+                match Array.FindIndex(watched, fun w -> obj.ReferenceEquals(w, v)) with
                 | -1 -> zeros v
                 | i when isNull results[i] || results[i].IsInvalid -> zeros v
                 | i -> results[i])

@@ -69,6 +69,58 @@ type Build private () =
     static member Pure(name: string, f: Func<IReadOnlyList<Tensor>, Tensor>) =
         Op.Pure(name, (fun inputs -> f.Invoke inputs))
 
+    /// A function of the inputs' values of a kind that ways back by rules know.
+    static member Function(kind: Kind, name: string, f: Func<IReadOnlyList<Tensor>, Tensor>) =
+        Op.Function(kind, name, (fun inputs -> f.Invoke inputs))
+
+    /// (x - mean) / √(variance + ε) ⊙ scale + shift over the last dimensions, of these sizes; see Spelling.
+    static member LayerNorm(name: string, sizes: int64[], epsilon: float, hasShift: bool) =
+        Spelling.layerNorm name sizes epsilon hasShift
+
+    /// The same over groups of channels.
+    static member GroupNorm(name: string, groups: int64, dimensions: int, epsilon: float) =
+        Spelling.groupNorm name groups dimensions epsilon
+
+    /// (x - mean) / (root variance + ε) over some dimensions.
+    static member MeanVariance
+        (name: string, axes: int64[], root: Func<Tensor, Tensor>, epsilon: float, compute: Func<Tensor, Tensor>)
+        =
+        Spelling.meanVariance name axes root.Invoke epsilon (List.head >> compute.Invoke)
+
+    /// finish (Σ x²) or finish (Σ |x|); or x divided by that.
+    static member Norm
+        (
+            name: string,
+            isSquare: bool,
+            divides: bool,
+            sum: Func<Tensor, Tensor>,
+            finish: Func<Tensor, Tensor>,
+            compute: Func<Tensor, Tensor>
+        ) =
+        (if divides then Spelling.normalised else Spelling.norm)
+            name
+            isSquare
+            sum.Invoke
+            finish.Invoke
+            (List.head >> compute.Invoke)
+
+    /// -x.
+    static member Negative(name: string) = Spelling.negative name
+
+    /// The larger or the smaller of two inputs.
+    static member Extreme(name: string, isLargest: bool, compute: Func<IReadOnlyList<Tensor>, Tensor>) =
+        Spelling.extreme name isLargest (fun inputs -> compute.Invoke inputs)
+
+    /// A sliding layer of x, filters and a bias for each channel; `filter` is it without the bias.
+    static member Filters
+        (
+            name: string,
+            dimensions: int,
+            filter: Func<Tensor, Tensor, Tensor>,
+            compute: Func<IReadOnlyList<Tensor>, Tensor>
+        ) =
+        Spelling.filters name dimensions (fun x w -> filter.Invoke(x, w)) (fun inputs -> compute.Invoke inputs)
+
     /// What an op makes of its inputs' values.
     static member Apply(op, inputs: IReadOnlyList<Tensor>) = Semantics.plain op (List.ofSeq inputs)
 

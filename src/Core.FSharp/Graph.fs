@@ -29,6 +29,8 @@ type Activation =
     | LeakyRelu of slope: float
     | Sigmoid
     | Tanh
+    /// A root, a square, a reciprocal: xᵖ.
+    | Power of exponent: float
     /// Any other differentiable function of each number by itself; its name is for people.
     | Pointwise of name: string * (Tensor -> Tensor)
 
@@ -41,6 +43,25 @@ type BatchNorm = {
     Shift: Tensor
     Epsilon: float
 }
+
+/// What is known of a function beside its values, for ways back by rules.
+type Kind =
+    /// Each number is a copy of one of the first input's, or 0: linear, with weights 0 and 1. Others say where.
+    | Moves
+    /// Each number is a copy of one of some input's, or a fixed one, wherever that may be.
+    | Places
+    /// Each number is a sum of the first input's, weighed by fixed numbers: a mean, an interpolation.
+    | Sums
+    /// Linear in each input by itself: a product, or a layer whose weights are an input.
+    | Product
+    /// A product of which the second input is filters that slide over the first.
+    | Filters
+    /// Each number is a copy of one that is chosen by how large it is: a maximum.
+    | Selects
+    /// Each number follows from those at the same place of the inputs, in whatever way.
+    | Elementwise
+    /// Each number is the one at the same place of the second input where the first is true, and else the third's.
+    | Chooses
 
 /// What a node computes from the values of its inputs.
 [<NoComparison; ReferenceEquality>]
@@ -71,16 +92,38 @@ type Op =
     | Permute of int64[]
     | Softmax of axis: int64
     | Identity
+    /// What one instance is given, once for each instance (the second input counts them), along a dimension.
+    | Repeat of axis: int64
+    /// A function of which no more is known than its kind; its name is for people.
+    | Function of kind: Kind * name: string * (Tensor list -> Tensor)
+    /// A function that other ops spell out; its name is for people.
+    | Composed of name: string * (Tensor list -> Tensor) * Spelled
+    /// One layer y = Wx + b of several ops; its other inputs are theirs. Only a canonical form has it.
+    | Affine of AffineLayer
     /// Any other differentiable function; its name is for people.
     | Pure of name: string * (Tensor list -> Tensor)
 
 /// One step of a network: its value is named after it.
-[<NoComparison; ReferenceEquality>]
-type Node = {
+and [<NoComparison; ReferenceEquality>] Node = {
     Name: string
     Op: Op
     /// Names of the nodes whose values it takes.
     Inputs: string list
+}
+
+/// The steps that make up a function of inputs by some names; the last gives its value.
+and [<NoComparison; ReferenceEquality>] Spelled = { Takes: string list; Steps: Node list }
+
+/// Linear ops one after another: at most one of them sums, the others scale, shift or move numbers.
+and [<NoComparison; ReferenceEquality>] AffineLayer = { Links: Link list }
+
+/// An op of a layer, of which one input is what the op before gives.
+and [<NoComparison; ReferenceEquality>] Link = {
+    Node: Node
+    /// Which of its inputs that is.
+    At: int
+    /// Which of the layer's inputs, the first excluded, its own others are.
+    Others: int list
 }
 
 /// A network as data: nodes in an order in which each comes after its inputs.
@@ -116,7 +159,7 @@ type Ran = {
     /// Which of them depend on what the run was given.
     IsLive: bool list
     Value: Tensor
-    /// The op's own derivative: w ↦ wᵀ ∂value/∂input for each input. For one use.
+    /// The op's own derivative: w ↦ wᵀ ∂value/∂input for each input that is live, and 0 for any other. For one use.
     Pull: Tensor -> Tensor list
 }
 
@@ -127,7 +170,7 @@ type Rule = Ran -> Tensor -> Tensor list
 [<RequireQualifiedAccess>]
 module Op =
     /// For people: "Conv 3×3, 64", "Linear 100", …
-    let describe op =
+    let rec describe op =
         let times (numbers: int64 seq) = String.Join("×", numbers)
 
         match op with
@@ -148,8 +191,30 @@ module Op =
         | Reshape _ -> "Reshape"
         | Permute _ -> "Permute"
         | Softmax _ -> "Softmax"
+        | Repeat _ -> "Expand"
+        | Function(_, name, _)
+        | Composed(name, _, _)
         | Pure(name, _) -> name
+        | Affine { Links = links } -> String.Join(" + ", links |> List.map (fun link -> describe link.Node.Op))
         | other -> string other
+
+    /// Whether a convolution is in it.
+    let rec convolves op =
+        match op with
+        | Convolution _
+        | Function(Filters, _, _) -> true
+        | Affine layer -> layer.Links |> List.exists (fun link -> convolves link.Node.Op)
+        | _ -> false
+
+    /// Whether weights, or products of values, are in it.
+    let rec isWeighted op =
+        match op with
+        | Convolution _
+        | Linear _
+        | MatMul
+        | Function((Product | Filters), _, _) -> true
+        | Composed(_, _, spelled) -> spelled.Steps |> List.exists (fun step -> isWeighted step.Op)
+        | _ -> false
 
     /// The op with f applied to each tensor that it holds.
     let mapTensors (f: Tensor -> Tensor) op =
@@ -171,6 +236,12 @@ module Op =
                     Shift = f b.Shift
             }
         | other -> other
+
+[<RequireQualifiedAccess>]
+module Link =
+    /// The op's inputs, of the layer's and of what the op before gives.
+    let inputs (others: 'a list) (x: 'a) (link: Link) : 'a list =
+        link.Others |> List.map (fun i -> others[i]) |> List.insertAt link.At x
 
 [<RequireQualifiedAccess>]
 module Semantics =
@@ -211,6 +282,10 @@ module Semantics =
         | LeakyRelu slope -> torch.nn.functional.leaky_relu (x, slope)
         | Sigmoid -> x.sigmoid ()
         | Tanh -> x.tanh ()
+        | Power 0.5 -> x.sqrt ()
+        | Power 2. -> x.square ()
+        | Power -1. -> x.reciprocal ()
+        | Power exponent -> x.pow (exponent.ToScalar())
         | Pointwise(_, f) -> f x
 
     // TorchSharp's own matmul lets libtorch's errors end the process.
@@ -228,7 +303,7 @@ module Semantics =
         | _ -> torch.einsum ("...ij,...jk->...ik", a, b)
 
     /// What the ops mean: the network's own function.
-    let plain: Semantics =
+    let rec plain: Semantics =
         fun op inputs ->
             match op, inputs with
             | Constant value, [] -> value.alias ()
@@ -251,8 +326,19 @@ module Semantics =
             | Permute order, [ x ] -> x.permute order
             | Softmax axis, [ x ] -> torch.nn.functional.softmax (x, axis)
             | Identity, [ x ] -> x.alias ()
+            | Repeat axis, [ each; instances ] ->
+                each.repeat [|
+                    for i in 0L .. each.ndim - 1L -> if i = axis then instances.shape[0] else 1L
+                |]
+            | Affine layer, x :: others -> List.fold (link others) x layer.Links
+            | Function(_, _, f), inputs
+            | Composed(_, f, _), inputs
             | Pure(_, f), inputs -> f inputs
             | op, inputs -> invalidOp $"{Op.describe op} does not take {List.length inputs} inputs."
+
+    /// The value of an op of a layer, of what the op before gives.
+    and private link (others: Tensor list) (x: Tensor) (link: Link) =
+        plain link.Node.Op (Link.inputs others x link)
 
 [<RequireQualifiedAccess>]
 module Graph =
@@ -427,6 +513,33 @@ module Graph =
     let run semantics plan given : Tensor list =
         runObserved (fun _ _ -> ()) semantics plan given
 
+    /// A node's value, and w ↦ wᵀ ∂value/∂input for each input; where an input is not live, nothing but a 0.
+    let pullback (node: Node) (inputs: Tensor list) (isLive: bool list) =
+        let live = List.zip inputs isLive |> List.filter snd |> List.map fst
+
+        let whole part isLive =
+            match part, isLive with
+            | next :: rest, true -> next, rest
+            | rest, _ -> Unchecked.defaultof<Tensor>, rest
+
+        let merge (live: Tensor list) =
+            List.mapFold whole live isLive
+            |> fst
+            |> List.map2 (fun (input: Tensor) given -> if isNull given then input else given) inputs
+
+        let value, pull = Autograd.alone (merge >> Semantics.plain node.Op) live
+
+        let parts w =
+            List.mapFold whole (pull w) isLive
+            |> fst
+            |> List.map (fun part ->
+                if isNull part then
+                    torch.zeros ([||], w.dtype, w.device)
+                else
+                    part)
+
+        value, parts
+
     /// <summary>Forth and back: the value of a plan's one wanted node from that of its one given node, and then what a rule
     /// brings back to the given node, of what `seed` makes of that value. Where a value goes to several nodes, what they hand
     /// back is summed.</summary>
@@ -442,8 +555,8 @@ module Graph =
             let node = step.Node
             let inputs = node.Inputs |> List.map (fun name -> values[name])
 
-            if List.exists live.Contains node.Inputs then
-                let value, pull = Autograd.alone (Semantics.plain node.Op) inputs
+            if List.exists live.Contains node.Inputs && not node.Op.IsRepeat then
+                let value, pull = pullback node inputs (node.Inputs |> List.map live.Contains)
                 live.Add node.Name |> ignore
                 values[node.Name] <- value
 

@@ -123,6 +123,18 @@ type Interop private () =
 
         Influence.survey around multiply observe (Array.ofSeq interests) units (List.ofSeq layers) model instances
 
+    /// DeepLIFT, telling `observe` of each instance what its attributions sum to, and what they should.
+    static member DeepLift
+        (
+            maximum: MaximumRule,
+            observe: Action<float, float>,
+            baseline: Baseline,
+            multiply: bool,
+            target: Target,
+            batch: Batch
+        ) =
+        DeepLift.observed maximum (Array.iter observe.Invoke) baseline multiply target batch
+
     /// The target with outputs of its instances that are known, or will be.
     [<Extension>]
     static member Knowing(target: Target, known: Known) = {

@@ -293,7 +293,7 @@ module Model =
 
         let hasConvolutions =
             model.Precision <> Some torch.float64
-            && model.Graph.Nodes |> Array.exists _.Op.IsConvolution
+            && model.Graph.Nodes |> Array.exists (fun node -> Op.convolves node.Op)
 
         if hasConvolutions then
             Tensor.channelsLast placed
@@ -318,6 +318,25 @@ module Model =
             |> Graph.plan [ model.Graph.Input ] [ layer ]
 
         model.Plans.GetOrAdd($"rules\n{layer}", make)
+
+    /// The model with one form for every spelling of its network, for rules that look at its layers from one of them down.
+    let canonical (layer: string) (model: Model) : Model =
+        let needed = Graph.plan [ model.Graph.Input ] [ layer ] model.Graph
+
+        let input =
+            model.Graph.Nodes |> Array.find (fun node -> node.Name = model.Graph.Input)
+
+        let graph = {
+            Nodes = Array.append [| input |] (needed.Steps |> Array.map _.Node)
+            Input = model.Graph.Input
+            Output = layer
+        }
+
+        {
+            model with
+                Graph = Canonical.form ((=) layer) graph
+                Plans = ConcurrentDictionary()
+        }
 
     /// The nodes that a way back by rules from a layer goes through, from the images on.
     let steps (layer: string) (model: Model) : Node[] =

@@ -40,6 +40,7 @@ type Arg =
     | Window of pixels: int
     | Stride of pixels: int
     | Map_Layer of name: string
+    | Max_Pool of rule: string
     | No_Multiply
     | No_Pictures
     | Top of number: int
@@ -112,6 +113,8 @@ type Arg =
             | Stride _ -> "the pixels from one such square to the next, its side at most; half of it by default."
             | Map_Layer _ ->
                 "the layer that grad-cam and its kin look at; without it, the last one with channels and positions on which all of the score depends."
+            | Max_Pool _ ->
+                "what a max pool hands on in deeplift: rescale (the default, complete), last-window (as Captum, where windows overlap) or gradient (as the authors' own program)."
             | Rule _ -> "their rule: right (the default), midpoint, trapezoid, gauss-legendre."
             | No_Pictures -> "the numbers alone."
             | No_Multiply -> "gradients alone, not multiplied with the input."
@@ -340,6 +343,20 @@ module Arguments =
         | Some "channel-sum" -> Units.ChannelSum
         | Some "channel-max" -> Units.ChannelMax
         | Some other -> wrong $"--units takes auto, each, channel-sum or channel-max, and not '{other}'."
+
+    /// What a max pool hands on in DeepLIFT.
+    let maxPool arguments =
+        match
+            arguments
+            |> tryPick (function
+                | Arg.Max_Pool rule -> Some rule
+                | _ -> None)
+        with
+        | None
+        | Some "rescale" -> MaxPoolRule.Rescale
+        | Some "last-window" -> MaxPoolRule.LastWindow
+        | Some "gradient" -> MaxPoolRule.Gradient
+        | Some other -> wrong $"--max-pool takes rescale, last-window or gradient, and not '{other}'."
 
     let multiply arguments =
         not (List.contains Arg.No_Multiply arguments.Given)

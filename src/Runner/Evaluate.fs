@@ -133,6 +133,7 @@ let private run arguments =
         $"""{Terminal.count images.Count "image"}, {score}: mean ± standard error; ↓ lower is better, ↑ higher is"""
 
     methods |> List.choose (fun method -> method.Note()) |> List.iter Terminal.say
+    Scoring.note inputs metrics |> Option.iter Terminal.say
     table.WriteCsv(out.Draft "scores.csv")
     table.WriteJson(out.Draft "scores.json")
     out |> Output.commit "scores.csv and scores.json"

@@ -64,6 +64,7 @@ module Methods =
             "--stride"
             "--seed"
             "--map-layer"
+            "--max-pool"
             "--batch-size"
         ]
 
@@ -221,6 +222,7 @@ module Methods =
             Layer = layer,
             // Which images are explained is no reason to compare them with fewer.
             Background = Nullable(Instances.op_Implicit inputs.All),
+            MaxPool = Arguments.maxPool arguments,
             Steps = steps,
             Rule = rule,
             MultiplyWithInput = Arguments.multiply arguments,
@@ -250,6 +252,8 @@ module Methods =
                 $" · layer {settings.Layer}"
             if method.Name = ExpectedGradients then
                 $" · background of {settings.Background.Value.Count} images, without the image itself"
+            if takes Takes.MaxPool && settings.MaxPool <> MaxPoolRule.Rescale then
+                $" · max pools by {(string settings.MaxPool).ToLowerInvariant()}"
             if takes Takes.Multiply then
                 alone settings.MultiplyWithInput
         ]
@@ -260,6 +264,10 @@ module Methods =
             maps.unsqueeze(1L).expand_as x
         else
             maps
+
+    /// The share of a score's change that maps may miss without a word.
+    [<Literal>]
+    let private MostMissing = 0.01
 
     let private registered arguments (inputs: Inputs) name =
         let method = AttributionMethod.Find name
@@ -301,6 +309,49 @@ module Methods =
                         Baseline.Black
             Note = fun () -> None
             MapLayer = Option.ofObj layer
+        }
+
+    /// DeepLIFT, saying how much of the score's change its maps miss.
+    let private deepLift arguments (inputs: Inputs) =
+        let method = registered arguments inputs "deeplift"
+        let settings = settings arguments inputs null
+        let quantity, _ = quantityOf arguments inputs
+        let _, baseline = Arguments.baseline arguments
+        let gaps = ResizeArray<float>()
+
+        let account () =
+            let far = gaps |> Seq.filter (fun gap -> gap > MostMissing) |> List.ofSeq
+
+            if far.IsEmpty then
+                None
+            else
+                let images = Terminal.count gaps.Count "image"
+
+                Some
+                    $"DeepLIFT's maps of {far.Length} of {images} do not sum to the change of the score: up to {100. * List.max far:F1} %% of it is missing."
+
+        {
+            method with
+                Attribute =
+                    fun part progress ->
+                        let found =
+                            DeepLift(
+                                inputs.Model,
+                                quantity part.Images,
+                                baseline (float part.Images.Peak),
+                                settings.MultiplyWithInput,
+                                settings.MaxPool
+                            )
+                                .AttributeWithGaps(
+                                    part.Instances,
+                                    Arguments.batchSize arguments,
+                                    progress,
+                                    arguments.Stop
+                                )
+
+                        gaps.AddRange found.Gaps
+                        found.Attributions
+                Note = account
         }
 
     /// Integrated gradients with as many steps for each image as completeness asks for.
@@ -408,6 +459,7 @@ module Methods =
             |> List.map (fun name ->
                 match name, expert, Arguments.steps arguments with
                 | InfluenceDirected, Some expert, _ -> influenceDirected arguments inputs expert
+                | "deeplift", _, _ -> deepLift arguments inputs
                 | "integrated-gradients", _, StepsSpec.Auto tolerance -> adaptive arguments inputs tolerance
                 | _ -> registered arguments inputs name)
 

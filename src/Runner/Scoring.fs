@@ -75,6 +75,16 @@ module Scoring =
                         .Invoke(maps, instances, Arguments.batchSize arguments, progress, arguments.Stop)
         }
 
+    /// What the metrics did to the model, where that is to be known.
+    let note (inputs: Inputs) (metrics: Metric list) =
+        if
+            metrics
+            |> List.exists (fun metric -> metric.Info.Name = "parameter-randomisation")
+        then
+            Some $"Parameter randomisation redraws {ParameterRandomisation.Redraws inputs.Model}, from the logits down."
+        else
+            None
+
     // Maps of several methods are scored together, so that their passes are full; so many of them are held.
     [<Literal>]
     let private MostMapBytes = 268435456L

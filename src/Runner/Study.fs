@@ -219,6 +219,7 @@ let private run arguments =
     Terminal.say $"""{Terminal.count images.Count "image"}, {score}."""
     show study methodNames
     methods |> List.choose (fun method -> method.Note()) |> List.iter Terminal.say
+    Scoring.note inputs metrics |> Option.iter Terminal.say
     study.WriteCsv(output.Draft "study.csv")
     study.WriteJson(output.Draft "study.json")
 

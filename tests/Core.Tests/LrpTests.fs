@@ -165,6 +165,31 @@ let tests =
                 (Lrp.attribute named target (batch x))
                 "by name")
 
+        example "a rule that makes no number names the method and the node" (fun () ->
+            // The derivative of √ at 0 is infinite, of which 0 parts are no number.
+            let root (inputs: Tensor list) =
+                (inputs.Head - inputs.Head).sqrt () * inputs.Head
+
+            let model =
+                graphModel "s" [
+                    node "bad root" (Pure("Root", root)) [ "x" ]
+                    node "s" (Linear(tensor [ 1; 2 ] [ 1; -1 ], Some(vector [ 1. ]))) [ "bad root" ]
+                ]
+
+            let target = Target.ofQuantity (Quantity.ofClass 0) model
+            let x = tensor [ 1; 2 ] [ 1; 2 ]
+
+            let says method (work: unit -> Tensor) =
+                try
+                    work () |> ignore
+                    failtest $"{method} gave a map."
+                with :? Attribution.AttributionException as e ->
+                    Expect.stringContains e.Message method "the method"
+                    Expect.stringContains e.Message "'bad root' (Root)" "the node"
+
+            says "LRP" (fun () -> Lrp.attribute (all (Epsilon 1e-6)) target (batch x))
+            says "DeepLIFT" (fun () -> DeepLift.attribute Baseline.black true target (batch x)))
+
         example "the box of pixels is looked at through the preprocessing" (fun () ->
             // x' = (x - 100) / 50: black is -2 and white is 3.1.
             let weights = tensor [ 1; 2 ] [ 1; -1 ]

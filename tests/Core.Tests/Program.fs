@@ -31,6 +31,7 @@ let main arguments =
             DeconvolutionTests.tests
             DeepLiftTests.tests
             LrpTests.tests
+            CanonicalTests.tests
             SmoothGradTests.tests
             ExpectedGradientsTests.tests
             OcclusionTests.tests

@@ -1,51 +1,171 @@
 namespace Attribution.Core
 
 open System.Collections.Generic
+open Attribution
 open TorchSharp
+
+/// What a max pool hands on, where the paper leaves a choice.
+[<RequireQualifiedAccess>]
+type MaximumRule =
+    /// The change of a window's maximum goes to the one number that made it, the instance's largest where the maximum grew and
+    /// the baseline's where it fell: complete.
+    | Rescale
+    /// The same, but of the windows that overlap at a number only the last one counts for it, as Captum has it.
+    | LastWindow
+    /// The derivative at the instance, as the paper's authors have it: all goes to the instance's largest.
+    | Gradient
 
 /// <summary>DeepLIFT by the rescale rule: every op hands on the slope of the line between what it did for the instance and
 /// what it did for a baseline, instead of its derivative.</summary>
 /// <remarks>Shrikumar, Greenside and Kundaje, arXiv 1704.02685. The paper has ops of one input and maxima; here an op of any
-/// kind is rescaled as integrated gradients of that op alone, which is the paper's rule for the ops that it has. Complete:
-/// the attributions of an instance sum to t(x) - t(b), for a target that is linear in its outputs, up to rounding (and where
-/// an op has no closed form, which only softmax and the ops without a name do, up to what 8 nodes leave).</remarks>
+/// kind is rescaled as integrated gradients of that op alone, which is the paper's rule for the ops that it has. It looks at
+/// the network's canonical form, in which normalisations are quotients and activations one op, however they are spelled.
+/// Complete: the attributions of an instance sum to t(x) - t(b), for a target that is linear in its outputs, up to rounding;
+/// where an op has no closed form, which only softmax and the ops of which nothing is known have not, more and more nodes
+/// are taken until less than a thousandth of its change is missing, or as many as there may be.</remarks>
 [<RequireQualifiedAccess>]
 module DeepLift =
+    let private scalar (number: float) = number.ToScalar()
+
+    let private finite (t: Tensor) = t.nan_to_num (0., 0., 0.)
+
     /// w (y - y') / (x - x'), or w by the derivative, `pulled`, where x is x'.
     let private rescale (x: Tensor) (x': Tensor) (y: Tensor) (y': Tensor) (pulled: Tensor) (w: Tensor) =
         let change = x - x'
         // Nearer than this to each other, two numbers give a slope of rounding errors, and the derivative is taken.
-        let least = x.abs().add_(x'.abs ()).mul_(1e-6.ToScalar()).add_(1e-12.ToScalar())
+        let least = x.abs().add_(x'.abs ()).mul_(scalar 1e-6).add_(scalar 1e-12)
 
-        torch.where (change.abs().le least, pulled, (y - y').div_(change).mul_ w)
+        torch.where (change.abs().le least, finite pulled, (y - y').div_(change).mul_ w)
 
-    /// The op's derivatives at a point between the two, wᵀ of them.
+    /// The op's derivatives at a point between the two, wᵀ of them; 0 for what is not live.
     let private pullBetween (share: float) (ran: Ran) (inputs': Tensor list) (w: Tensor) =
         let between =
             List.map2
                 (fun (x: Tensor) (x': Tensor) ->
                     if x.is_floating_point () then
-                        x * share.ToScalar() + x' * (1. - share).ToScalar()
+                        x * scalar share + x' * scalar (1. - share)
                     else
                         x)
                 ran.Inputs
                 inputs'
 
-        snd (Autograd.alone (Semantics.plain ran.Node.Op) between) w
+        snd (Graph.pullback ran.Node between ran.IsLive) w
 
-    let private nodes = lazy Quadrature.nodes GaussLegendre 8
+    /// Nodes on [0, 1] that lie closer and closer to both ends.
+    let private graded (levels: int) =
+        let near = [| for k in levels .. -1 .. 1 -> 8. ** float -k |]
 
-    /// The mean of the derivatives between the two.
-    let private pullAlong (ran: Ran) inputs' (w: Tensor) =
-        nodes.Value
-        |> Array.map (fun (share, weight) ->
-            pullBetween share ran inputs' w
-            |> List.map (fun part -> part * weight.ToScalar()))
-        |> Array.reduce (List.map2 Tensor.add)
+        let ends =
+            if levels = 0 then
+                [| 0.; 1. |]
+            else
+                Array.concat [
+                    [| 0. |]
+                    near
+                    [| 0.5 |]
+                    Array.rev near |> Array.map (fun t -> 1. - t)
+                    [| 1. |]
+                ]
+
+        ends
+        |> Array.pairwise
+        |> Array.collect (fun (start, finish) ->
+            Quadrature.nodes GaussLegendre 8
+            |> Array.map (fun (share, weight) -> start + share * (finish - start), weight * (finish - start)))
+
+    let private refinements = lazy ([ 0; 2; 5 ] |> List.map graded)
+
+    /// The most of an op's change that may be missing without more nodes.
+    [<Literal>]
+    let private Tolerance = 1e-3
+
+    let private perRow (t: Tensor) = t.reshape(t.shape[0], -1L).sum 1L
+
+    /// The mean of the derivatives between the two, by as many nodes as each instance needs.
+    let private pullAlong (instances: int64) (ran: Ran) (inputs': Tensor list) (value': Tensor) (w: Tensor) =
+        let along nodes =
+            nodes
+            |> Array.map (fun (share, weight) ->
+                pullBetween share ran inputs' w |> List.map (fun part -> part * scalar weight))
+            |> Array.reduce (List.map2 Tensor.add)
+
+        let change = finite (w * (ran.Value - value'))
+
+        // Whether an instance's parts make up what the op changed.
+        let isMissing parts =
+            let found =
+                List.zip3 (List.zip ran.Inputs inputs') ran.IsLive parts
+                |> List.filter (fun (_, isLive, _) -> isLive)
+                |> List.map (fun ((x, x'), _, part: Tensor) ->
+                    let moved = finite (part * (x - x'))
+
+                    if moved.shape[0] = instances then
+                        perRow moved
+                    else
+                        moved.sum().expand instances)
+                |> List.reduce Tensor.add
+
+            (found - perRow change).abs().gt(perRow (change.abs ()) * scalar Tolerance)
+
+        let better (missing: Tensor) (refined: Tensor) (part: Tensor) =
+            if part.ndim = 0L then
+                part
+            else
+                torch.where (Tensor.likeInstances part missing, refined, part)
+
+        // Where instances are not rows, all are refined alike.
+        let isByRows =
+            ran.Value.shape[0] = instances
+            && List.forall2
+                (fun (x: Tensor) isLive -> not isLive || x.ndim > 0L && x.shape[0] = instances)
+                ran.Inputs
+                ran.IsLive
+
+        let rec refine parts rest =
+            match rest with
+            | [] -> parts
+            | nodes :: rest ->
+                let missing = isMissing parts
+
+                if missing.any().ToBoolean() then
+                    refine (List.map2 (better missing) (along nodes) parts) rest
+                else
+                    parts
+
+        match refinements.Value with
+        | first :: rest when isByRows -> refine (along first) rest
+        | all -> along (List.last all)
+
+    /// A sum over what was repeated to another shape.
+    let private sumTo (shape: int64[]) (t: Tensor) =
+        let leading = int t.ndim - shape.Length
+
+        let repeated = [|
+            for i in 0 .. int t.ndim - 1 do
+                if i < leading || shape[i - leading] = 1L && t.shape[i] > 1L then
+                    int64 i
+        |]
+
+        (if repeated.Length = 0 then t else t.sum (repeated, true)).reshape shape
+
+    /// The mean derivatives of a/b along the line from a'/b', in closed form: ∫ 1/b = ln(b/b') / (b - b') for a, and for b
+    /// what is missing. Where the line passes 0 or b hardly moves, the mean over both orders of changing a and b: complete too.
+    let private pullQuotient (a: Tensor) (b: Tensor) (a': Tensor) (b': Tensor) (w: Tensor) =
+        let change = b - b'
+        let product = b * b'
+
+        let isLine =
+            (change * change).gt(product.abs () * scalar 1e-6).logical_and(product.gt (scalar 0.))
+
+        let logarithm = (b / b').log() / change
+        let ofA = torch.where (isLine, logarithm, (b + b') / product / scalar 2.)
+        let missing = (a / b - a' / b' - logarithm * (a - a')) / change
+        let ofB = torch.where (isLine, missing, -(a + a') / product / scalar 2.)
+        [ sumTo a.shape (w * ofA); sumTo b.shape (w * ofB) ]
 
     /// The change of a window's maximum is due to the one input that made it: the instance's largest where the maximum grew,
     /// the baseline's where it fell.
-    let private pullMaximum (pool: Tensor -> struct (Tensor * Tensor)) (x: Tensor) (x': Tensor) (w: Tensor) =
+    let private pullMaximum overlaps (pool: Tensor -> struct (Tensor * Tensor)) (x: Tensor) (x': Tensor) (w: Tensor) =
         let struct (y, at) = pool x
         let struct (y', at') = pool x'
         let due = torch.where(y.gt y', at, at').flatten 2L
@@ -53,36 +173,122 @@ module DeepLift =
 
         let w = w.flatten 2L
         let share = rescale (pick x) (pick x') (y.flatten 2L) (y'.flatten 2L) w w
+        let none = torch.zeros_like (x.flatten 2L)
 
-        torch.zeros_like(x.flatten 2L).scatter_add_(2L, due, share).reshape x.shape
+        (if overlaps then
+             none.scatter_add_ (2L, due, share)
+         else
+             none.scatter_ (2L, due, share))
+            .reshape
+            x.shape
 
-    /// <summary>The rule, given what every node's value was for the baseline.</summary>
-    let rule (reference: IReadOnlyDictionary<string, Tensor>) : Rule =
+    /// <summary>The rule for so many instances, given what every node's value was for the baseline.</summary>
+    let rule (maximum: MaximumRule) (instances: int64) (reference: IReadOnlyDictionary<string, Tensor>) : Rule =
         fun ran w ->
             let inputs' = ran.Node.Inputs |> List.map (fun name -> reference[name])
+            let live = ran.IsLive |> List.filter id |> List.length
+
+            let along () =
+                pullAlong instances ran inputs' reference[ran.Node.Name] w
+
+            let isBend =
+                match ran.Node.Op with
+                | Activation _
+                | Divide
+                | Function(Elementwise, _, _) -> live = 1
+                | _ -> false
+
+            let keepsShape =
+                List.forall2 (fun isLive (x: Tensor) -> not isLive || x.shape = ran.Value.shape) ran.IsLive ran.Inputs
 
             match ran.Node.Op, ran.Inputs, inputs' with
-            | Activation _, [ x ], [ x' ] -> [ rescale x x' ran.Value reference[ran.Node.Name] (ran.Pull w).Head w ]
-            | Pool({ Kind = MaxPool } as p), [ x ], [ x' ] -> [ pullMaximum (Semantics.maximumAndPlace p) x x' w ]
+            | _ when isBend && keepsShape ->
+                List.zip3 (List.zip ran.Inputs inputs') ran.IsLive (ran.Pull w)
+                |> List.map (fun ((x, x'), isLive, pulled) ->
+                    if isLive then
+                        rescale x x' ran.Value reference[ran.Node.Name] pulled w
+                    else
+                        pulled)
+            | (Pool { Kind = MaxPool } | GlobalPool MaxPool), _, _ when maximum = MaximumRule.Gradient -> ran.Pull w
+            | Pool({ Kind = MaxPool } as p), [ x ], [ x' ] -> [
+                pullMaximum (maximum = MaximumRule.Rescale) (Semantics.maximumAndPlace p) x x' w
+              ]
             | GlobalPool MaxPool, [ x ], [ x' ] ->
                 let largest (t: Tensor) = t.flatten(2L).max(2L, true)
-                [ pullMaximum largest x x' w ]
-            | (Multiply | MatMul), _, _ -> pullBetween 0.5 ran inputs' w
-            | (Divide | Softmax _ | Pure _), _, _ -> pullAlong ran inputs' w
+                [ pullMaximum true largest x x' w ]
+            | (Multiply | MatMul | Function((Product | Filters), _, _)), _, _ when live < 3 ->
+                pullBetween 0.5 ran inputs' w
+            | Divide, [ a; b ], [ a'; b' ] -> pullQuotient a b a' b' w
+            | (Activation _ | Softmax _ | Pure _ | Function((Elementwise | Selects | Product | Filters), _, _)), _, _ ->
+                along ()
+            | Function(Chooses, _, _), _, _ when ran.IsLive.Head -> along ()
             | _ -> ran.Pull w
 
-    /// <summary>(x - b) ⊙ the multipliers that the rule brings back; without `multiply`, the multipliers alone.</summary>
-    let attribute (baseline: Baseline) (multiply: bool) (target: Target) (batch: Batch) : Tensor =
+    /// The rule, stopping at the first node where it makes a number that is none.
+    let private checkedAt (rule: Rule) : Rule =
+        fun ran w ->
+            let parts = rule ran w
+
+            if
+                not (
+                    List.forall2
+                        (fun (part: Tensor) isLive -> not isLive || part.isfinite().all().ToBoolean())
+                        parts
+                        ran.IsLive
+                )
+            then
+                raise (
+                    AttributionException
+                        $"DeepLIFT makes a NaN or an infinity at '{ran.Node.Name}' ({Op.describe ran.Node.Op}): choose another method for this model."
+                )
+
+            parts
+
+    /// <summary>(x - b) ⊙ the multipliers that the rule brings back; without `multiply`, the multipliers alone. `observe` is
+    /// told, for each instance, what the attributions sum to and what they should: the change of the target, to first
+    /// order in its outputs.</summary>
+    /// <exception cref="T:Attribution.AttributionException">A node's rule makes a NaN or an infinity.</exception>
+    let observed
+        (maximum: MaximumRule)
+        (observe: (float * float)[] -> unit)
+        (baseline: Baseline)
+        (multiply: bool)
+        (target: Target)
+        (batch: Batch)
+        : Tensor =
         Scope.run (fun () ->
+            let target = {
+                target with
+                    Model = Model.canonical target.Layer target.Model
+            }
+
             let start = baseline.Of batch
 
             let reference =
                 Scope.forwardOnly (fun () -> Model.values target.Layer target.Model start)
 
-            let multipliers =
-                Target.propagate (rule reference) (fun _ gradient -> gradient) target batch
+            let mutable change = [||]
 
-            if multiply then
-                Tensor.subtract batch.X start * multipliers
-            else
-                multipliers)
+            let back rule =
+                let seed (z: Tensor) (gradient: Tensor) =
+                    let z' = reference[target.Layer].``to``(z.dtype, z.device)
+                    change <- Tensor.toArray<float>(perRow(gradient * (z - z')).``to`` torch.float64)
+                    gradient
+
+                Target.propagate rule seed target batch
+
+            let rule = rule maximum batch.X.shape[0] reference
+            let multipliers = back rule
+
+            if not (multipliers.isfinite().all().ToBoolean()) then
+                back (checkedAt rule) |> ignore
+
+            let attributions = Tensor.subtract batch.X start * multipliers
+
+            let sums = Tensor.toArray<float>(perRow (attributions.``to`` torch.float64))
+            observe (Array.zip sums change)
+            if multiply then attributions else multipliers)
+
+    /// <summary>(x - b) ⊙ the multipliers that the rule brings back; without `multiply`, the multipliers alone.</summary>
+    let attribute (baseline: Baseline) (multiply: bool) (target: Target) (batch: Batch) : Tensor =
+        observed MaximumRule.Rescale ignore baseline multiply target batch

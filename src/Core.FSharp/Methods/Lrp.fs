@@ -32,8 +32,10 @@ type LrpComposite = {
 /// <summary>Layer-wise relevance propagation: the target's value is shared out from layer to layer down to the pixels, each
 /// layer handing on as much as it was given.</summary>
 /// <remarks>Bach et al., PLoS ONE 10(7), 2015; the rules as in Montavon et al., "Layer-wise relevance propagation: an
-/// overview", 2019. Relevance passes through activations, normalisations and constants unchanged, goes to a maximum's
-/// winner, in proportion through sums and means, and in halves through the product of two values.</remarks>
+/// overview", 2019; softmax, products and what divides as in Achtibat et al., AttnLRP, arXiv 2402.05602. It looks at the
+/// network's canonical form: constants and normalisations with fixed statistics are part of the layers beside them.
+/// Relevance passes through activations unchanged, goes to a maximum's winner, moves with what moves numbers, in proportion
+/// through sums and means, and in halves through the product of two values.</remarks>
 [<RequireQualifiedAccess>]
 module Lrp =
     let composite (first: LrpRule) (convolution: LrpRule) (dense: LrpRule) = {
@@ -46,135 +48,198 @@ module Lrp =
     [<Literal>]
     let private Tiny = 1e-9
 
-    // As far from 0 as ε of the mean magnitude, on its own side of it.
-    let private stable (epsilon: float) (z: Tensor) =
-        let sum = torch.linalg.vector_norm (z, 1., [| 1L .. z.ndim - 1L |], true)
+    /// For sums and products of values, which no parameter is about: no more than what 0 needs.
+    [<Literal>]
+    let private Least = 1e-12
+
+    let private zero = 0.0.ToScalar()
+
+    /// R / z, of which a z that is not finite (a masked score) gets nothing.
+    let private ratio (relevance: Tensor) (z: Tensor) =
+        let quotient = relevance / z
+        torch.where (z.isfinite (), quotient, torch.zeros_like quotient)
+
+    /// R / z with z as far from 0, on its own side of it, as ε of its mean magnitude.
+    let private stable (epsilon: float) (relevance: Tensor) (z: Tensor) =
+        let sum =
+            torch.linalg.vector_norm (z.nan_to_num (0., 0., 0.), 1., [| 1L .. z.ndim - 1L |], true)
+
         let each = Seq.fold (*) 1L z.shape[1..]
         let least = sum.mul_((epsilon / float each).ToScalar()).clamp_min_(1e-30.ToScalar())
         // In place, as elsewhere here: memory is what these take time for.
-        torch.where(z.lt (0.0.ToScalar()), -least, least).add_ z
+        ratio relevance (torch.where(z.lt zero, -least, least).add_ z)
+
+    /// x ⊙ what came back. An x that is not finite gets nothing.
+    let private times (x: Tensor) (part: Tensor) =
+        torch.where (x.isfinite (), part * x, torch.zeros_like part)
 
     /// x ⊙ Jᵀ(R / z): what arrives in proportion to each input's part.
     let private share epsilon (z: Tensor) (pull: Tensor -> Tensor) (x: Tensor) (relevance: Tensor) =
-        (pull (relevance / stable epsilon z)).mul_ x
+        (pull (stable epsilon relevance z)).mul_ x
 
-    let private withoutBias op =
-        match op with
-        | Convolution c -> Convolution { c with Bias = None }
-        | Linear(weight, _) -> Linear(weight, None)
-        | other -> other
-
-    /// The op with its weights changed: (its value at x, its pullback there).
-    let private altered (weights: Tensor -> Tensor) (op: Op) (x: Tensor) =
-        let value, pull = Autograd.alone (Semantics.plain (Op.mapTensors weights op)) [ x ]
-        value, pull >> List.head
-
-    let private positive (t: Tensor) = t.clamp_min (0.0.ToScalar())
-    let private negative (t: Tensor) = t.clamp_max (0.0.ToScalar())
-
-    /// Σᵢ xᵢ ⊙ Jᵢᵀ(R / Σᵢ zᵢ) for several pairs of a part of the input and of the weights.
-    let private shareParts (parts: (Tensor * (Tensor -> Tensor)) list) (op: Op) (relevance: Tensor) =
+    /// Σᵢ xᵢ ⊙ Jᵢᵀ(R / Σᵢ fᵢ(xᵢ)) for several pairs of a part of the input and of the layer.
+    let private shareParts (parts: (Tensor * (Tensor -> Tensor)) list) (relevance: Tensor) =
         let runs =
-            parts |> List.map (fun (x, weights) -> x, altered weights (withoutBias op) x)
+            parts
+            |> List.map (fun (x, f) ->
+                let z, pull = Autograd.alone (List.head >> f) [ x ]
+                x, z, pull >> List.head)
 
-        let z = runs |> List.map (snd >> fst) |> List.reduce Tensor.add
-        let w = relevance / stable Tiny z
+        let z = runs |> List.map (fun (_, z, _) -> z) |> List.reduce Tensor.add
+        let w = stable Tiny relevance z
 
         runs
-        |> List.map (fun (x, (_, pull)) -> (pull w).mul_ x)
+        |> List.map (fun (x, _, pull) -> (pull w).mul_ x)
         |> List.reduce (fun sum part -> sum.add_ part)
 
     let private ofWeights
         (rule: LrpRule)
         (bounds: Node -> Tensor -> float * float -> Tensor * Tensor)
+        (layer: AffineLayer)
         (ran: Ran)
         (relevance: Tensor)
         =
-        let op, x = ran.Node.Op, ran.Inputs.Head
+        let x, others = ran.Inputs.Head, ran.Inputs.Tail
+        let linear = Affine.linear layer others
+        let positive = Affine.weighed 1. 0. layer others
+        let negative = Affine.weighed 0. 1. layer others
 
         match rule with
         | Epsilon epsilon -> share epsilon ran.Value (ran.Pull >> List.head) x relevance
-        | Gamma gamma ->
-            let z, pull = altered (fun w -> w + positive w * gamma.ToScalar()) op x
-            share Tiny z pull x relevance
+        | Gamma gamma -> shareParts [ x, Affine.raised gamma layer others ] relevance
         | AlphaBeta(alpha, beta) ->
             // What comes from an activation is mostly positive, and half of the work is saved.
-            let hasNegative = x.lt(0.0.ToScalar()).any().ToBoolean()
+            let hasNegative = x.lt(zero).any().ToBoolean()
 
             let part ofPositive ofNegative (share: float) =
                 let parts =
                     if hasNegative then
-                        [ positive x, ofPositive; negative x, ofNegative ]
+                        [ x.clamp_min zero, ofPositive; x.clamp_max zero, ofNegative ]
                     else
                         [ x, ofPositive ]
 
-                (shareParts parts op relevance).mul_(share.ToScalar())
+                (shareParts parts relevance).mul_(share.ToScalar())
 
             let up = part positive negative alpha
 
             if beta = 0. then up else up - part negative positive beta
-        | Flat -> shareParts [ torch.ones_like x, torch.ones_like ] op relevance
+        | Flat -> shareParts [ torch.ones_like x, Affine.counted layer others ] relevance
         | ZBox(low, high) ->
             let low, high = bounds ran.Node x (low, high)
-            shareParts [ x, id; -low, positive; -high, negative ] op relevance
+            shareParts [ x, linear; -low, positive; -high, negative ] relevance
+
+    /// A layer that sums nothing: each of its numbers shares with its own bias alone, whatever the rule for sums. What is
+    /// near 0 is held away from it by a share ε of both parts.
+    let private ofScale epsilon (layer: AffineLayer) (ran: Ran) (relevance: Tensor) =
+        let x, others = ran.Inputs.Head, ran.Inputs.Tail
+        let part = Affine.linear layer others x
+
+        let least =
+            (part.abs () + (ran.Value - part).abs()).mul_((epsilon: float).ToScalar()).clamp_min_(1e-30.ToScalar())
+
+        let z = torch.where(ran.Value.lt zero, -least, least).add_ ran.Value
+        times x (ran.Pull(ratio relevance z)).Head
+
+    /// AttnLRP's rule, a Taylor expansion at x: xᵢ (Rᵢ - sᵢ Σⱼ Rⱼ).
+    let private ofSoftmax (axis: int64) (ran: Ran) (relevance: Tensor) =
+        times ran.Inputs.Head (relevance - ran.Value * relevance.sum (axis, true))
 
     /// One op's rule.
-    let private ofOp (ruleFor: Node -> LrpRule) bounds : Rule =
+    let private ofOp (epsilon: float) (ruleFor: Node -> LrpRule) bounds : Rule =
         fun ran relevance ->
-            let generic factor =
-                let parts = ran.Pull(relevance / stable Tiny ran.Value)
-                List.map2 (fun (x: Tensor) part -> x * part * (factor: float).ToScalar()) ran.Inputs parts
+            let live = ran.IsLive |> List.filter id |> List.length
 
-            let isProduct = List.forall id ran.IsLive && ran.Inputs.Length = 2
+            // In proportion to each input's part.
+            let generic (factor: float) =
+                let parts = ran.Pull(stable Least relevance ran.Value * factor.ToScalar())
+
+                List.zip3 ran.Inputs ran.IsLive parts
+                |> List.map (fun (x, isLive, part) -> if isLive then times x part else part)
 
             let keepsShape =
                 List.forall2 (fun isLive (x: Tensor) -> not isLive || x.shape = ran.Value.shape) ran.IsLive ran.Inputs
 
             match ran.Node.Op with
-            | Convolution _
-            | Linear _ -> [ ofWeights (ruleFor ran.Node) bounds ran relevance ]
+            | Affine layer ->
+                let part =
+                    match Affine.weighted layer with
+                    | Some weighted -> ofWeights (ruleFor weighted) bounds layer ran relevance
+                    | None when Affine.sums layer ->
+                        share Least ran.Value (ran.Pull >> List.head) ran.Inputs.Head relevance
+                    | None -> ofScale epsilon layer ran relevance
+
+                part :: (ran.IsLive.Tail |> List.map (fun _ -> torch.zeros_like part))
             | Multiply
-            | MatMul when isProduct -> generic 0.5
+            | MatMul
+            | Function((Product | Filters), _, _) when live > 1 -> generic (1. / float live)
             // What divides is taken for a constant, as in a normalisation.
-            | Divide when isProduct -> [ (generic 1.).Head; torch.zeros_like ran.Inputs[1] ]
+            | Divide when live > 1 -> [ (generic 1.).Head; torch.zeros_like ran.Inputs[1] ]
+            | Softmax axis -> [ ofSoftmax axis ran relevance ]
             | Activation _
-            | BatchNorm _
-            | Identity -> [ relevance ]
-            | Add
-            | Subtract
-            | Multiply
-            | Divide when not isProduct && keepsShape -> ran.Inputs |> List.map (fun _ -> relevance)
+            | Divide
+            | Function(Elementwise, _, _) when live = 1 && keepsShape -> ran.Inputs |> List.map (fun _ -> relevance)
+            | Identity
             | Reshape _
             | Flatten
             | Permute _
             | Concat _
             | Pool { Kind = MaxPool }
-            | GlobalPool MaxPool -> ran.Pull relevance
+            | GlobalPool MaxPool
+            | Function((Moves | Places | Selects | Chooses), _, _) -> ran.Pull relevance
             | _ -> generic 1.
+
+    /// The rule, stopping at the first node where it makes a number that is none.
+    let private checkedAt (rule: Rule) : Rule =
+        fun ran relevance ->
+            let parts = rule ran relevance
+
+            let isSound (part: Tensor) (isLive: bool) =
+                not isLive || part.isfinite().all().ToBoolean()
+
+            if not (List.forall2 isSound parts ran.IsLive) then
+                raise (
+                    AttributionException
+                        $"Layer-wise relevance propagation (LRP) makes a NaN or an infinity at '{ran.Node.Name}' ({Op.describe ran.Node.Op}): choose another method for this model."
+                )
+
+            parts
 
     /// <summary>The relevance of each input of each instance (n×…). The relevances of an instance sum to the target's value as
     /// far as biases take none.</summary>
+    /// <exception cref="T:Attribution.AttributionException">A node's rule makes a NaN or an infinity.</exception>
     let attribute (composite: LrpComposite) (target: Target) (batch: Batch) : Tensor =
-        let steps = Model.steps target.Layer target.Model
+        let target = {
+            target with
+                Model = Model.canonical target.Layer target.Model
+        }
 
-        let hasWeights (node: Node) =
-            node.Op.IsConvolution || node.Op.IsLinear
+        let weighted (node: Node) =
+            match node.Op with
+            | Affine layer -> Affine.weighted layer
+            | _ -> None
 
-        let first = steps |> Array.tryFind hasWeights
+        let first = Model.steps target.Layer target.Model |> Array.tryPick weighted
 
         let ruleFor (node: Node) =
             match composite.Layers.TryGetValue node.Name, composite.First with
             | (true, rule), _ -> rule
-            | _, Some rule when first.Value.Name = node.Name -> rule
-            | _ when node.Op.IsConvolution -> composite.Convolution
+            | _, Some rule when first |> Option.exists (fun first -> first.Name = node.Name) -> rule
+            | _ when Op.convolves node.Op -> composite.Convolution
             | _ -> composite.Dense
+
+        let epsilon =
+            match composite.Dense with
+            | Epsilon epsilon -> epsilon
+            | _ -> Tiny
 
         /// What the first layer's inputs are for the lowest and the highest pixels.
         let bounds (node: Node) (x: Tensor) (low: float, high: float) =
-            if node.Name <> first.Value.Name then
+            let named = (weighted node).Value.Name
+
+            if named <> first.Value.Name then
                 raise (
                     AttributionException
-                        $"The z-box is a rule for the first layer of weights, '{first.Value.Name}', and not for '{node.Name}'."
+                        $"The z-box is a rule for the first layer of weights, '{first.Value.Name}', and not for '{named}'."
                 )
 
             let at (pixel: float) =
@@ -185,4 +250,13 @@ module Lrp =
             let a, b = at low, at high
             torch.minimum(a, b).expand_as x, torch.maximum(a, b).expand_as x
 
-        Target.propagate (ofOp ruleFor bounds) (fun z gradient -> z * gradient) target batch
+        let back rule =
+            Target.propagate rule (fun z gradient -> z * gradient) target batch
+
+        let rule = ofOp epsilon ruleFor bounds
+        let relevance = back rule
+
+        if not (relevance.isfinite().all().ToBoolean()) then
+            back (checkedAt rule) |> ignore
+
+        relevance

@@ -58,6 +58,9 @@ public sealed record MethodSettings
     /// <summary>The pixels from a window to the next; null: half a window.</summary>
     public int? Stride { get; init; }
 
+    /// <summary>What a max pool hands on in DeepLIFT.</summary>
+    public MaxPoolRule MaxPool { get; init; }
+
     /// <summary>These settings for another quantity, from another baseline.</summary>
     public MethodSettings For(Quantity quantity, Baseline baseline) =>
         this with
@@ -94,6 +97,9 @@ public enum Takes
 
     /// <summary><see cref="MethodSettings.WindowSize"/> and <see cref="MethodSettings.Stride"/>.</summary>
     Window = 64,
+
+    /// <summary><see cref="MethodSettings.MaxPool"/>.</summary>
+    MaxPool = 128,
 }
 
 /// <summary>The passes that a method makes of an instance.</summary>
@@ -182,9 +188,9 @@ public sealed record AttributionMethod(
             "DeepLIFT (rescale)",
             "(x - b) ⊙ m, each op handing on (y - y')/(x - x') in place of its derivative",
             "Shrikumar, Greenside and Kundaje, arXiv 1704.02685",
-            Takes.Baseline | Takes.Multiply,
+            Takes.Baseline | Takes.Multiply | Takes.MaxPool,
             (_, _) => new(1, 1, IsByRules: true),
-            (model, s) => new DeepLift(model, s.Quantity, s.Baseline, s.MultiplyWithInput).Attribute
+            (model, s) => new DeepLift(model, s.Quantity, s.Baseline, s.MultiplyWithInput, s.MaxPool).Attribute
         ),
         Relevance("lrp-epsilon", "LRP-ε", "Rᵢ = Σⱼ xᵢwᵢⱼ / (zⱼ ± ε) Rⱼ", LrpComposite.Epsilon),
         Relevance(

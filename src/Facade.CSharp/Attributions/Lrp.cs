@@ -70,9 +70,10 @@ public sealed record LrpComposite(
 /// Layer-wise relevance propagation: the quantity's value is shared out from layer to layer down to the pixels, each layer
 /// handing on as much as it was given.
 /// </summary>
-/// <remarks>Bach et al., PLoS ONE 10(7), 2015; rules as in Montavon et al., 2019. Normalisations are folded into convolutions;
-/// relevance passes through activations unchanged, goes to a maximum's winner, in proportion through sums and means, and in
-/// halves through the product of two values.</remarks>
+/// <remarks>Bach et al., PLoS ONE 10(7), 2015; rules as in Montavon et al., 2019; softmax, products and what divides as in
+/// Achtibat et al., arXiv 2402.05602. Constants and normalisations with fixed statistics are part of the layers beside them,
+/// however a file writes them; relevance passes through activations unchanged, goes to a maximum's winner, in proportion
+/// through sums and means, and in halves through the product of two values.</remarks>
 public sealed class Lrp
 {
     private readonly Model model;
@@ -91,7 +92,7 @@ public sealed class Lrp
     /// <inheritdoc cref="Lrp(Model, int?, LrpComposite)"/>
     public Lrp(Model model, Quantity quantity, LrpComposite? composite = null)
     {
-        this.model = model.Require("LRP is about layers of weights", op => op.IsConvolution || op.IsLinear);
+        this.model = model.Require("LRP is about layers of weights", OpModule.isWeighted);
         this.quantity = quantity;
         this.composite = composite ?? LrpComposite.EpsilonPlus;
     }
@@ -99,7 +100,8 @@ public sealed class Lrp
     /// <summary>The relevances of instances, of their shape.</summary>
     /// <inheritdoc cref="Explainer"/>
     /// <exception cref="ArgumentException">The instances have a shape that the model does not take.</exception>
-    /// <exception cref="AttributionException">The model's output is not finite, or lacks the class.</exception>
+    /// <exception cref="AttributionException">The model's output is not finite, or lacks the class; a rule makes a number that
+    /// is not finite.</exception>
     public Tensor Attribute(
         Instances x,
         int? batchSize = null,

@@ -12,7 +12,28 @@ namespace Attribution;
 /// <param name="Layer">The layer.</param>
 /// <param name="Signed">Spearman's rank correlation of each instance's attributions, pixel by pixel.</param>
 /// <param name="Magnitudes">That of their magnitudes.</param>
-public sealed record RandomisedLayer(string Layer, IReadOnlyList<double> Signed, IReadOnlyList<double> Magnitudes);
+/// <param name="Redrawn">The parameters that are random.</param>
+public sealed record RandomisedLayer(
+    string Layer,
+    IReadOnlyList<double> Signed,
+    IReadOnlyList<double> Magnitudes,
+    Parameters Redrawn
+);
+
+/// <summary>What a model has learnt, counted: weights, biases, scales, shifts, embeddings and tokens.</summary>
+/// <param name="Layers">The layers that have some.</param>
+/// <param name="Tensors">How many there are.</param>
+/// <param name="Numbers">How many numbers they hold.</param>
+public sealed record Parameters(int Layers, int Tensors, long Numbers)
+{
+    /// <summary>"62 parameters (11689512 numbers) in 21 layers".</summary>
+    public override string ToString()
+    {
+        static string Of(long count, string what) =>
+            FormattableString.Invariant($"{count} {what}{(count == 1 ? "" : "s")}");
+        return $"{Of(Tensors, "parameter")} ({Of(Numbers, "number")}) in {Of(Layers, "layer")}";
+    }
+}
 
 /// <summary>
 /// The model parameter randomisation test, the mean over layers l of ρ(|A_f|, |A_f'|), f' the model with random weights from the
@@ -56,6 +77,16 @@ public sealed class ParameterRandomisation
         (this.steps, this.isAlone, this.seed) = (steps, isAlone, seed);
     }
 
+    /// <summary>All that the test redraws, once it has come down to the image: every parameter of the model.</summary>
+    /// <exception cref="AttributionException">The model has no weights.</exception>
+    public static Parameters Redraws(Model model) => Counted(model, Core.ParameterRandomisation.layers(model.Core));
+
+    private static Parameters Counted(Model model, string[] layers)
+    {
+        var (tensors, numbers) = Core.ParameterRandomisation.count(layers, model.Core);
+        return new Parameters(layers.Length, tensors, numbers);
+    }
+
     /// <summary>The score of each instance. Where a random network's map is constant, nothing is left of the map, and its
     /// correlation counts as 0; NaN where every correlation is undefined, as for a constant map.</summary>
     /// <param name="attributions">n×c×h×w, or pixel attributions n×h×w.</param>
@@ -82,11 +113,24 @@ public sealed class ParameterRandomisation
         int? batchSize = null,
         IProgress<Progress>? progress = null,
         CancellationToken cancellation = default
-    ) =>
+    )
+    {
+        var layers = Core.ParameterRandomisation.layers(model.Core);
+        return
         [
             .. CoreCurve(attributions, x, batchSize, progress, cancellation)
-                .Select(layer => new RandomisedLayer(layer.Layer, layer.Signed, layer.Magnitudes)),
+                .Select(layer => new RandomisedLayer(
+                    layer.Layer,
+                    layer.Signed,
+                    layer.Magnitudes,
+                    new Parameters(
+                        isAlone ? 1 : Array.IndexOf(layers, layer.Layer) + 1,
+                        layer.Parameters,
+                        layer.Numbers
+                    )
+                )),
         ];
+    }
 
     private Core.RandomisedLayer[] CoreCurve(
         Tensor attributions,

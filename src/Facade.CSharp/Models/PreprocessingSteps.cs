@@ -34,7 +34,13 @@ internal sealed class PreprocessingSteps(Preprocessing preprocessing, string pat
         }
 
         if (isReversed)
-            steps.Add(("bgr", Build.Pure("Reverse", x => cat([.. Enumerable.Reverse(x[0].split(1, 1))], 1)), null));
+            steps.Add(
+                (
+                    "bgr",
+                    Build.Function(Kind.Moves, "Reverse", x => cat([.. Enumerable.Reverse(x[0].split(1, 1))], 1)),
+                    null
+                )
+            );
         // (x / scale - mean) / std, with a pass over the images less.
         Add("centred", Op.Subtract, mean, 0);
         Add("scaled", Op.Divide, std, 1);

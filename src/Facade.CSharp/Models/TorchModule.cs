@@ -24,14 +24,24 @@ internal static class TorchModule
     {
         RequireStatistics(module);
         using var scope = NewDisposeScope();
-        (string Name, Op Op)[] steps = [.. Steps("", module)];
+        (string Name, Op Op, Tensor[] Beside)[] steps = [.. Steps("", module)];
         if (steps.Length == 0)
-            steps = [("logits", Op.Identity)];
+            steps = [("logits", Op.Identity, [])];
         var input = "input";
         while (steps.Any(step => step.Name == input))
             input += "'";
 
-        var nodes = steps.Select((step, i) => Build.Node(step.Name, step.Op, i == 0 ? input : steps[i - 1].Name));
+        // The numbers that an op takes beside the value are nodes, as in a file.
+        var nodes = steps.SelectMany(
+            (step, i) =>
+            {
+                var beside = step.Beside.Select((_, k) => $"{step.Name}/{(k == 0 ? "weight" : "bias")}").ToArray();
+                string[] inputs = [i == 0 ? input : steps[i - 1].Name, .. beside];
+                return beside
+                    .Zip(step.Beside, (name, numbers) => Build.Node(name, Op.NewConstant(numbers)))
+                    .Append(Build.Node(step.Name, step.Op, inputs));
+            }
+        );
         var core = Build.Model(null, input, steps[^1].Name, nodes.Prepend(Build.Node(input, Op.Input)));
         return module.parameters().FirstOrDefault(p => p.is_floating_point()) is not { } first ? core
             : first.dtype is ScalarType.Float32 or ScalarType.Float64 or ScalarType.BFloat16
@@ -56,12 +66,24 @@ internal static class TorchModule
     // A class of the caller's may do more than what it derives from.
     private static bool IsOwn(nn.Module module) => module.GetType().Assembly == typeof(nn.Module).Assembly;
 
-    private static IEnumerable<(string Name, Op Op)> Steps(string name, Module module) =>
+    private static IEnumerable<(string Name, Op Op, Tensor[] Beside)> Steps(string name, Module module) =>
         module is Sequential sequence && IsOwn(module) && sequence.children().All(child => child is Module)
             ? sequence
                 .named_children()
                 .SelectMany(child => Steps(name == "" ? child.name : $"{name}.{child.name}", (Module)child.module))
-            : [(name == "" ? "logits" : name, (IsOwn(module) ? Typed(module) : null) ?? Called(name, module))];
+            : [Step(name, module)];
+
+    private static (string Name, Op Op, Tensor[] Beside) Step(string name, Module module)
+    {
+        var layer = name == "" ? "logits" : name;
+        if (module is LayerNorm { elementwise_affine: true, weight: not null } norm && IsOwn(module))
+        {
+            Tensor[] beside = [.. new[] { Shared(norm.weight), Shared(norm.bias) }.OfType<Tensor>()];
+            var op = Build.LayerNorm("LayerNorm", [.. norm.normalized_shape], norm.eps, beside.Length > 1);
+            return (layer, op, beside);
+        }
+        return (layer, (IsOwn(module) ? Typed(module) : null) ?? Called(name, module), []);
+    }
 
     private static Op? Typed(Module module) =>
         module switch

@@ -19,6 +19,7 @@ public static partial class MethodDocs
         [Takes.Layer] = "`--map-layer`",
         [Takes.Noise] = "`--noise`",
         [Takes.Window] = "`--window`, `--stride`",
+        [Takes.MaxPool] = "`--max-pool`",
     };
 
     private const string AboutMethods = """

@@ -54,14 +54,16 @@ internal static partial class MethodNotes
             ["deeplift"] = Method(
                 "The image is compared with a baseline: every operation of the network is credited with how much it "
                     + "changed between the two, and hands the credit on to its inputs in proportion to how much these "
-                    + "changed. It is complete, like integrated gradients, for the price of a gradient or two.",
+                    + "changed. It is complete, like integrated gradients, for the price of a gradient or two; what each "
+                    + "operation hands on, and what `--max-pool` changes, is [listed](conservation.md).",
                 (model, images) => new DeepLift(model).Attribute(images),
                 "q(f(x)) - q(f(b)), for a quantity that is linear in the logits, such as a class or a margin"
             ),
             ["lrp-epsilon"] = Method(
                 "The score is shared out backwards, layer by layer: each neuron passes what it was given to its inputs in "
                     + "proportion to what each contributed to it. ε keeps a sum near zero from blowing its shares up. In a "
-                    + "network of ReLUs it is the gradient times the input.",
+                    + "network of ReLUs, max pools and linear operations it is the gradient times the input, however the "
+                    + "network is written; what each operation hands back is [listed](conservation.md).",
                 (model, images) => new Lrp(model, composite: LrpComposite.Epsilon).Attribute(images),
                 Summands
             ),
@@ -308,7 +310,10 @@ internal static partial class MethodNotes
                 "ρ is Spearman's rank correlation of the magnitudes of all pixels; A_f is the map, A_f' that of the model "
                     + "whose weights are random from the logits down to layer l.",
                 "Ten layers, evenly, from the top. Random weights are normal with the layer's own mean and standard "
-                    + "deviation, since no file tells how training began. A constant map of a random network counts as 0. "
+                    + "deviation, since no file tells how training began. All that was learnt is redrawn: weights, biases, "
+                    + "scales and shifts of normalisations, embeddings and tokens, which are the file's constants of more than one "
+                    + "finite number that act as weights or meet values that weights have made; not what prepares the "
+                    + "image, masks scores or was counted. The command line says how many. A constant map of a random network counts as 0. "
                     + "The class that is explained stays the trained model's.",
                 (model, maps, images) =>
                     new ParameterRandomisation(model, (m, q) => new DeepLift(m, q).Attribute).Evaluate(maps, images)

@@ -80,6 +80,16 @@ internal sealed class GraphBuilder(Func<string, bool> isTaken)
         params Value[] inputs
     ) => Emit(name, Build.Pure(kind, f), shape, inputs);
 
+    /// <summary>The value of a function of a kind that ways back by rules know.</summary>
+    public Value Function(
+        string name,
+        string op,
+        Kind kind,
+        Func<IReadOnlyList<Tensor>, Tensor> f,
+        Func<IReadOnlyList<Tensor>, Tensor>? shape,
+        params Value[] inputs
+    ) => Emit(name, Build.Function(kind, op, f), shape, inputs);
+
     private static Tensor Probe(Func<IReadOnlyList<Tensor>, Tensor> shape, Value[] inputs, Func<Value, Tensor> at)
     {
         using var scope = NewDisposeScope();
@@ -125,15 +135,7 @@ internal sealed class GraphBuilder(Func<string, bool> isTaken)
     /// <param name="axis">The dimension along which it stands once for each image.</param>
     public Value ForEachImage(string name, Tensor each, int axis)
     {
-        var repeats = Enumerable.Repeat(1L, (int)each.ndim).ToArray();
-        return Pure(
-            name,
-            "Expand",
-            t => t[0].repeat([.. repeats.Select((one, i) => i == axis ? t[1].shape[0] : one)]),
-            null,
-            Value.Constant(Unique(name + "/each"), each),
-            TheImages
-        );
+        return Emit(name, Op.NewRepeat(axis), null, Value.Constant(Unique(name + "/each"), each), TheImages);
     }
 
     /// <summary>The rows that known numbers repeat n times along a dimension; null where they do not.</summary>

@@ -75,7 +75,7 @@ internal sealed partial class OnnxOps
         var (x, slope) = (node.Input(0), node.Input(1));
         return slope.IsConstant && slope.First.numel() == 1 && slope.Rank <= x.Rank
             ? LeakyRelu(node, slope.First.to(ScalarType.Float64).item<double>())
-            : Broadcasting(node, t => t[0].relu() - t[1] * (-t[0]).relu());
+            : Broadcasting(node, Kind.Elementwise, t => t[0].relu() - t[1] * (-t[0]).relu());
     }
 
     private Value Clip(OnnxNode node)
@@ -93,14 +93,14 @@ internal sealed partial class OnnxOps
                 high = ceiling;
             return Pointwise(node, x => x.clamp(low, high));
         }
-        var (least, most) = (node.Optional(1), node.Optional(2));
+        var (lowest, highest) = (node.Optional(1), node.Optional(2));
         return graph.Pure(
             node.Output,
             node.Op,
             t =>
             {
-                var atLeast = least is null ? t[0] : t[0].maximum(t[1]);
-                return most is null ? atLeast : atLeast.minimum(t[^1]);
+                var atLeast = lowest is null ? t[0] : t[0].maximum(t[1]);
+                return highest is null ? atLeast : atLeast.minimum(t[^1]);
             },
             null,
             [.. node.Given]

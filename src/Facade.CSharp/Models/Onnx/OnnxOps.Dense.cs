@@ -36,19 +36,20 @@ internal sealed partial class OnnxOps
             if (bias is not null || c is null)
                 return Linear(node.Output, a, Scaled(weight, alpha), bias is null ? null : Scaled(bias, beta));
         }
-        Scalar productScale = alpha,
-            sumScale = beta;
-        return graph.Pure(
-            node.Output,
+        Scalar productScale = alpha;
+        var product = graph.Function(
+            c is null ? node.Output : graph.Unique(node.Output + "/product"),
             node.Op,
-            t =>
-            {
-                var product = Product(transA ? t[0].t() : t[0], transB ? t[1].t() : t[1]).mul(productScale);
-                return t.Count > 2 ? product + t[2].mul(sumScale) : product;
-            },
+            Kind.Product,
+            t => Product(transA ? t[0].t() : t[0], transB ? t[1].t() : t[1]).mul(productScale),
             null,
-            c is null ? [a, b] : [a, b, c]
+            a,
+            b
         );
+        if (c is null)
+            return product;
+        var shift = beta == 1 ? c : Step(node, "shift", Op.Multiply, c, Helper(node, "beta", tensor((float)beta)));
+        return Typed(node, Op.Add, product, shift);
     }
 
     private static bool IsRow(Tensor bias, long outputs) =>
@@ -119,6 +120,11 @@ internal sealed partial class OnnxOps
             .GroupBy(l => l.Letter, l => (double)l.Size);
         if (operands.Length > 2 && sizes.Aggregate(1.0, (product, size) => product * size.Max()) > Most)
             throw node.Fault($"multiplies {operands.Length} tensors that are too large; export it as several products");
-        return graph.Pure(node.Output, node.Op, t => torch.einsum(equation, [.. t]), null, [.. node.Inputs]);
+        // By weights of one tensor it is a layer; of one tensor alone, or with several fixed ones, it only sums.
+        var (given, computed) = (node.Inputs.Count, node.Inputs.Count(x => !x.IsKnown));
+        var kind = computed > 1 || given == 2 ? Kind.Product : Kind.Sums;
+        return kind.IsSums && node.Inputs[0].IsKnown
+            ? graph.Pure(node.Output, node.Op, t => torch.einsum(equation, [.. t]), null, [.. node.Inputs])
+            : graph.Function(node.Output, node.Op, kind, t => torch.einsum(equation, [.. t]), null, [.. node.Inputs]);
     }
 }

@@ -43,7 +43,11 @@ internal sealed partial class OnnxOps
         if (mode == "constant")
         {
             var (value, pads) = (node.Number("value", 2) ?? 0, Pads(begin, end));
-            return Unary(node, t => F.pad(t, pads, PaddingModes.Constant, value));
+            return Unary(
+                node,
+                value == 0 ? Kind.Moves : Kind.Places,
+                t => F.pad(t, pads, PaddingModes.Constant, value)
+            );
         }
         return Sampled(
             node,
@@ -86,9 +90,10 @@ internal sealed partial class OnnxOps
             if (weights is not null)
                 inputs.Add(Helper(node, $"weights{axis}", Table(weights, row => tensor(row))));
         }
-        return graph.Pure(
+        return graph.Function(
             node.Output,
             node.Op,
+            isWeighted.Contains(true) ? Kind.Sums : Kind.Moves,
             t =>
             {
                 var x = t[0];

@@ -51,10 +51,9 @@ internal sealed partial class OnnxOps
             var numbers = RealConstant(node, i, isPerGroup ? groups : channels);
             return Helper(node, name, isPerGroup ? numbers.repeat_interleave(channels / groups) : numbers);
         }
-        return graph.Pure(
+        return graph.Emit(
             node.Output,
-            node.Op,
-            t => F.group_norm(t[0], groups, t[1], t[2], epsilon),
+            Build.GroupNorm(node.Op, groups, x.Rank, epsilon),
             t => Value.Meta(t[0]),
             x,
             Row(1, "scale"),
@@ -73,14 +72,9 @@ internal sealed partial class OnnxOps
         foreach (var row in node.Given.Skip(1))
             if (!Broadcast(sizes, row.First.shape).SequenceEqual(sizes))
                 throw node.Fault($"takes '{row.Name}', which should be {string.Join("×", sizes)} numbers");
-        return graph.Pure(
+        return graph.Emit(
             node.Output,
-            node.Op,
-            t =>
-            {
-                var scaled = F.layer_norm(t[0], sizes, null, null, epsilon) * t[1];
-                return t.Count > 2 ? scaled + t[2] : scaled;
-            },
+            Build.LayerNorm(node.Op, sizes, epsilon, node.Given.Count() > 2),
             t => Value.Meta(t[0]),
             [.. node.Given]
         );
@@ -101,13 +95,9 @@ internal sealed partial class OnnxOps
         Scalar alpha = node.Float("alpha", 1e-4) / size,
             beta = node.Float("beta", 0.75),
             bias = node.Float("bias", 1);
-        return graph.Pure(
-            node.Output,
-            node.Op,
-            t => t[0] / F.pad(t[0].square(), pads).unfold(1, size, 1).sum(-1).mul(alpha).add(bias).pow(beta),
-            t => Value.Meta(t[0]),
-            x
-        );
+        Tensor Sum(Tensor squares) => F.pad(squares, pads).unfold(1, size, 1).sum(-1);
+        Tensor Divisor(Tensor sums) => sums.mul(alpha).add(bias).pow(beta);
+        return Elementwise(node, Build.Norm(node.Op, true, true, Sum, Divisor, t => t / Divisor(Sum(t.square()))));
     }
 
     private Value LpNormalization(OnnxNode node)
@@ -117,15 +107,16 @@ internal sealed partial class OnnxOps
         var axis = node.Axis(node.Int("axis", -1), x.Rank);
         RequireApart(node, x, axis);
         var isEuclidean = node.Int("p", 2) == 2;
-        Tensor Norm(Tensor t) => isEuclidean ? Root(t.square().sum(axis, true), Half) : t.abs().sum(axis, true);
+        Tensor Sum(Tensor parts) => parts.sum(axis, true);
         // What is zero stays zero.
+        Tensor Norm(Tensor sums)
+        {
+            var norm = isEuclidean ? Root(sums, Half) : sums;
+            return norm + norm.eq(Zero);
+        }
         return Elementwise(
             node,
-            t =>
-            {
-                var norm = Norm(t);
-                return t / (norm + norm.eq(Zero));
-            }
+            Build.Norm(node.Op, isEuclidean, true, Sum, Norm, t => t / Norm(Sum(isEuclidean ? t.square() : t.abs())))
         );
     }
 
@@ -145,13 +136,11 @@ internal sealed partial class OnnxOps
         RequireApart(node, x, axes);
         Scalar epsilon = Epsilon;
         long[] over = [.. axes.Select(axis => (long)axis)];
-        return Elementwise(
-            node,
-            t =>
-            {
-                var centred = t - t.mean(over, true);
-                return centred / Root(centred.square().mean(over, true), Half).add(epsilon);
-            }
-        );
+        Tensor Scaled(Tensor t)
+        {
+            var centred = t - t.mean(over, true);
+            return centred / Root(centred.square().mean(over, true), Half).add(epsilon);
+        }
+        return Elementwise(node, Build.MeanVariance(node.Op, over, v => Root(v, Half), Epsilon, Scaled));
     }
 }

@@ -93,7 +93,15 @@ internal sealed partial class OnnxOps
         if (x.First.dtype == type || isReal && x.IsReal)
             return Typed(node, Op.Identity, x);
         return isReal && !x.IsKnown
-            ? graph.Pure(node.Output, node.Op, t => t[0].to(t[1].dtype), null, x, graph.TheImages)
-            : Unary(node, t => t.to(type));
+            ? graph.Function(
+                node.Output,
+                node.Op,
+                Kind.Elementwise,
+                t => t[0].to(t[1].dtype),
+                null,
+                x,
+                Helper(node, "like", tensor(0f))
+            )
+            : Unary(node, Kind.Elementwise, t => t.to(type));
     }
 }

@@ -87,7 +87,7 @@ internal sealed partial class OnnxOps
             }
             return t;
         }
-        return Unary(node, Cut);
+        return Unary(node, Kind.Moves, Cut);
     }
 
     private Value[] Split(OnnxNode node)
@@ -107,7 +107,14 @@ internal sealed partial class OnnxOps
                 (_, i) =>
                 {
                     var (start, length) = (lengths[..i].Sum(), lengths[i]);
-                    return graph.Pure(Named(node, i), node.Op, t => t[0].narrow(axis, start, length), null, x);
+                    return graph.Function(
+                        Named(node, i),
+                        node.Op,
+                        Kind.Moves,
+                        t => t[0].narrow(axis, start, length),
+                        null,
+                        x
+                    );
                 }
             ),
         ];
@@ -123,9 +130,10 @@ internal sealed partial class OnnxOps
         var indices = Places(node, places, x.First.shape[axis]);
         IEnumerable<long> Sizes(IReadOnlyList<Tensor> t) =>
             [.. t[0].shape[..axis], .. t[1].shape, .. t[0].shape[(axis + 1)..]];
-        return graph.Pure(
+        return graph.Function(
             node.Output,
             node.Op,
+            Kind.Moves,
             t => t[0].index_select(axis, t[1].reshape(-1)).reshape([.. Sizes(t)]),
             t => Value.Meta(Sizes(t), t[0].dtype),
             x,
@@ -169,9 +177,10 @@ internal sealed partial class OnnxOps
             x = PerImage(node, x, other.Axis, other.Sizes[other.Axis]);
         if (x.First.shape.Zip(indices.First.shape).Where((pair, i) => i != axis && pair.First < pair.Second).Any())
             throw node.Fault("picks more rows than there are");
-        return graph.Pure(
+        return graph.Function(
             node.Output,
             node.Op,
+            Kind.Moves,
             t => t[0].gather(axis, t[1]),
             t => Value.Meta(t[1].shape, t[0].dtype),
             x,
@@ -194,7 +203,7 @@ internal sealed partial class OnnxOps
             return graph.Fold(node.Output, sizes, at => at(x).repeat(Times(at)), x, repeats);
         if (second[x.Shape!.Axis] != 1)
             throw node.Fault("mixes the instances of a batch");
-        return Unary(node, t => t.repeat(second));
+        return Unary(node, Kind.Moves, t => t.repeat(second));
     }
 
     // Rows of known numbers, by their places in the first dimensions.

@@ -64,9 +64,10 @@ internal sealed partial class OnnxOps
             ? Pads(none, overhang.Zip(window.End, (all, end) => all - end))
             : Pads(window.Begin, overhang);
         var padding = Pads(window.Begin, overhang);
-        return graph.Pure(
+        return graph.Function(
             node.Output,
             node.Op,
+            Kind.Sums,
             t => WindowSums(window, F.pad(t[0], padding)) / t[1],
             t => Value.Meta([t[0].shape[0], t[0].shape[1], .. Places(window, t[0])], t[0].dtype),
             x,

@@ -14,17 +14,18 @@ internal sealed partial class OnnxOps
         node.Op switch
         {
             "ReduceMean" => GlobalPool(node, PoolKind.NewAveragePool(false))
-                ?? Reduce(node, (x, axes, keep) => x.mean(axes, keep)),
-            "ReduceMax" => GlobalPool(node, PoolKind.MaxPool) ?? Reduce(node, (x, axes, keep) => x.amax(axes, keep)),
-            "ReduceMin" => Reduce(node, (x, axes, keep) => x.amin(axes, keep)),
-            "ReduceSum" => Reduce(node, (x, axes, keep) => x.sum(axes, keep)),
+                ?? Reduce(node, Kind.Sums, (x, axes, keep) => x.mean(axes, keep)),
+            "ReduceMax" => GlobalPool(node, PoolKind.MaxPool)
+                ?? Reduce(node, Kind.Selects, (x, axes, keep) => x.amax(axes, keep)),
+            "ReduceMin" => Reduce(node, Kind.Selects, (x, axes, keep) => x.amin(axes, keep)),
+            "ReduceSum" => Reduce(node, Kind.Sums, (x, axes, keep) => x.sum(axes, keep)),
             "ReduceProd" => Reduce(
                 node,
                 (x, axes, keep) => axes.OrderDescending().Aggregate(x, (t, axis) => t.prod(axis, keep))
             ),
-            "ReduceL1" => Reduce(node, (x, axes, keep) => x.abs().sum(axes, keep)),
-            "ReduceL2" => Reduce(node, (x, axes, keep) => Root(x.square().sum(axes, keep), Half)),
-            "ReduceSumSquare" => Reduce(node, (x, axes, keep) => x.square().sum(axes, keep)),
+            "ReduceL1" => Norm(node, false, sums => sums),
+            "ReduceL2" => Norm(node, true, sums => Root(sums, Half)),
+            "ReduceSumSquare" => Norm(node, true, sums => sums),
             "ReduceLogSum" => Reduce(node, (x, axes, keep) => x.sum(axes, keep).log()),
             "ReduceLogSumExp" => Reduce(node, LogSumExp),
             "Softmax" => Softmax(node, Op.NewSoftmax, (x, axis) => F.softmax(x, axis)),
@@ -54,16 +55,36 @@ internal sealed partial class OnnxOps
             : [.. Enumerable.Range(0, x.Rank).Select(axis => (long)axis)];
     }
 
-    private Value Reduce(OnnxNode node, Func<Tensor, long[], bool, Tensor> f)
+    private Value Reduce(OnnxNode node, Func<Tensor, long[], bool, Tensor> f) =>
+        Reduce(node, g => Build.Pure(node.Op, t => g(t[0])), f);
+
+    private Value Reduce(OnnxNode node, Kind kind, Func<Tensor, long[], bool, Tensor> f) =>
+        Reduce(node, g => Build.Function(kind, node.Op, t => g(t[0])), f);
+
+    // What becomes of the sum of squares, or of magnitudes.
+    private Value Norm(OnnxNode node, bool isSquare, Func<Tensor, Tensor> finish)
+    {
+        Tensor Parts(Tensor x) => isSquare ? x.square() : x.abs();
+        if (!node.Input(0).IsReal || Axes(node, node.Input(0)) is not { } axes)
+            return Reduce(node, (x, axes, keep) => finish(Parts(x).sum(axes, keep)));
+        var keep = node.Int("keepdims", 1) != 0;
+        Tensor Sum(Tensor parts) => parts.sum(axes, keep);
+        return Reduce(
+            node,
+            f => Build.Norm(node.Op, isSquare, false, Sum, finish, f),
+            (x, _, _) => finish(Sum(Parts(x)))
+        );
+    }
+
+    private Value Reduce(OnnxNode node, Func<Func<Tensor, Tensor>, Op> op, Func<Tensor, long[], bool, Tensor> f)
     {
         var x = node.Input(0);
         if (Axes(node, x) is not { } axes)
             return Elementwise(node, t => f(t.unsqueeze(-1), [x.Rank], false));
         var keep = node.Int("keepdims", 1) != 0;
-        return graph.Pure(
+        return graph.Emit(
             node.Output,
-            node.Op,
-            t => f(t[0], axes, keep),
+            op(t => f(t, axes, keep)),
             t =>
                 Value.Meta(
                     t[0]
@@ -158,9 +179,10 @@ internal sealed partial class OnnxOps
         RequireApart(node, x, axis);
         Tensor Best(Tensor t) => t.sort(axis, descends, true).Indices.narrow(axis, 0, count);
         Value Part(string name, Func<Tensor, Tensor> f, ScalarType type) =>
-            graph.Pure(
+            graph.Function(
                 name,
                 node.Op,
+                Kind.Selects,
                 t => f(t[0]),
                 t => Value.Meta([.. t[0].shape[..axis], count, .. t[0].shape[(axis + 1)..]], type),
                 x
@@ -180,9 +202,10 @@ internal sealed partial class OnnxOps
             : throw node.Fault("lacks its axis");
         var (isExclusive, isReverse) = (node.Int("exclusive", 0) != 0, node.Int("reverse", 0) != 0);
         RequireApart(node, x, axis);
-        return graph.Pure(
+        return graph.Function(
             node.Output,
             node.Op,
+            Kind.Sums,
             t =>
             {
                 var ordered = isReverse ? t[0].flip(axis) : t[0];

@@ -30,7 +30,7 @@ internal sealed partial class OnnxOps
         if (x.Shape is { RowsAreInstances: true } && target.RowsAreInstances)
             return graph.Emit(name, Op.NewReshape(target.Sizes[1..]), null, x);
         long[] sizes = [.. target.Sizes.Select((size, axis) => axis == target.Axis ? -1 : size)];
-        return graph.Pure(name, "Reshape", t => t[0].reshape(sizes), null, x);
+        return graph.Function(name, "Reshape", Kind.Moves, t => t[0].reshape(sizes), null, x);
     }
 
     private Value Reshaped(OnnxNode node, Value x, Func<long[], long[]> shape)
@@ -205,6 +205,6 @@ internal sealed partial class OnnxOps
             ?? throw node.Fault("mixes the instances of a batch");
         GraphBuilder.RequireSensible(sizes.Sizes);
         long[] expanded = [.. sizes.Sizes.Select((size, axis) => axis == sizes.Axis ? -1 : size)];
-        return Unary(node, t => t.expand(expanded));
+        return Unary(node, Kind.Moves, t => t.expand(expanded));
     }
 }

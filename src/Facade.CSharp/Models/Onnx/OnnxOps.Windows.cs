@@ -108,22 +108,23 @@ internal sealed partial class OnnxOps
             var n = weight.shape[0] / outputs;
             return [.. isGrouped ? new[] { 1, n * outputs } : [n, outputs], .. Places(window, input)];
         }
-        return graph.Pure(
+        return graph.Emit(
             node.Output,
-            node.Op,
-            t =>
-            {
-                var n = t[1].shape[0] / outputs;
-                var padded = F.pad(t[0].reshape([1, n * channels, .. t[0].shape[2..]]), pads);
-                var op = Build.Convolution(t[1], null!, window.Stride, none, window.Dilation, n * groups);
-                var result = Build.Apply(op, [padded]);
-                if (t.Count > 2)
-                    result = result.reshape([1, n, outputs, -1]) + t[2].reshape([-1, outputs, 1]);
-                return result.reshape(Shape(t[1], t[0]));
-            },
+            b is null ? Build.Function(Kind.Filters, node.Op, Filtered) : Build.Pure(node.Op, Filtered),
             t => Value.Meta(Shape(t[1], t[0]), t[0].dtype),
             b is null ? [x, w] : [x, w, b]
         );
+
+        Tensor Filtered(IReadOnlyList<Tensor> t)
+        {
+            var n = t[1].shape[0] / outputs;
+            var padded = F.pad(t[0].reshape([1, n * channels, .. t[0].shape[2..]]), pads);
+            var op = Build.Convolution(t[1], null!, window.Stride, none, window.Dilation, n * groups);
+            var result = Build.Apply(op, [padded]);
+            if (t.Count > 2)
+                result = result.reshape([1, n, outputs, -1]) + t[2].reshape([-1, outputs, 1]);
+            return result.reshape(Shape(t[1], t[0]));
+        }
     }
 
     private Value ConvTranspose(OnnxNode node)
@@ -157,16 +158,16 @@ internal sealed partial class OnnxOps
         long[] perChannel = [-1, .. Enumerable.Repeat(1L, window.Rank)];
         GraphBuilder.RequireSensible([outputs, .. SpatialSizes(x).Select((n, i) => n * stride[i] + window.Extent(i))]);
         var bias = node.Optional(2) is null ? null : Helper(node, "bias", RealConstant(node, 2, outputs));
-        return graph.Pure(
+        Tensor Filtered(Tensor input, Tensor filters)
+        {
+            var full = Build.ConvolveTransposed(input, filters, stride, dilation, groups);
+            return F.pad(full, cut);
+        }
+        return graph.Emit(
             node.Output,
-            node.Op,
-            t =>
-            {
-                var (input, filters) = (t[0], t[1]);
-                var full = Build.ConvolveTransposed(input, filters, stride, dilation, groups);
-                var whole = F.pad(full, cut);
-                return t.Count > 2 ? whole + t[2].reshape(perChannel) : whole;
-            },
+            bias is null
+                ? Build.Function(Kind.Filters, node.Op, t => Filtered(t[0], t[1]))
+                : Build.Filters(node.Op, x.Rank, Filtered, t => Filtered(t[0], t[1]) + t[2].reshape(perChannel)),
             t => Value.Meta([t[0].shape[0], outputs, .. Sizes(t[0])], t[0].dtype),
             bias is null ? [x, node.Input(1)] : [x, node.Input(1), bias]
         );
@@ -179,9 +180,10 @@ internal sealed partial class OnnxOps
     private Value Padded(OnnxNode node, Value x, long[] begin, long[] end, double value)
     {
         var pads = Pads(begin, end);
-        return graph.Pure(
+        return graph.Function(
             graph.Unique(node.Output + "/pad"),
             "Pad",
+            value == 0 ? Kind.Moves : Kind.Places,
             t => F.pad(t[0], pads, PaddingModes.Constant, value),
             null,
             x

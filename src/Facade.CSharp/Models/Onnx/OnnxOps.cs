@@ -55,6 +55,9 @@ internal sealed partial class OnnxOps(GraphBuilder graph, long batch)
     private Value Unary(OnnxNode node, Func<Tensor, Tensor> f) =>
         graph.Pure(node.Output, node.Op, inputs => f(inputs[0]), null, node.Input(0));
 
+    private Value Unary(OnnxNode node, Kind kind, Func<Tensor, Tensor> f) =>
+        graph.Function(node.Output, node.Op, kind, inputs => f(inputs[0]), null, node.Input(0));
+
     // Each number by itself, so that the shape is the input's.
     private Value Elementwise(OnnxNode node, Op op, ScalarType? type = null) =>
         graph.Emit(node.Output, op, t => Value.Meta(t[0].shape, type ?? t[0].dtype), node.Input(0));
@@ -108,9 +111,10 @@ internal sealed partial class OnnxOps(GraphBuilder graph, long batch)
     private Value Stretched(OnnxNode node, Value x, int axis, long times) =>
         times == 1
             ? x
-            : graph.Pure(
+            : graph.Function(
                 graph.Unique($"{node.Output}/{x.Name}"),
                 "Expand",
+                Kind.Moves,
                 t => t[0].repeat_interleave(times, axis),
                 t => Value.Meta(t[0].shape.Select((size, i) => i == axis ? size * times : size), t[0].dtype),
                 x
