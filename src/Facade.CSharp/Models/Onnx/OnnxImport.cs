@@ -73,9 +73,7 @@ internal sealed class OnnxImport(
         // Whatever a damaged file makes an op refuse is the file's fault.
         catch (Exception e) when (e is not AttributionException)
         {
-            var shapes = node.Given.Select(input =>
-                $"[{string.Join(", ", input.Shape?.At(layout.Batch) ?? input.First.shape)}]"
-            );
+            var shapes = node.Given.Select(input => $"[{string.Join(", ", Meant(input))}]");
             throw node.Fault(
                 $"does not take inputs of the shapes {string.Join(", ", shapes)}: {e.Message.Split('\n')[0].TrimEnd('.')}",
                 e
@@ -83,10 +81,16 @@ internal sealed class OnnxImport(
         }
     }
 
+    // The shape that the file means.
+    private long[] Meant(Value value) =>
+        value.Shape is { } shape && !value.IsStacked ? shape.At(layout.Batch) : value.Each;
+
     // A condition is known when the file is read, or the node is refused.
     private void Branch(OnnxOps ops, OnnxNode node)
     {
-        var isTrue = node.Constant(0).ne(0).all().ToBoolean();
+        // What a file asks about the number of images, such as whether there is one, it asks for what is done with one.
+        var condition = node.Input(0) is { IsKnown: true } known && layout.Batch == 1 ? known.One : node.Constant(0);
+        var isTrue = condition.ne(0).all().ToBoolean();
         var branch = node.Graph(isTrue ? "then_branch" : "else_branch");
         void RequireNew(string name)
         {
@@ -112,10 +116,11 @@ internal sealed class OnnxImport(
     private Value Logits(string output, Value result)
     {
         if (result.Shape is { RowsAreInstances: true, Sizes: [_, .. var each] } && each.Count(size => size > 1) <= 1)
-            return each.Length == 1 ? result : graph.Emit(graph.Unique("logits"), Op.Flatten, null, result);
-        var shape = result.Shape?.At(layout.Batch) ?? result.First.shape;
+            return each.Length == 1 && !result.IsStacked
+                ? result
+                : graph.Emit(graph.Unique("logits"), Op.Flatten, null, result);
         throw file.Fault(
-            $"has the output '{output}' of the shape [{string.Join(", ", shape)}], which is not one score for each class of each image"
+            $"has the output '{output}' of the shape [{string.Join(", ", Meant(result))}], which is not one score for each class of each image"
         );
     }
 

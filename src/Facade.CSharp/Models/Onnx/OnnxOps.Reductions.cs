@@ -51,7 +51,7 @@ internal sealed partial class OnnxOps
             throw node.Fault("names a dimension twice");
         return axes.Length > 0 ? axes
             : node.Int("noop_with_empty_axes", 0) != 0 ? null
-            : [.. Enumerable.Range(0, x.Rank).Select(axis => (long)axis)];
+            : [.. Enumerable.Range(node.Leading, x.Rank - node.Leading).Select(axis => (long)axis)];
     }
 
     private Value Reduce(OnnxNode node, Func<Tensor, long[], bool, Tensor> f)
