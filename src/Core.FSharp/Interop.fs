@@ -46,6 +46,41 @@ type Interop private () =
             Precision = Some precision
     }
 
+    /// The model whose one logit z stands for two classes: 1, whose score is z, and 0, whose score is -z.
+    [<Extension>]
+    static member TwoSided(model: Model) = { model with IsTwoSided = true }
+
+    /// The values of as many numbers an instance as the graph's output has, in float32: (node, n×k), each after those that
+    /// it follows from.
+    static member LikeOutput(graph: Graph, x: Tensor) : IReadOnlyList<struct (string * Tensor)> =
+        let keep = Scope.keepHere ()
+        let found = ResizeArray<struct (string * Tensor)>()
+
+        let single (t: Tensor) =
+            if t.is_floating_point () then
+                t.``to`` TorchSharp.torch.float32
+            else
+                t
+
+        let observe (node: Node) (value: Tensor) =
+            if value.is_floating_point () && value.ndim > 1L && value.shape[0] = x.shape[0] then
+                found.Add(struct (node.Name, keep ((value.reshape (x.shape[0], -1L)).clone())))
+
+        let plan =
+            graph
+            |> Graph.mapOps (Op.mapTensors single)
+            |> Graph.plan [ graph.Input ] [ graph.Output ]
+
+        Scope.forwardOnly (fun () -> Graph.runObserved observe Semantics.plain plan [ x ])
+        |> ignore
+
+        let struct (_, output) = found[found.Count - 1]
+
+        found
+        |> Seq.filter (fun struct (_, value) -> value.shape[1] = output.shape[1])
+        |> ResizeArray
+        :> IReadOnlyList<_>
+
     /// The chain of named functions.
     static member OfFunctions(layers: seq<struct (string * Func<Tensor, Tensor>)>) =
         layers |> Seq.map (fun struct (name, f) -> name, f.Invoke) |> Model.ofFunctions

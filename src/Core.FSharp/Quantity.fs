@@ -12,6 +12,16 @@ type Source =
     /// The units of a layer.
     | Layer of name: string * Units
 
+/// How probabilities are made of a model's outputs.
+[<RequireQualifiedAccess>]
+type Head =
+    /// One class of several: their softmax; of one logit σ.
+    | Softmax
+    /// Classes that are there or not, each for itself: σ of each.
+    | Sigmoid
+    /// The outputs are probabilities.
+    | Identity
+
 /// The instances that a quantity is asked about: their positions among all (n), and the model's own outputs for them
 /// (n×k), computed when a quantity asks for them.
 [<NoComparison; ReferenceEquality>]
@@ -68,12 +78,16 @@ module Source =
                 AttributionException $"The quantity asks for a unit of layer '{name}', which the model does not have."
             )
 
-    /// That model's output → n×k.
+    /// That model's output → n×k; of one logit z that stands for two classes n×2: -z, z.
     let read (source: Source) (model: Model) (values: Tensor) : Tensor =
         match source with
         | Source.Logits ->
             Tensor.requireDims "logits" [ 2 ] values
-            values
+
+            match model.IsTwoSided, values.shape[1] with
+            | false, _ -> values
+            | true, 1L -> torch.cat ([| -values; values |], 1L)
+            | true, k -> raise (AttributionException $"The model is taken for one of one logit, but it has {k}.")
         | Source.Layer(name, units) -> Units.read (Model.reading units name model values.shape) values
 
 [<RequireQualifiedAccess>]
@@ -107,12 +121,20 @@ module Quantity =
 
         torch.tensor(labels).``to``(explained.Rows.device).index_select(0L, explained.Rows)
 
-    let private ofPredicted explained outputs = pick (predictedClass explained) outputs
+    // One logit is on the side of the class where it is positive, and against it elsewhere.
+    let private ofPredicted explained (outputs: Tensor) =
+        if outputs.shape[1] = 1L then
+            let side =
+                explained.Outputs.Force().ge(0.0.ToScalar()).``to``(outputs.dtype, outputs.device)
+
+            ((2.0 * side - 1.0) * outputs).squeeze 1L
+        else
+            pick (predictedClass explained) outputs
 
     let private ofTrue labels explained outputs =
         pick (trueClass labels explained outputs) outputs
 
-    /// s_c, c the class predicted for the explained instance.
+    /// s_c, c the class predicted for the explained instance; of one logit z, sign(z(x)) · z.
     let predicted = {
         Name = "predicted"
         Source = Source.Logits
@@ -230,15 +252,26 @@ module Quantity =
         Linear = None
     }
 
-    /// <summary>The quantity of the outputs' softmax in place of the outputs. What it takes from the explained instance it takes
-    /// from the outputs themselves.</summary>
-    let ofProbabilities (quantity: Quantity) = {
+    /// <summary>The quantity of the outputs' probabilities in place of the outputs. What it takes from the explained instance it
+    /// takes from the outputs themselves. One logit's probability is σ of the quantity of it.</summary>
+    let ofProbabilitiesBy (head: Head) (quantity: Quantity) = {
         quantity with
             Name = $"probability:{quantity.Name}"
             // In float64, where one that is nearly 1 is still told from 1.
-            Of = fun explained outputs -> quantity.Of explained (outputs.softmax (1L, torch.float64))
+            Of =
+                fun explained outputs ->
+                    let wide = outputs.``to`` torch.float64
+
+                    match head with
+                    | Head.Softmax when outputs.shape[1] = 1L -> (quantity.Of explained wide).sigmoid()
+                    | Head.Softmax -> quantity.Of explained (wide.softmax 1L)
+                    | Head.Sigmoid -> quantity.Of explained (wide.sigmoid ())
+                    | Head.Identity -> quantity.Of explained wide
             Linear = None
     }
+
+    /// The quantity of the outputs' softmax; of one logit's σ.
+    let ofProbabilities (quantity: Quantity) = ofProbabilitiesBy Head.Softmax quantity
 
 [<RequireQualifiedAccess>]
 module Target =

@@ -16,6 +16,7 @@ let main arguments =
             ExplainTests.tests
             PreprocessingTests.tests
             TorchScriptTests.tests
+            OutputsTests.tests
             ExpertsTests.tests
             CompressTests.tests
             EvaluateTests.tests

@@ -46,7 +46,7 @@ module GradCam =
                     $"Layer '{layer}' has no channels of several positions (n×c×h×w), which a class activation map needs: name a convolution's."
             )
 
-        let rest = slice.G held.Tail >> Target.ofOwn target batch.Rows
+        let rest = slice.G held.Tail >> target.Read >> Target.ofOwn target batch.Rows
         let gradient = Tensor.readable (Diff.gradEach rest values)
         let values = Tensor.readable values
         (weigh weights values gradient * values).sum(1L).relu()

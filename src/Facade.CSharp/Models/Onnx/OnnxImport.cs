@@ -20,26 +20,51 @@ internal sealed class OnnxImport(
     private readonly LayerAliases aliases = new();
     private readonly List<string> notes = [.. saidBefore, .. new[] { layout.Note }.OfType<string>()];
 
-    /// <summary>The network whose logits are the output, before a final softmax.</summary>
-    /// <exception cref="AttributionException">The network cannot be run, or the output is not n×k.</exception>
-    public LoadedModel To(string output)
+    /// <summary>The network whose scores are the output, or the logits that the output is the probabilities of.</summary>
+    /// <exception cref="AttributionException">The network cannot be run, or the output is not n×k real numbers.</exception>
+    public LoadedModel To(OnnxOutput output)
     {
-        var nodes = file.Needed(output);
-        var softmax = file.FinalSoftmax(output);
+        var (name, tensor) = (output.Name, output.Tensor);
+        var nodes = file.Needed(tensor);
         var images = Images();
         var ops = new OnnxOps(graph, layout.Batch);
         foreach (var proto in nodes)
-            Convert(ops, proto, isFinalSoftmax: ReferenceEquals(proto, softmax));
+            Convert(ops, proto);
 
-        var result = Find(output) ?? throw file.Fault($"has the output '{output}', which is not supported");
-        var logits = Logits(output, result);
-        var model = Build.Model(layout.Image, images, logits.Name, graph.LeadingTo(logits.Name));
-        return new LoadedModel(model, notes, (int)logits.Shape!.Sizes[1], aliases.Of(ModelModule.layers(model)));
+        var result = Find(tensor) ?? throw file.Fault($"has the output '{name}', which is not supported");
+        var scores = Rows(name, result);
+        var head = Head(ops, images, tensor, scores);
+        if (head.Note is not null)
+            notes.Add(head.Note);
+        if (head.Logits is not null)
+            scores = Rows(name, head.Logits);
+        var model = Build.Model(layout.Image, images, scores.Name, graph.LeadingTo(scores.Name));
+        var classes = (int)scores.Shape!.Sizes[1];
+        if (classes == 1)
+            notes.Add(OnnxHead.OneLogitNote);
+        return new LoadedModel(model, notes, classes, aliases.Of(ModelModule.layers(model)), head.Scores);
+    }
+
+    // What the scores are, by the node that makes them, or else by their values.
+    private OnnxHead Head(OnnxOps ops, string images, string tensor, Value scores)
+    {
+        var beneath = file.Beneath(tensor);
+        if (file.Producer(beneath) is { OpType: "Softmax" or "LogSoftmax" or "Sigmoid" } proto)
+        {
+            var node = Node(proto);
+            if (node.Op == "Sigmoid" ? node.Input(0).IsRow : ops.IsOverClasses(node))
+                return OnnxHead.Of(node, beneath == tensor);
+        }
+        if (Find(beneath) is not { IsRow: true } row)
+            return OnnxHead.Plain;
+        var model = Build.Model(layout.Image, images, scores.Name, graph.LeadingTo(scores.Name));
+        var computed = values.Values.Where(value => value.IsRow).DistinctBy(value => value.Name);
+        return OnnxHead.Of(row.Name, model, layout.Image, computed.ToDictionary(value => value.Name));
     }
 
     private Value? Find(string name) => name.Length == 0 ? null : values.GetValueOrDefault(name) ?? file.Constant(name);
 
-    private void Convert(OnnxOps ops, NodeProto proto, bool isFinalSoftmax)
+    private OnnxNode Node(NodeProto proto)
     {
         Value? Given(string name) =>
             name.Length == 0
@@ -48,17 +73,14 @@ internal sealed class OnnxImport(
                     ?? throw file.Fault(
                         $"has a node '{proto.Name}' ({proto.OpType}) that takes '{name}', which is not supported"
                     );
-        var node = new OnnxNode(file.Path, proto, [.. proto.Input.Select(Given)], file.Opset, file.Tensors);
+        return new OnnxNode(file.Path, proto, [.. proto.Input.Select(Given)], file.Opset, file.Tensors);
+    }
+
+    private void Convert(OnnxOps ops, NodeProto proto)
+    {
+        var node = Node(proto);
         if (!OnnxFile.IsStandard(proto.Domain))
             throw node.Fault($"is of the domain '{proto.Domain}', which is not supported");
-        if (isFinalSoftmax && OnnxOps.IsOverClasses(node))
-        {
-            notes.Add(
-                $"The final {proto.OpType} ({OnnxFault.Quoted(node.Output)}) is left out, since scores are logits."
-            );
-            values[node.Output] = node.Input(0);
-            return;
-        }
         if (node.Op == "If")
         {
             Branch(ops, node);
@@ -106,16 +128,19 @@ internal sealed class OnnxImport(
         {
             foreach (var name in proto.Output.Where(name => name.Length > 0))
                 RequireNew(name);
-            Convert(ops, proto, isFinalSoftmax: false);
+            Convert(ops, proto);
         }
         foreach (var (outer, inner) in node.Outputs.Zip(branch.Output))
             values[outer] =
                 Find(inner.Name) ?? throw node.Fault($"has a branch whose result '{inner.Name}' nothing computes");
     }
 
-    private Value Logits(string output, Value result)
+    // One row of scores an image.
+    private Value Rows(string output, Value result)
     {
-        if (result.Shape is { RowsAreInstances: true, Sizes: [_, .. var each] } && each.Count(size => size > 1) <= 1)
+        if (!result.IsReal)
+            throw file.Fault($"has the output '{output}' of whole numbers, which are labels and no scores");
+        if (result is { IsRow: true, Shape.Sizes: [_, .. var each] })
             return each.Length == 1 && !result.IsStacked
                 ? result
                 : graph.Emit(graph.Unique("logits"), Op.Flatten, null, result);

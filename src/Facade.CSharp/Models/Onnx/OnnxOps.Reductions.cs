@@ -101,8 +101,9 @@ internal sealed partial class OnnxOps
     }
 
     /// <summary>Whether a softmax makes one distribution of each instance.</summary>
-    public static bool IsOverClasses(OnnxNode node)
+    public bool IsOverClasses(OnnxNode asked)
     {
+        var node = Placed(asked);
         var (axis, end) = Distribution(node);
         return node.Input(0).Shape is { RowsAreInstances: true } shape
             && shape.Sizes.Where((size, i) => i < axis || i >= end).All(size => size == 1);

@@ -93,6 +93,9 @@ internal sealed class Value
         : IsStacked ? Shape.Sizes[1..]
         : Shape.Sizes;
 
+    /// <summary>Whether it is one row of numbers for each instance, whatever dimensions of one number are there beside it.</summary>
+    public bool IsRow => Shape is { RowsAreInstances: true } && Each.Count(size => size > 1) <= 1;
+
     public bool IsKnown => Shape is null;
 
     public bool IsConstant => ReferenceEquals(First, Second);
