@@ -50,8 +50,8 @@ type Interop private () =
     [<Extension>]
     static member TwoSided(model: Model) = { model with IsTwoSided = true }
 
-    /// The values of as many numbers an instance as the graph's output has, in float32: (node, n×k), each after those that
-    /// it follows from.
+    /// The values of as many numbers an instance as the graph's output has, or of one, in float32: (node, n×k), each after
+    /// those that it follows from.
     static member LikeOutput(graph: Graph, x: Tensor) : IReadOnlyList<struct (string * Tensor)> =
         let keep = Scope.keepHere ()
         let found = ResizeArray<struct (string * Tensor)>()
@@ -77,7 +77,7 @@ type Interop private () =
         let struct (_, output) = found[found.Count - 1]
 
         found
-        |> Seq.filter (fun struct (_, value) -> value.shape[1] = output.shape[1])
+        |> Seq.filter (fun struct (_, value) -> value.shape[1] = output.shape[1] || value.shape[1] = 1L)
         |> ResizeArray
         :> IReadOnlyList<_>
 

@@ -442,6 +442,43 @@ internal static class OnnxOutputTests
             }
         );
         yield return Check.InFolder(
+            "of two probabilities that one sigmoid makes the logit is its own",
+            folder =>
+            {
+                using var scope = NewDisposeScope();
+                var graph = Net(1)
+                    .Weights("unity", [], [1])
+                    .Node("Sigmoid", "z", "s")
+                    .Node("Sub", "unity s", "not")
+                    .Node("Concat", "not s", "y", ("axis", 1));
+                using var model = Model.LoadOnnx(graph.Save(folder, "y"));
+                using var expected = Model.LoadOnnx(Net(1).Save(folder, "z"));
+                Check.Same(model.Logits(Images()), expected.Logits(Images()));
+                Expect.isTrue(model.IsBinary, "it has two classes");
+                Expect.equal(model.Notes.Count, 2, "both are said");
+            }
+        );
+        yield return Runner.TestCase(
+            "functions and modules are recognised by their values where they are asked to be",
+            () =>
+            {
+                using var scope = NewDisposeScope();
+                var weight = randn(4, 12, generator: new Generator(2)) / 255;
+                Tensor Scores(Tensor x) => x.flatten(1).matmul(weight.t());
+                using var logits = Model.FromLayers(("z", Scores)).Recognised(3, 2, 2);
+                Check.Same(logits.Notes);
+                using var soft = Model.FromLayers(("p", x => Scores(x).softmax(1))).Recognised(3, 2, 2);
+                Expect.equal(soft.Scores, ScoreKind.Probabilities, "a softmax");
+                Expect.isTrue(soft.Notes.Single().Contains("probabilities"), "it is said");
+                using var one = Model.FromLayers(("z", x => Scores(x).narrow(1, 0, 1))).Recognised(3, 2, 2);
+                Expect.isTrue(one.IsBinary && one.Notes.Single().Contains("one logit"), "one logit");
+                using var layers = nn.Sequential(("f", nn.Flatten()), ("l", nn.Linear(12, 3)), ("s", nn.Softmax(1)));
+                using var module = Model.FromModule(layers);
+                Expect.equal(module.Scores, ScoreKind.Probabilities, "a module's last step");
+                Expect.isTrue(module.Notes.Single().Contains("softmax"), "it is said");
+            }
+        );
+        yield return Check.InFolder(
             "a logit without a dimension of its own is one",
             folder =>
             {

@@ -12,8 +12,8 @@ internal sealed class OnnxFile
     // Undefined, float, float16, double, bfloat16.
     private static readonly int[] RealTypes = [0, 1, 10, 11, 16];
 
-    // A classifier has one, and a few beside it at most.
-    private const int MostOutputs = 8;
+    // A classifier has one, and a few beside it; more are a mistake, or mean harm.
+    private const int MostOutputs = 64;
 
     // What keeps a probability what it is: other shapes and types, and bounds that keep its logarithm finite.
     private static readonly string[] KeepingOps =
@@ -23,6 +23,7 @@ internal sealed class OnnxFile
         "Reshape",
         "Squeeze",
         "Unsqueeze",
+        "Transpose",
         "Dropout",
         "Cast",
         "Clip",

@@ -88,9 +88,24 @@ internal sealed record OnnxHead(Value? Logits, ScoreKind Scores, string? Note)
         bool IsNear(Tensor sums, double to) => (sums - to).abs().max().ToDouble() < LeastSure;
 
         // The earliest: what a softmax takes away, such as the largest logit, does not change it.
-        Value? First(Func<Tensor, bool> fits) =>
-            before.FirstOrDefault(pair => pair.Value.isfinite().all().ToBoolean() && fits(pair.Value)).Tensor;
+        Value? First(Func<Tensor, bool> fits, long? count = null) =>
+            before
+                .FirstOrDefault(pair =>
+                    pair.Value.shape[1] == (count ?? p.shape[1])
+                    && pair.Value.isfinite().all().ToBoolean()
+                    && fits(pair.Value)
+                )
+                .Tensor;
 
+        // Of two probabilities 1 - σ(z) and σ(z) the logit is z.
+        var ofSecond = p.narrow(1, p.shape[1] - 1, 1);
+        if (
+            isUnit
+            && p.shape[1] == 2
+            && IsNear(p.sum(1), 1)
+            && First(z => Agree(ofSecond, z.sigmoid(), z, ofSecond.log() - (1 - ofSecond).log()), 1) is { } single
+        )
+            return new(single, ScoreKind.IndependentLogits, InItsPlace("1 - p and p, p a sigmoid", single));
         if (isUnit && isOneOfMany && IsNear(p.sum(1), 1))
             return First(z => Agree(p, z.softmax(1), z.log_softmax(1), p.log())) is { } logits
                 ? new(logits, ScoreKind.Logits, InItsPlace("a softmax", logits))
