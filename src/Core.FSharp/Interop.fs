@@ -3,6 +3,7 @@ namespace Attribution.Core
 open System
 open System.Collections.Generic
 open System.Runtime.CompilerServices
+open TorchSharp
 
 /// The core's functions of functions, for languages without F#'s functions.
 [<AbstractClass; Sealed; Extension>]
@@ -49,6 +50,32 @@ type Interop private () =
     /// The model whose one logit z stands for two classes: 1, whose score is z, and 0, whose score is -z.
     [<Extension>]
     static member TwoSided(model: Model) = { model with IsTwoSided = true }
+
+    /// The logit log(p / (1 - p)) of a probability, which is held from 0 and 1 as far as float32 tells it.
+    static member LogOdds(p: Tensor) : Tensor =
+        let nearest = 1e-7
+        let p = p.clamp (nearest.ToScalar(), (1. - nearest).ToScalar())
+        (p / (1.0.ToScalar() - p)).log()
+
+    /// The model of one probability, ending in its logit.
+    [<Extension>]
+    static member OfLogOdds(model: Model) =
+        let node = {
+            Name = "log-odds"
+            Op = Op.Pure("LogOdds", (fun inputs -> Interop.LogOdds inputs.Head))
+            Inputs = [ model.Graph.Output ]
+        }
+
+        {
+            model with
+                Graph = {
+                    model.Graph with
+                        Nodes = Array.append model.Graph.Nodes [| node |]
+                        Output = node.Name
+                }
+                Plans = Collections.Concurrent.ConcurrentDictionary()
+                Footprints = Collections.Concurrent.ConcurrentDictionary()
+        }
 
     /// The values of as many numbers an instance as the graph's output has, or of one, in float32: (node, n×k), each after
     /// those that it follows from.

@@ -73,6 +73,11 @@ public sealed class Model : IDisposable
     // Null where the layers are the model's own.
     private readonly TorchScript? script;
 
+    // What is made of the script's network.
+    private readonly Func<Core.Model, Core.Model>? read;
+
+    private Core.Model Read(Core.Model core) => read is null ? core : read(core);
+
     private Model(
         Core.Model core,
         IReadOnlyList<string> notes,
@@ -91,9 +96,10 @@ public sealed class Model : IDisposable
         TorchScript script,
         IReadOnlyList<string> notes,
         ScoreKind scores = ScoreKind.Logits,
-        bool isBinary = false
+        Func<Core.Model, Core.Model>? read = null
     )
-        : this(isBinary ? script.Core.TwoSided() : script.Core, notes, scores: scores) => this.script = script;
+        : this(read is null ? script.Core : read(script.Core), notes, scores: scores) =>
+        (this.script, this.read) = (script, read);
 
     internal Core.Model Core { get; }
 
@@ -220,12 +226,13 @@ public sealed class Model : IDisposable
     /// logit are taken so from the start. The weights are shared: dispose of one of the two.
     /// </summary>
     /// <exception cref="AttributionException">Uses of the model throw it where it has more than one logit.</exception>
-    public Model OfTwoClasses() => script is null ? With(Core.TwoSided()) : new(script, Notes, Scores, isBinary: true);
+    public Model OfTwoClasses() =>
+        script is null ? With(Core.TwoSided()) : new(script, Notes, Scores, core => Read(core).TwoSided());
 
     /// <summary>The same model, whose scores are of another kind. The weights are shared: dispose of one of the two.</summary>
     /// <param name="scores">What they are.</param>
     public Model WithScores(ScoreKind scores) =>
-        script is null ? new(Core, Notes, aliases, scores) : new(script, Notes, scores, IsBinary);
+        script is null ? new(Core, Notes, aliases, scores) : new(script, Notes, scores, read);
 
     /// <summary>
     /// The model with what its values on eight images tell of its scores: whether they are probabilities, or one logit for two
@@ -236,16 +243,22 @@ public sealed class Model : IDisposable
     public Model Recognised(params long[] image)
     {
         using var scope = NewDisposeScope();
-        var scores = ClassScores(Onnx.OnnxHead.Varied(image));
+        if (IsBinary)
+            return WithScores(Scores);
+        using var _ = no_grad();
+        var scores = ModelModule.logits(Core, Onnx.OnnxHead.Varied(image));
         var head = Onnx.OnnxHead.Of(scores.to(ScalarType.Float64));
-        string[] notes = IsBinary || scores.shape[1] > 1 ? [] : [Onnx.OnnxHead.OneLogitNote];
-        if (head.Note is not null)
-            notes = [head.Note, .. notes];
-        var isBinary = IsBinary || scores.shape[1] == 1;
-        var core = isBinary ? Core.TwoSided() : Core;
+        var isOne = scores.shape[1] == 1;
+        string[] oneLogit = isOne ? [Onnx.OnnxHead.OneLogitNote] : [];
+        string[] notes = [.. Notes, .. new[] { head.Note }.OfType<string>(), .. oneLogit];
+        Core.Model Recognise(Core.Model core)
+        {
+            core = head.IsLikely ? Read(core).OfLogOdds() : Read(core);
+            return isOne ? core.TwoSided() : core;
+        }
         return script is null
-            ? new(core, [.. Notes, .. notes], aliases, head.Scores)
-            : new(script, [.. Notes, .. notes], head.Scores, isBinary);
+            ? new(Recognise(Core), notes, aliases, head.Scores)
+            : new(script, notes, head.Scores, Recognise);
     }
 
     /// <summary>The scores of the classes (n×k): the logits, or of a model of one logit z for two classes -z and z (n×2).</summary>
@@ -303,7 +316,7 @@ public sealed class Model : IDisposable
         string[] notes = [.. Notes.Except([CoarseNote]), .. coarse];
         return script is null
             ? new(ModelModule.toDevice(device, type, Core), notes, aliases, Scores)
-            : new(script.To(device, type), notes, Scores, IsBinary);
+            : new(script.To(device, type), notes, Scores, read);
     }
 
     /// <inheritdoc cref="To(Device, Precision)"/>

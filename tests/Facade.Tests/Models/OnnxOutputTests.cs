@@ -330,12 +330,26 @@ internal static class OnnxOutputTests
                 }
             );
         yield return Check.InFolder(
-            "scores that something bounds by 0 and 1 are said to be",
+            "scores that something bounds by 0 and 1 are taken for probabilities, and said to be",
             folder =>
             {
-                var graph = Net().Bounds().Node("Clip", "z low high", "c1").Node("Sin", "c1", "y");
-                using var model = Model.LoadOnnx(graph.Save(folder, "y"));
-                Expect.isTrue(model.Notes.Single().Contains("between 0 and 1"), "it is said");
+                using var scope = NewDisposeScope();
+                OnnxGraph End(OnnxGraph graph) =>
+                    graph.Bounds().Node("Clip", "z low high", "c1").Node("Mul", "c1 c1", "y");
+                using var several = Model.LoadOnnx(End(Net()).Save(folder, "y"));
+                Expect.isTrue(several.Notes.Single().Contains("between 0 and 1"), "it is said");
+                Expect.equal(several.Scores, ScoreKind.Probabilities, "they are");
+
+                // One has a logit again, of which it is the probability.
+                var path = End(Net(1)).Save(folder, "y");
+                using var one = Model.LoadOnnx(path);
+                var p = OnnxGraph.Expected(path, Images());
+                Expect.isLessThan(
+                    (one.Logits(Images()).sigmoid() - p).abs().max().ToDouble(),
+                    1e-6,
+                    "σ of the log-odds is the score"
+                );
+                Expect.equal(one.Notes.Count, 2, "both are said");
             }
         );
     }
@@ -470,6 +484,17 @@ internal static class OnnxOutputTests
                 using var soft = Model.FromLayers(("p", x => Scores(x).softmax(1))).Recognised(3, 2, 2);
                 Expect.equal(soft.Scores, ScoreKind.Probabilities, "a softmax");
                 Expect.isTrue(soft.Notes.Single().Contains("probabilities"), "it is said");
+                using var sigmoids = Model.FromLayers(("p", x => Scores(x).sigmoid())).Recognised(3, 2, 2);
+                Expect.equal(sigmoids.Scores, ScoreKind.Probabilities, "sigmoids");
+                using var sigmoid = Model
+                    .FromLayers(("p", x => Scores(x).narrow(1, 0, 1).sigmoid()))
+                    .Recognised(3, 2, 2);
+                var z = rand(2, 3, 2, 2) * 255;
+                Expect.isLessThan(
+                    (sigmoid.Logits(z) - Scores(z).narrow(1, 0, 1)).abs().max().ToDouble(),
+                    1e-4,
+                    "one sigmoid's logit is found again"
+                );
                 using var one = Model.FromLayers(("z", x => Scores(x).narrow(1, 0, 1))).Recognised(3, 2, 2);
                 Expect.isTrue(one.IsBinary && one.Notes.Single().Contains("one logit"), "one logit");
                 using var layers = nn.Sequential(("f", nn.Flatten()), ("l", nn.Linear(12, 3)), ("s", nn.Softmax(1)));

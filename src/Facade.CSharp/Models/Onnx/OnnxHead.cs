@@ -11,16 +11,20 @@ namespace Attribution.Onnx;
 /// <param name="Logits">What to explain in place of the scores; null: the scores.</param>
 /// <param name="Scores">What that is.</param>
 /// <param name="Note">What a person should know of it.</param>
-internal sealed record OnnxHead(Value? Logits, ScoreKind Scores, string? Note)
+/// <param name="IsLikely">Whether the scores are each image's one probability, of which no logit is to be found.</param>
+internal sealed record OnnxHead(Value? Logits, ScoreKind Scores, string? Note, bool IsLikely = false)
 {
     /// <summary>What a model of one logit is taken for.</summary>
     public const string OneLogitNote =
         "The model has one logit z: it is taken for two classes, 1 with the score z and the probability σ(z), and 0 with the score -z.";
 
+    private const string Bounded =
+            "The scores lie between 0 and 1, whatever the image, and their logits are not to be found:",
+        Remedy = "Gradients are near 0 where one is near 0 or 1; export the model without its final sigmoid.";
+
     // Rounding of float32, of sums and of what a logarithm makes of it.
     private const double Rounding = 1e-5,
         LeastSure = 1e-4,
-        AllBut1 = 0.9,
         Relative = 1e-3;
 
     /// <summary>Scores that nothing is known of.</summary>
@@ -72,7 +76,7 @@ internal sealed record OnnxHead(Value? Logits, ScoreKind Scores, string? Note)
     }
 
     /// <summary>What scores of varied images are (n×k, float64), of which nothing else is known.</summary>
-    public static OnnxHead Of(Tensor scores) => Of(scores, scores.max().ToDouble() > AllBut1, []);
+    public static OnnxHead Of(Tensor scores) => Of(scores, true, []);
 
     // What is pooled, or positive, may be below 1 by chance.
     private static bool IsBounding(Op op) =>
@@ -80,6 +84,16 @@ internal sealed record OnnxHead(Value? Logits, ScoreKind Scores, string? Note)
 
     private static OnnxHead Of(Tensor p, bool isBounded, IReadOnlyList<(Value Tensor, Tensor Value)> before)
     {
+        // What no image that there can be drives out of 0 to 1, something bounds.
+        var beyond = p[Images..];
+        isBounded &= beyond
+            .ge(-Rounding)
+            .logical_and(beyond.le(1 + Rounding))
+            .logical_or(beyond.isnan())
+            .all()
+            .ToBoolean();
+        p = p[..Images];
+        before = [.. before.Select(pair => (pair.Tensor, pair.Value[..Images]))];
         var isSame = (p - p[0]).abs().max().ToDouble() < Rounding;
         if (isSame || !p.isfinite().all().ToBoolean())
             return Plain;
@@ -127,10 +141,17 @@ internal sealed record OnnxHead(Value? Logits, ScoreKind Scores, string? Note)
         return First(z => Agree(p, z.sigmoid(), z, p.log() - (1 - p).log())) is { } each
                 ? new(each, ScoreKind.IndependentLogits, InItsPlace("a sigmoid", each))
             : !isBounded ? Plain
+            : isOneOfMany
+                ? new(
+                    null,
+                    ScoreKind.Probabilities,
+                    $"{Bounded} they are taken for probabilities, each for itself. {Remedy}"
+                )
             : new(
                 null,
                 ScoreKind.Logits,
-                "All scores lie between 0 and 1, whatever the image: if they are probabilities, gradients are near 0 where they are near 0 or 1, and metrics of probabilities take them for logits. Export the model without what bounds them."
+                $"{Bounded} its log-odds, log(p / (1 - p)), are explained in its place. {Remedy}",
+                true
             );
     }
 
@@ -167,10 +188,15 @@ internal sealed record OnnxHead(Value? Logits, ScoreKind Scores, string? Note)
         }
     }
 
-    /// <summary>Images that no network takes for one: black, white, ramps and noise, from strong to faint.</summary>
+    // Those in pixels' range.
+    private const int Images = 8;
+
+    /// <summary>Images that no network takes for one: black, white, ramps and noise, from strong to faint; and two of numbers far
+    /// beyond a pixel's.</summary>
     public static Tensor Varied(long[] image)
     {
-        const double White = 255;
+        const double White = 255,
+            Beyond = 1e6;
         using var generator = new Generator(1);
         var ramp = linspace(0, White, image.Aggregate(1L, (a, b) => a * b)).reshape(image);
         Tensor Noise(double size) => rand(image, generator: generator) * size;
@@ -183,6 +209,8 @@ internal sealed record OnnxHead(Value? Logits, ScoreKind Scores, string? Note)
             Noise(White / 16) + White / 2,
             Noise(White / 16),
             Noise(1),
+            Noise(Beyond),
+            -Noise(Beyond),
         ]);
     }
 }

@@ -38,6 +38,14 @@ internal sealed class OnnxImport(
             notes.Add(head.Note);
         if (head.Logits is not null)
             scores = Rows(name, head.Logits);
+        if (head.IsLikely)
+            scores = graph.Pure(
+                graph.Unique("log-odds"),
+                "LogOdds",
+                t => Interop.LogOdds(t[0]),
+                t => Value.Meta(t[0]),
+                scores
+            );
         var model = Build.Model(layout.Image, images, scores.Name, graph.LeadingTo(scores.Name));
         var classes = (int)scores.Shape!.Sizes[1];
         if (classes == 1)
