@@ -121,25 +121,29 @@ module Quantity =
 
         torch.tensor(labels).``to``(explained.Rows.device).index_select(0L, explained.Rows)
 
-    // One logit is on the side of the class where it is positive, and against it elsewhere.
-    let private ofPredicted explained (outputs: Tensor) =
-        if outputs.shape[1] = 1L then
-            let side =
-                explained.Outputs.Force().ge(0.0.ToScalar()).``to``(outputs.dtype, outputs.device)
-
-            ((2.0 * side - 1.0) * outputs).squeeze 1L
-        else
-            pick (predictedClass explained) outputs
+    let private ofPredicted explained outputs = pick (predictedClass explained) outputs
 
     let private ofTrue labels explained outputs =
         pick (trueClass labels explained outputs) outputs
 
-    /// s_c, c the class predicted for the explained instance; of one logit z, sign(z(x)) · z.
+    /// s_c, c the class predicted for the explained instance.
     let predicted = {
         Name = "predicted"
         Source = Source.Logits
         Of = ofPredicted
         Linear = None
+    }
+
+    /// The same for a classifier of two classes too that has one logit z: sign(z(x)) · z, its score on its own side.
+    let predictedSide = {
+        predicted with
+            Of =
+                fun explained (outputs: Tensor) ->
+                    if outputs.shape[1] = 1L then
+                        let isFor = explained.Outputs.Force().ge(0.0.ToScalar())
+                        torch.where(isFor, outputs, -outputs).squeeze 1L
+                    else
+                        ofPredicted explained outputs
     }
 
     /// s_y, y the explained instance's label; `labels` holds one for each of all instances.

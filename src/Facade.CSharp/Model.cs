@@ -253,7 +253,7 @@ public sealed class Model : IDisposable
         string[] notes = [.. Notes, .. new[] { head.Note }.OfType<string>(), .. oneLogit];
         Core.Model Recognise(Core.Model core)
         {
-            core = head.IsLikely ? Read(core).OfLogOdds() : Read(core);
+            core = head.IsOneProbability ? Read(core).OfLogOdds() : Read(core);
             return isOne ? core.TwoSided() : core;
         }
         return script is null

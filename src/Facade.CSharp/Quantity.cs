@@ -21,7 +21,7 @@ public sealed class Quantity
     public string Name => Core.Name;
 
     /// <summary>s_c, c the class predicted for the explained instance; of a model's one logit z, sign(z(x)) · z.</summary>
-    public static Quantity Predicted { get; } = new(QuantityModule.predicted);
+    public static Quantity Predicted { get; } = new(QuantityModule.predictedSide);
 
     /// <summary>s_y, y the instance's true class.</summary>
     /// <param name="labels">One label for each instance, in their order.</param>

@@ -79,13 +79,17 @@ let private quantities =
 
             let elsewhere = tensor [ 3; 1 ] [ -4; 3; 1 ]
             let sigma z = 1. / (1. + exp -z)
-            same (vector [ -4.; -3.; 1. ]) (Quantity.predicted.Of explained elsewhere) "predicted"
+            same (vector [ -4.; -3.; 1. ]) (Quantity.predictedSide.Of explained elsewhere) "predicted"
             same (vector [ -4.; 3.; 1. ]) ((Quantity.ofClass 0).Of explained elsewhere) "the logit itself"
 
             let probability (quantity: Quantity) =
                 (Quantity.ofProbabilities quantity).Of explained elsewhere
 
-            same (vector [ sigma -4.; sigma -3.; sigma 1. ]) (probability Quantity.predicted) "its side's probability"
+            same
+                (vector [ sigma -4.; sigma -3.; sigma 1. ])
+                (probability Quantity.predictedSide)
+                "its side's probability"
+
             same (vector [ sigma -4.; sigma 3.; sigma 1. ]) (probability (Quantity.ofClass 0)) "its own")
 
         example "probabilities are made of scores as the model's head makes them" (fun () ->

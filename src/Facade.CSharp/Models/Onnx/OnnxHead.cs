@@ -11,15 +11,14 @@ namespace Attribution.Onnx;
 /// <param name="Logits">What to explain in place of the scores; null: the scores.</param>
 /// <param name="Scores">What that is.</param>
 /// <param name="Note">What a person should know of it.</param>
-/// <param name="IsLikely">Whether the scores are each image's one probability, of which no logit is to be found.</param>
-internal sealed record OnnxHead(Value? Logits, ScoreKind Scores, string? Note, bool IsLikely = false)
+/// <param name="IsOneProbability">Whether the scores are each image's one probability, of which no logit is to be found.</param>
+internal sealed record OnnxHead(Value? Logits, ScoreKind Scores, string? Note, bool IsOneProbability = false)
 {
     /// <summary>What a model of one logit is taken for.</summary>
     public const string OneLogitNote =
         "The model has one logit z: it is taken for two classes, 1 with the score z and the probability σ(z), and 0 with the score -z.";
 
-    private const string Bounded =
-            "The scores lie between 0 and 1, whatever the image, and their logits are not to be found:",
+    private const string Bounded = "between 0 and 1, whatever the image, and no logits of that are to be found:",
         Remedy = "Gradients are near 0 where one is near 0 or 1; export the model without its final sigmoid.";
 
     // Rounding of float32, of sums and of what a logarithm makes of it.
@@ -145,12 +144,12 @@ internal sealed record OnnxHead(Value? Logits, ScoreKind Scores, string? Note, b
                 ? new(
                     null,
                     ScoreKind.Probabilities,
-                    $"{Bounded} they are taken for probabilities, each for itself. {Remedy}"
+                    $"The scores lie {Bounded} they are taken for probabilities, each for itself. {Remedy}"
                 )
             : new(
                 null,
                 ScoreKind.Logits,
-                $"{Bounded} its log-odds, log(p / (1 - p)), are explained in its place. {Remedy}",
+                $"The score lies {Bounded} its log-odds, log(p / (1 - p)), are explained in its place. {Remedy}",
                 true
             );
     }

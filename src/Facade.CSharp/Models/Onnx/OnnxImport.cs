@@ -38,7 +38,7 @@ internal sealed class OnnxImport(
             notes.Add(head.Note);
         if (head.Logits is not null)
             scores = Rows(name, head.Logits);
-        if (head.IsLikely)
+        if (head.IsOneProbability)
             scores = graph.Pure(
                 graph.Unique("log-odds"),
                 "LogOdds",
