@@ -3,6 +3,7 @@ namespace Attribution.Core
 open System
 open System.Collections.Generic
 open System.Runtime.CompilerServices
+open TorchSharp
 
 /// The core's functions of functions, for languages without F#'s functions.
 [<AbstractClass; Sealed; Extension>]
@@ -53,6 +54,67 @@ type Interop private () =
             Device = device
             Precision = Some precision
     }
+
+    /// The model whose one logit z stands for two classes: 1, whose score is z, and 0, whose score is -z.
+    [<Extension>]
+    static member TwoSided(model: Model) = { model with IsTwoSided = true }
+
+    /// The logit log(p / (1 - p)) of a probability, which is held from 0 and 1 as far as float32 tells it.
+    static member LogOdds(p: Tensor) : Tensor =
+        let nearest = 1e-7
+        let p = p.clamp (nearest.ToScalar(), (1. - nearest).ToScalar())
+        (p / (1.0.ToScalar() - p)).log()
+
+    /// The model of one probability, ending in its logit.
+    [<Extension>]
+    static member OfLogOdds(model: Model) =
+        let node = {
+            Name = "log-odds"
+            Op = Op.Pure("LogOdds", (fun inputs -> Interop.LogOdds inputs.Head))
+            Inputs = [ model.Graph.Output ]
+        }
+
+        {
+            model with
+                Graph = {
+                    model.Graph with
+                        Nodes = Array.append model.Graph.Nodes [| node |]
+                        Output = node.Name
+                }
+                Plans = Collections.Concurrent.ConcurrentDictionary()
+                Footprints = Collections.Concurrent.ConcurrentDictionary()
+        }
+
+    /// The values of as many numbers an instance as the graph's output has, or of one, in float32: (node, n×k), each after
+    /// those that it follows from.
+    static member LikeOutput(graph: Graph, x: Tensor) : IReadOnlyList<struct (string * Tensor)> =
+        let keep = Scope.keepHere ()
+        let found = ResizeArray<struct (string * Tensor)>()
+
+        let single (t: Tensor) =
+            if t.is_floating_point () then
+                t.``to`` TorchSharp.torch.float32
+            else
+                t
+
+        let observe (node: Node) (value: Tensor) =
+            if value.is_floating_point () && value.ndim > 1L && value.shape[0] = x.shape[0] then
+                found.Add(struct (node.Name, keep ((value.reshape (x.shape[0], -1L)).clone())))
+
+        let plan =
+            graph
+            |> Graph.mapOps (Op.mapTensors single)
+            |> Graph.plan [ graph.Input ] [ graph.Output ]
+
+        Scope.forwardOnly (fun () -> Graph.runObserved observe Semantics.plain plan [ x ])
+        |> ignore
+
+        let struct (_, output) = found[found.Count - 1]
+
+        found
+        |> Seq.filter (fun struct (_, value) -> value.shape[1] = output.shape[1] || value.shape[1] = 1L)
+        |> ResizeArray
+        :> IReadOnlyList<_>
 
     /// The chain of named functions.
     static member OfFunctions(layers: seq<struct (string * Func<Tensor, Tensor>)>) =

@@ -92,6 +92,8 @@ type Model = {
     Device: torch.Device
     /// What the weights are; None where functions compute in whatever they are given.
     Precision: torch.ScalarType option
+    /// Its one logit z stands for two classes: 1, whose score is z, and 0, whose score is -z.
+    IsTwoSided: bool
     /// Someone else may change the weights: nothing that is computed from them may be kept.
     SharesWeights: bool
     /// It holds functions that are not seen into.
@@ -122,6 +124,7 @@ module Model =
         InputShape = inputShape
         Device = torch.CPU
         Precision = None
+        IsTwoSided = false
         SharesWeights = false
         IsOpaque = false
         Batching = Memory(defaultMemory ())

@@ -12,6 +12,16 @@ type Source =
     /// The units of a layer.
     | Layer of name: string * Units
 
+/// How probabilities are made of a model's outputs.
+[<RequireQualifiedAccess>]
+type Head =
+    /// One class of several: their softmax; of one logit σ.
+    | Softmax
+    /// Classes that are there or not, each for itself: σ of each.
+    | Sigmoid
+    /// The outputs are probabilities.
+    | Identity
+
 /// The instances that a quantity is asked about: their positions among all (n), and the model's own outputs for them
 /// (n×k), computed when a quantity asks for them.
 [<NoComparison; ReferenceEquality>]
@@ -68,12 +78,16 @@ module Source =
                 AttributionException $"The quantity asks for a unit of layer '{name}', which the model does not have."
             )
 
-    /// That model's output → n×k.
+    /// That model's output → n×k; of one logit z that stands for two classes n×2: -z, z.
     let read (source: Source) (model: Model) (values: Tensor) : Tensor =
         match source with
         | Source.Logits ->
             Tensor.requireDims "logits" [ 2 ] values
-            values
+
+            match model.IsTwoSided, values.shape[1] with
+            | false, _ -> values
+            | true, 1L -> torch.cat ([| -values; values |], 1L)
+            | true, k -> raise (AttributionException $"The model is taken for one of one logit, but it has {k}.")
         | Source.Layer(name, units) -> Units.read (Model.reading units name model values.shape) values
 
 [<RequireQualifiedAccess>]
@@ -118,6 +132,18 @@ module Quantity =
         Source = Source.Logits
         Of = ofPredicted
         Linear = None
+    }
+
+    /// The same for a classifier of two classes too that has one logit z: sign(z(x)) · z, its score on its own side.
+    let predictedSide = {
+        predicted with
+            Of =
+                fun explained (outputs: Tensor) ->
+                    if outputs.shape[1] = 1L then
+                        let isFor = explained.Outputs.Force().ge(0.0.ToScalar())
+                        torch.where(isFor, outputs, -outputs).squeeze 1L
+                    else
+                        ofPredicted explained outputs
     }
 
     /// s_y, y the explained instance's label; `labels` holds one for each of all instances.
@@ -230,15 +256,26 @@ module Quantity =
         Linear = None
     }
 
-    /// <summary>The quantity of the outputs' softmax in place of the outputs. What it takes from the explained instance it takes
-    /// from the outputs themselves.</summary>
-    let ofProbabilities (quantity: Quantity) = {
+    /// <summary>The quantity of the outputs' probabilities in place of the outputs. What it takes from the explained instance it
+    /// takes from the outputs themselves. One logit's probability is σ of the quantity of it.</summary>
+    let ofProbabilitiesBy (head: Head) (quantity: Quantity) = {
         quantity with
             Name = $"probability:{quantity.Name}"
             // In float64, where one that is nearly 1 is still told from 1.
-            Of = fun explained outputs -> quantity.Of explained (outputs.softmax (1L, torch.float64))
+            Of =
+                fun explained outputs ->
+                    let wide = outputs.``to`` torch.float64
+
+                    match head with
+                    | Head.Softmax when outputs.shape[1] = 1L -> (quantity.Of explained wide).sigmoid()
+                    | Head.Softmax -> quantity.Of explained (wide.softmax 1L)
+                    | Head.Sigmoid -> quantity.Of explained (wide.sigmoid ())
+                    | Head.Identity -> quantity.Of explained wide
             Linear = None
     }
+
+    /// The quantity of the outputs' softmax; of one logit's σ.
+    let ofProbabilities (quantity: Quantity) = ofProbabilitiesBy Head.Softmax quantity
 
 [<RequireQualifiedAccess>]
 module Target =

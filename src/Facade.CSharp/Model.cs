@@ -21,6 +21,19 @@ public enum Precision
     Float64,
 }
 
+/// <summary>What a model's scores are, and so how probabilities are made of them, for the metrics that take some.</summary>
+public enum ScoreKind
+{
+    /// <summary>Logits of classes of which one is right: p = softmax(s). Of a single logit p = σ(s).</summary>
+    Logits,
+
+    /// <summary>Logits of classes that are there or not, each for itself: p = σ(s) of each.</summary>
+    IndependentLogits,
+
+    /// <summary>Probabilities: p = s.</summary>
+    Probabilities,
+}
+
 /// <summary>A place where a model can be cut.</summary>
 /// <param name="Name">The name to ask for it by.</param>
 /// <param name="Operation">What computes it, for people.</param>
@@ -52,27 +65,57 @@ public sealed class Model : IDisposable
     private const string CoarseNote =
         "The model computes in bfloat16, which keeps 8 bits of a number: maps and scores differ from float32's.";
 
+    private const string BoundedNote =
+        "The module ends in a softmax or a sigmoid: its scores are probabilities, whose gradients are near 0 where a class is all but certain. Leave it out of the module.";
+
     private readonly IReadOnlyList<(string Name, string Layer)> aliases;
 
     // Null where the layers are the model's own.
     private readonly TorchScript? script;
 
+    // What is made of the script's network.
+    private readonly Func<Core.Model, Core.Model>? read;
+
+    private Core.Model Read(Core.Model core) => read is null ? core : read(core);
+
     private Model(
         Core.Model core,
         IReadOnlyList<string> notes,
-        IReadOnlyList<(string Name, string Layer)>? aliases = null
+        IReadOnlyList<(string Name, string Layer)>? aliases = null,
+        ScoreKind scores = ScoreKind.Logits
     )
     {
         Core = core;
         Notes = notes;
+        Scores = scores;
         Layers = [.. ModelModule.layers(core)];
         this.aliases = aliases ?? [];
     }
 
-    private Model(TorchScript script, IReadOnlyList<string> notes)
-        : this(script.Core, notes) => this.script = script;
+    private Model(
+        TorchScript script,
+        IReadOnlyList<string> notes,
+        ScoreKind scores = ScoreKind.Logits,
+        Func<Core.Model, Core.Model>? read = null
+    )
+        : this(read is null ? script.Core : read(script.Core), notes, scores: scores) =>
+        (this.script, this.read) = (script, read);
 
     internal Core.Model Core { get; }
+
+    /// <summary>What its scores are. An ONNX file tells; of other models <see cref="WithScores"/> says it.</summary>
+    public ScoreKind Scores { get; }
+
+    /// <summary>Whether its one logit z stands for two classes; see <see cref="OfTwoClasses"/>.</summary>
+    public bool IsBinary => Core.IsTwoSided;
+
+    internal Head Head =>
+        (IsBinary, Scores) switch
+        {
+            (true, _) or (_, ScoreKind.IndependentLogits) => Head.Sigmoid,
+            (_, ScoreKind.Probabilities) => Head.Identity,
+            _ => Head.Softmax,
+        };
 
     /// <summary>
     /// The numbers that it computes in. A model that is loaded from a file computes in 64-bit floats where it is small,
@@ -121,7 +164,14 @@ public sealed class Model : IDisposable
     /// <param name="module">From n×c×h×w, 0-255, to n×k; the model computes on its device and in its numbers.</param>
     /// <exception cref="AttributionException">A batch normalisation keeps no running statistics, or the module computes in
     /// numbers that no model has.</exception>
-    public static Model FromModule(nn.Module<Tensor, Tensor> module) => new(TorchModule.Read(module), []);
+    public static Model FromModule(nn.Module<Tensor, Tensor> module)
+    {
+        var core = TorchModule.Read(module);
+        var last = core.Graph.Nodes[^1].Op;
+        return last.IsSoftmax || last is Op.Activation { Item.IsSigmoid: true }
+            ? new(core, [BoundedNote], scores: ScoreKind.Probabilities)
+            : new(core, []);
+    }
 
     /// <summary>VGG16 from the course's <c>vgg16_weights.npz</c>; widths, input size and classes are read off the arrays.</summary>
     /// <exception cref="AttributionException">The file is missing or broken, or its shapes do not chain.</exception>
@@ -137,9 +187,17 @@ public sealed class Model : IDisposable
     /// <param name="preprocessing">What is done to images (0-255) before the file's own first step. What it leaves out is
     /// taken from the file's metadata (attribution.scale, .mean, .std and .channel_order; Image.NominalPixelRange and
     /// Image.BitmapPixelFormat; mean and std) where they say it, which is noted, and else changes nothing.</param>
-    /// <exception cref="AttributionException">The file is missing, broken, or has an operator that is not supported.</exception>
-    public static Model LoadOnnx(string path, Preprocessing? preprocessing = null) =>
-        Loaded(Onnx.OnnxReader.Read(path, preprocessing));
+    /// <param name="output">The output that holds the scores, or any tensor of the file that has one for each class; null: of
+    /// the outputs of real numbers, one row an image, one of several scores before one of a single one, then that whose name
+    /// speaks most for scores (logits, scores, probabilities, classes, output, any other, embeddings and auxiliary ones), then
+    /// the last. Of several outputs, which one was taken is noted.</param>
+    /// <remarks>Scores are logits: where the output is a softmax, its logarithm, or a sigmoid, however that is written, what it is
+    /// taken of is explained in its place, which is noted; where that is not to be found in the file, so is that. A single
+    /// logit is taken for two classes; see <see cref="OfTwoClasses"/>.</remarks>
+    /// <exception cref="AttributionException">The file is missing, broken, or has an operator that is not supported, or no such
+    /// output, or none that holds scores.</exception>
+    public static Model LoadOnnx(string path, Preprocessing? preprocessing = null, string? output = null) =>
+        Loaded(Onnx.OnnxReader.Read(path, preprocessing, output));
 
     /// <summary>A classifier from a TorchScript file, which torch.jit.script or torch.jit.trace made in PyTorch and saved.</summary>
     /// <remarks>
@@ -162,7 +220,70 @@ public sealed class Model : IDisposable
         var placed = ModelModule.toDevice(CPU, ModelModule.defaultPrecision(loaded.Core), loaded.Core);
         // What stayed as it was is the placed model's by now.
         ModelModule.dispose(loaded.Core);
-        return new(placed, loaded.Notes, loaded.Aliases) { Preprocessing = loaded.Preprocessing };
+        var model = new Model(placed, loaded.Notes, loaded.Aliases, loaded.Scores)
+        {
+            Preprocessing = loaded.Preprocessing,
+        };
+        return loaded.Classes == 1 ? model.OfTwoClasses() : model;
+    }
+
+    /// <summary>
+    /// The model of one logit z as a classifier of two classes: 1, whose score is z and whose probability is σ(z), and 0, whose
+    /// score is -z and whose probability is σ(-z) = 1 - σ(z). Its predicted class is 1 where z is positive. ONNX files of one
+    /// logit are taken so from the start. The weights are shared: dispose of one of the two.
+    /// </summary>
+    /// <exception cref="AttributionException">Uses of the model throw it where it has more than one logit.</exception>
+    public Model OfTwoClasses() =>
+        script is null
+            ? With(Core.TwoSided())
+            : new(script, Notes, Scores, core => Read(core).TwoSided()) { Preprocessing = Preprocessing };
+
+    /// <summary>The same model, whose scores are of another kind. The weights are shared: dispose of one of the two.</summary>
+    /// <param name="scores">What they are.</param>
+    public Model WithScores(ScoreKind scores) =>
+        script is null
+            ? new(Core, Notes, aliases, scores) { Preprocessing = Preprocessing }
+            : new(script, Notes, scores, read) { Preprocessing = Preprocessing };
+
+    /// <summary>
+    /// The model with what its values on eight images tell of its scores: whether they are probabilities, or one logit for two
+    /// classes; <see cref="Notes"/> has it. For models that do not say it, TorchScript files and modules of one piece; an ONNX
+    /// file's is known from the start. The weights are shared: dispose of one of the two.
+    /// </summary>
+    /// <param name="image">The shape of an image: channels, height, width.</param>
+    public Model Recognised(params long[] image)
+    {
+        using var scope = NewDisposeScope();
+        if (IsBinary)
+            return WithScores(Scores);
+        using var _ = no_grad();
+        var scores = ModelModule.logits(Core, Onnx.OnnxHead.Varied(image));
+        var head = Onnx.OnnxHead.Of(scores.to(ScalarType.Float64));
+        var isOne = scores.shape[1] == 1;
+        string[] oneLogit = isOne ? [Onnx.OnnxHead.OneLogitNote] : [];
+        string[] notes = [.. Notes, .. new[] { head.Note }.OfType<string>(), .. oneLogit];
+        Core.Model Recognise(Core.Model core)
+        {
+            core = head.IsOneProbability ? Read(core).OfLogOdds() : Read(core);
+            return isOne ? core.TwoSided() : core;
+        }
+        return script is null
+            ? new(Recognise(Core), notes, aliases, head.Scores) { Preprocessing = Preprocessing }
+            : new(script, notes, head.Scores, Recognise) { Preprocessing = Preprocessing };
+    }
+
+    /// <summary>The scores of the classes (n×k): the logits, or of a model of one logit z for two classes -z and z (n×2).</summary>
+    /// <inheritdoc cref="Logits"/>
+    public Tensor ClassScores(
+        Instances x,
+        int? batchSize = null,
+        IProgress<Progress>? progress = null,
+        CancellationToken cancellation = default
+    )
+    {
+        using var _ = no_grad();
+        var target = x.TargetOf(Quantity.Predicted, Working(batchSize, x.Count, progress, cancellation));
+        return x.Core.Map(target, Pass.Forward, batch => TargetModule.explained(target, batch).Outputs.Value);
     }
 
     /// <summary>The logits (n×k) of images.</summary>
@@ -177,9 +298,11 @@ public sealed class Model : IDisposable
         CancellationToken cancellation = default
     )
     {
-        using var _ = no_grad();
-        var target = x.TargetOf(Quantity.Predicted, Working(batchSize, x.Count, progress, cancellation));
-        return x.Core.Map(target, Pass.Forward, batch => TargetModule.explained(target, batch).Outputs.Value);
+        var scores = ClassScores(x, batchSize, progress, cancellation);
+        if (!IsBinary)
+            return scores;
+        using (scores)
+            return scores.narrow(1, 1, 1).clone();
     }
 
     /// <summary>
@@ -203,8 +326,8 @@ public sealed class Model : IDisposable
         string[] coarse = precision == Precision.BFloat16 ? [CoarseNote] : [];
         string[] notes = [.. Notes.Except([CoarseNote]), .. coarse];
         return script is null
-            ? new(ModelModule.toDevice(device, type, Core), notes, aliases) { Preprocessing = Preprocessing }
-            : new(script.To(device, type), notes) { Preprocessing = Preprocessing };
+            ? new(ModelModule.toDevice(device, type, Core), notes, aliases, Scores) { Preprocessing = Preprocessing }
+            : new(script.To(device, type), notes, Scores, read) { Preprocessing = Preprocessing };
     }
 
     /// <inheritdoc cref="To(Device, Precision)"/>
@@ -252,7 +375,7 @@ public sealed class Model : IDisposable
     }
 
     /// <summary>The same model, computing otherwise.</summary>
-    internal Model With(Core.Model core) => new(core, Notes, aliases) { Preprocessing = Preprocessing };
+    internal Model With(Core.Model core) => new(core, Notes, aliases, Scores) { Preprocessing = Preprocessing };
 
     private static void RequireCuda(bool isAsked)
     {

@@ -20,8 +20,8 @@ public sealed class Quantity
     /// "one-vs-rest:3", "threshold:3,0.5", "unit:fc1,12".</summary>
     public string Name => Core.Name;
 
-    /// <summary>s_c, c the class predicted for the explained instance.</summary>
-    public static Quantity Predicted { get; } = new(QuantityModule.predicted);
+    /// <summary>s_c, c the class predicted for the explained instance; of a model's one logit z, sign(z(x)) · z.</summary>
+    public static Quantity Predicted { get; } = new(QuantityModule.predictedSide);
 
     /// <summary>s_y, y the instance's true class.</summary>
     /// <param name="labels">One label for each instance, in their order.</param>
@@ -77,13 +77,15 @@ public sealed class Quantity
     public static Quantity Of(Func<Tensor, Tensor> function, string name = "function") =>
         new(Interop.Quantity(name, function));
 
-    internal static Quantity OfTarget(int? targetClass, Scale scale = Scale.Logits)
+    internal static Quantity OfTarget(int? targetClass) => targetClass is { } k ? Class(k) : Predicted;
+
+    internal static Quantity OfTarget(Model model, int? targetClass, Scale scale)
     {
-        var quantity = targetClass is { } k ? Class(k) : Predicted;
+        var quantity = OfTarget(targetClass);
         return scale switch
         {
             Scale.Logits => quantity,
-            Scale.Probabilities => new(QuantityModule.ofProbabilities(quantity.Core)),
+            Scale.Probabilities => new(QuantityModule.ofProbabilitiesBy(model.Head, quantity.Core)),
             _ => throw new ArgumentOutOfRangeException(
                 nameof(scale),
                 scale,

@@ -11,6 +11,7 @@ open TorchSharp
 [<RequireQualifiedAccess>]
 type Arg =
     | Model of file: string
+    | Output of name: string
     | Preprocess of name: string
     | Scale of number: string
     | Mean of numbers: string
@@ -68,6 +69,8 @@ type Arg =
         member this.Usage =
             match this with
             | Model _ -> "the classifier: an .onnx file, a TorchScript file (.pt), or the .npz file of VGG16's weights."
+            | Output _ ->
+                "for .onnx: the output that holds the scores, or another tensor of the file that does; without it the one of several scores an image whose name speaks most for scores, then the last."
             | Preprocess _ ->
                 "for .onnx and .pt: what training did to pixels (0-255): imagenet, caffe, unit (divided by 255), cifar10 or none; without it and the next four, what an .onnx file's metadata say, or none."
             | Scale _ ->

@@ -15,7 +15,7 @@ let private requirePositive arguments (inputs: Inputs) (target: Nullable<int>) =
             let progress = Terminal.part report 0. 1.
 
             Inputs.naming (Array.get inputs.Positions) (fun () ->
-                inputs.Model.Logits(inputs.Instances, Arguments.batchSize arguments, progress, arguments.Stop)))
+                inputs.Model.ClassScores(inputs.Instances, Arguments.batchSize arguments, progress, arguments.Stop)))
 
     let check = PredictionCheck()
     check.Add logits
@@ -102,7 +102,11 @@ let private run arguments =
     if List.contains "average-drop" metricNames then
         requirePositive arguments inputs target
 
-    let metrics = metricNames |> List.map (Scoring.metric arguments inputs target)
+    let metrics =
+        metricNames
+        |> Scoring.applicable inputs
+        |> List.map (Scoring.metric arguments inputs target)
+
     let methods, _ = Methods.create arguments inputs methodNames
 
     let scores = [

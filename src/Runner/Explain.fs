@@ -97,7 +97,7 @@ let private explain arguments (output: Output) inputs (methods: Method list) : F
 
             // Methods that need the logits have left them.
             use logits =
-                inputs.Model.Logits(part.Instances, Arguments.batchSize arguments, cancellation = arguments.Stop)
+                inputs.Model.ClassScores(part.Instances, Arguments.batchSize arguments, cancellation = arguments.Stop)
 
             findings.Predicted.AddRange(classes logits)
             findings.Check.Add logits

@@ -58,7 +58,9 @@ module Inputs =
     let private preprocessingOptions = [ "--preprocess"; "--scale"; "--mean"; "--std"; "--channel-order" ]
 
     let modelOptions =
-        [ "--model" ] @ preprocessingOptions @ [ "--device"; "--precision"; "--memory" ]
+        [ "--model"; "--output" ]
+        @ preprocessingOptions
+        @ [ "--device"; "--precision"; "--memory" ]
 
     let options =
         [ "--demo" ]
@@ -170,9 +172,16 @@ module Inputs =
                 | Arg.Model file -> Some file
                 | _ -> None)
 
+        let output =
+            arguments
+            |> Arguments.tryPick (function
+                | Arg.Output name -> Some name
+                | _ -> None)
+
         let load =
             match Path.GetExtension(file).ToLowerInvariant(), preprocessing arguments with
-            | ".onnx", steps -> fun () -> Model.LoadOnnx(file, Option.toObj steps)
+            | ".onnx", steps -> fun () -> Model.LoadOnnx(file, Option.toObj steps, Option.toObj output)
+            | _ when output.IsSome -> Arguments.wrong "--output is for .onnx models: others have one."
             | (".pt" | ".pth" | ".ts" | ".torchscript"), steps ->
                 fun () -> Model.LoadTorchScript(file, Option.toObj steps)
             | ".npz", None -> fun () -> Model.LoadVgg16 file
@@ -185,10 +194,26 @@ module Inputs =
 
         file, placed arguments $"Reading {Path.GetFileName file}" load
 
+    /// The model with what its values tell of its scores, where its file does not.
+    let private recognised (model: Model) (images: ImageSet) =
+        if isNull model.InputShape then
+            try
+                let known =
+                    model.Recognised(int64 images.Channels, int64 images.Height, int64 images.Width)
+
+                known.Notes |> Seq.except model.Notes |> Seq.iter Terminal.say
+                known
+            // The images themselves will tell.
+            with :? AttributionException ->
+                model
+        else
+            model
+
     let private demoNetwork arguments =
         let isOurs arg =
             match arg with
             | Arg.Model _
+            | Arg.Output _
             | Arg.Dataset _
             | Arg.Images _
             | Arg.Preprocess _
@@ -348,7 +373,8 @@ module Inputs =
 
         try
             let images, source = images arguments model
-            null, file, model, RangeCheck.Fit(model, images), source
+            let images = RangeCheck.Fit(model, images)
+            null, file, recognised model images, images, source
         with _ ->
             model.Dispose()
             reraise ()
@@ -418,7 +444,7 @@ module Inputs =
 
             use logits =
                 naming (fun _ -> positions[0]) (fun () ->
-                    model.Logits(all.Take [ positions[0] ], cancellation = arguments.Stop))
+                    model.ClassScores(all.Take [ positions[0] ], cancellation = arguments.Stop))
 
             let classes = int logits.shape[1]
             let all = labelled names classes all

@@ -38,6 +38,26 @@ module Scoring =
             Nullable k, $"the score of class {k}"
         | _ -> Nullable(), "the predicted class's score"
 
+    /// The metrics that the model allows; those that are left out are said.
+    let applicable (inputs: Inputs) names =
+        let others, left =
+            names
+            |> List.partition (fun name -> inputs.Model.IsBinary && (AttributionMetric.Find name).ComparesClasses)
+
+        let list = String.concat ", " others
+
+        if others <> [] && left = [] then
+            raise (
+                AttributionException
+                    $"{list} compares a class's map with another's, but the model has one logit, whose other class's map is its negative: choose another metric."
+            )
+
+        if others <> [] then
+            Terminal.say
+                $"Left out: {list}, which compares a class's map with another's; of a single logit the two are each other's negative."
+
+        left
+
     let private arrow metric =
         if metric.Info.Better = Better.Lower then "↓" else "↑"
 

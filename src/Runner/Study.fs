@@ -183,7 +183,12 @@ let private run arguments =
     use inputs = Inputs.load arguments
     let images = inputs.Selected
     let target, score = Scoring.target arguments inputs
-    let metrics = metricNames |> List.map (Scoring.metric arguments inputs target)
+
+    let metrics =
+        metricNames
+        |> Scoring.applicable inputs
+        |> List.map (Scoring.metric arguments inputs target)
+
     let methods, _ = Methods.create arguments inputs methodNames
     let progress = resume output.Folder (subject arguments inputs)
 

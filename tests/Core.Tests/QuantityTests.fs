@@ -72,6 +72,55 @@ let private quantities =
 
             Expect.isLessThan (abs (1. - sure.item<float>() - 2.061e-9)) 1e-12 "nearly sure")
 
+        example "one logit is explained on the side where it is, and its probability is σ of it" (fun () ->
+            let one = tensor [ 3; 1 ] [ 2; -1; 0.5 ]
+
+            let explained = { explained with Outputs = lazy one }
+
+            let elsewhere = tensor [ 3; 1 ] [ -4; 3; 1 ]
+            let sigma z = 1. / (1. + exp -z)
+            same (vector [ -4.; -3.; 1. ]) (Quantity.predictedSide.Of explained elsewhere) "predicted"
+            same (vector [ -4.; 3.; 1. ]) ((Quantity.ofClass 0).Of explained elsewhere) "the logit itself"
+
+            let probability (quantity: Quantity) =
+                (Quantity.ofProbabilities quantity).Of explained elsewhere
+
+            same
+                (vector [ sigma -4.; sigma -3.; sigma 1. ])
+                (probability Quantity.predictedSide)
+                "its side's probability"
+
+            same (vector [ sigma -4.; sigma 3.; sigma 1. ]) (probability (Quantity.ofClass 0)) "its own")
+
+        example "probabilities are made of scores as the model's head makes them" (fun () ->
+            let by head =
+                (Quantity.ofProbabilitiesBy head (Quantity.ofClass 1)).Of explained outputs
+
+            same ((outputs.softmax 1L).select(1L, 1L)) (by Head.Softmax) "softmax"
+            same (outputs.sigmoid().select(1L, 1L)) (by Head.Sigmoid) "sigmoid"
+            same (outputs.select (1L, 1L)) (by Head.Identity) "as they are")
+
+        example "a model of one logit for two classes has the scores -z and z" (fun () ->
+            let functions = [ "sum", (fun (x: Tensor) -> x.sum ([| 1L |], true)) ]
+
+            let model = {
+                ofFunctions functions with
+                    IsTwoSided = true
+            }
+
+            let x = tensor [ 2; 3 ] [ 1; 2; 3; -4; 0; 1 ]
+            let target = Target.ofQuantity Quantity.predicted model
+            same (tensor [ 2; 2 ] [ -6; 6; 3; -3 ]) (target.Output x) "scores"
+
+            let several = {
+                ofFunctions [ "x", id ] with
+                    IsTwoSided = true
+            }
+
+            rejects<AttributionException>
+                (fun () -> (Target.ofQuantity Quantity.predicted several).Output x)
+                "of several logits")
+
         example "what the model has not is the caller's mistake" (fun () ->
             let wrong (quantity: Quantity) message =
                 rejects<AttributionException> (fun () -> quantity.Of explained outputs) message

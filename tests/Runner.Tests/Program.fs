@@ -18,6 +18,7 @@ let main arguments =
             FilesTests.tests
             PreprocessingTests.tests
             TorchScriptTests.tests
+            OutputsTests.tests
             ExpertsTests.tests
             CompressTests.tests
             EvaluateTests.tests

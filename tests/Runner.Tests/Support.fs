@@ -268,8 +268,8 @@ module Tiny =
                 name, values
         ]
 
-    /// An ONNX file whose three logits are the means of the channels, with metadata.
-    let onnx (metadata: (string * string) list) folder =
+    // An ONNX file of nodes (name, op, inputs, output), weights and outputs (name, type, sizes).
+    let private onnxOf nodes (weights: (string * int list * float32[]) list) outputs metadata file =
         let rec varint (n: int) =
             if n < 128 then
                 [ byte n ]
@@ -285,30 +285,60 @@ module Tiny =
         let text field (s: string) =
             message field [ List.ofArray (Text.Encoding.UTF8.GetBytes s) ]
 
-        let node name op input output =
-            message 1 [ text 1 input; text 2 output; text 3 name; text 4 op ]
+        let node (name, op, inputs: string list, output) =
+            message 1 [ yield! List.map (text 1) inputs; text 2 output; text 3 name; text 4 op ]
 
-        let value field name (sizes: int list) =
+        let weight (name, sizes, numbers: float32[]) =
+            let raw = numbers |> Array.collect BitConverter.GetBytes |> List.ofArray
+            message 5 [ yield! List.map (number 1) sizes; number 2 1; text 8 name; message 9 [ raw ] ]
+
+        let value field (name, kind, sizes: int list) =
             let shape = sizes |> List.map (fun size -> message 1 [ number 1 size ])
-            message field [ text 1 name; message 2 [ message 1 [ number 1 1; message 2 shape ] ] ]
+            message field [ text 1 name; message 2 [ message 1 [ number 1 kind; message 2 shape ] ] ]
 
         let model = [
             number 1 7
             message 7 [
-                node "/head/pool/Pool" "GlobalAveragePool" "x" "mean"
-                node "/head/Flatten" "Flatten" "mean" "y"
+                yield! List.map node nodes
                 text 2 "means"
-                value 11 "x" [ 1; 3; size; size ]
-                value 12 "y" [ 1; 3 ]
+                yield! List.map weight weights
+                value 11 ("x", 1, [ 1; 3; size; size ])
+                yield! List.map (value 12) outputs
             ]
             message 8 [ number 2 13 ]
             for key, entry in metadata do
                 message 14 [ text 1 key; text 2 entry ]
         ]
 
-        let file = folder </> "m.onnx"
         File.WriteAllBytes(file, Array.ofList (List.concat model))
         file
+
+    let private means = [
+        "/head/pool/Pool", "GlobalAveragePool", [ "x" ], "mean"
+        "/head/Flatten", "Flatten", [ "mean" ], "y"
+    ]
+
+    /// An ONNX file whose three logits are the means of the channels, with metadata.
+    let onnx (metadata: (string * string) list) folder =
+        onnxOf means [] [ "y", 1, [ 1; 3 ] ] metadata (folder </> "m.onnx")
+
+    /// An ONNX file with three outputs: the class of the largest of those means, their probabilities, and how much redder
+    /// than green an image is, as one logit.
+    let heads folder =
+        let nodes =
+            means
+            @ [
+                "/soft", "Softmax", [ "y" ], "prob"
+                "/best", "ArgMax", [ "mean" ], "label"
+                "/redder", "MatMul", [ "y"; "redder" ], "redness"
+            ]
+
+        onnxOf
+            nodes
+            [ "redder", [ 3; 1 ], [| 1f; -1f; 0f |] ]
+            [ "label", 7, [ 1 ]; "prob", 1, [ 1; 3 ]; "redness", 1, [ 1; 1 ] ]
+            []
+            (folder </> "heads.onnx")
 
 /// Options that name a tiny model and a tiny data set.
 let tiny folder =

@@ -170,8 +170,11 @@ module Compression =
                 |> Array.iteri (fun i kept ->
                     use _ = torch.NewDisposeScope()
                     model.OnPass(int z.shape[0])
-                    let logits = slice.G past (z.masked_fill (silent reading kept z, 0.))
-                    Tensor.requireDims "logits" [ 2 ] logits
+
+                    let logits =
+                        slice.G past (z.masked_fill (silent reading kept z, 0.))
+                        |> Source.read Source.Logits model
+
                     Target.requireFinite batch.Rows logits
 
                     if start = 0 then

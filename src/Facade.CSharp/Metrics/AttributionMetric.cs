@@ -36,7 +36,7 @@ public enum Scale
     /// <summary>Scores before softmax.</summary>
     Logits,
 
-    /// <summary>Their softmax.</summary>
+    /// <summary>Their softmax; σ of one logit, or of each where classes are told apart one by one. See <see cref="Model.Scores"/>.</summary>
     Probabilities,
 
     /// <summary>The map alone: the model is not asked.</summary>
@@ -84,6 +84,8 @@ public sealed record MetricSettings
 /// <param name="Passes">Forward passes an instance of so many pixels, about.</param>
 /// <param name="Create">Sets it up.</param>
 /// <param name="NeedsExplain">Whether it makes maps of its own, so that <see cref="MetricSettings.Explain"/> must be set.</param>
+/// <param name="ComparesClasses">Whether it compares a class's map with another's, which a model of a single logit does not
+/// have.</param>
 public sealed record AttributionMetric(
     string Name,
     string Title,
@@ -95,7 +97,8 @@ public sealed record AttributionMetric(
     Scale Over,
     Func<MetricSettings, long, double> Passes,
     Func<Model, MetricSettings, Scorer> Create,
-    bool NeedsExplain = false
+    bool NeedsExplain = false,
+    bool ComparesClasses = false
 )
 {
     /// <summary>What an explanation costs at the least: a gradient.</summary>
@@ -372,7 +375,8 @@ public sealed record AttributionMetric(
             Scale.Logits,
             (_, _) => 1 + Gradient,
             (model, s) => new RandomLogit(model, s.RequireExplain("random-logit"), s.TargetClass, s.Seed).Evaluate,
-            NeedsExplain: true
+            NeedsExplain: true,
+            ComparesClasses: true
         ),
     ];
 

@@ -47,7 +47,7 @@ public sealed class AverageDrop
         Scale scale = Scale.Logits
     )
     {
-        masked = new(model, Quantity.OfTarget(targetClass, scale), mask, Core.AverageDrop.drops);
+        masked = new(model, Quantity.OfTarget(model, targetClass, scale), mask, Core.AverageDrop.drops);
         this.onNonPositive = onNonPositive;
     }
 

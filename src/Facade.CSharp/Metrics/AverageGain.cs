@@ -21,7 +21,7 @@ public sealed class AverageGain
     /// <param name="mask">What is kept of the pixels.</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such mask.</exception>
     public AverageGain(Model model, int? targetClass = null, Mask mask = Mask.Hard) =>
-        masked = new(model, Quantity.OfTarget(targetClass, Scale.Probabilities), mask, Core.AverageGain.gains);
+        masked = new(model, Quantity.OfTarget(model, targetClass, Scale.Probabilities), mask, Core.AverageGain.gains);
 
     /// <summary>The score of each instance in percent, of which the mean is the average gain of a class's probability.</summary>
     /// <param name="attributions">n×c×h×w, or pixel attributions n×h×w.</param>

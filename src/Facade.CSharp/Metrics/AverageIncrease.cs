@@ -22,7 +22,7 @@ public sealed class AverageIncrease
     /// <param name="scale">Whether the score is the class's logit or its probability.</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such mask, or no score on that scale.</exception>
     public AverageIncrease(Model model, int? targetClass = null, Mask mask = Mask.Hard, Scale scale = Scale.Logits) =>
-        masked = new(model, Quantity.OfTarget(targetClass, scale), mask, Core.AverageIncrease.increases);
+        masked = new(model, Quantity.OfTarget(model, targetClass, scale), mask, Core.AverageIncrease.increases);
 
     /// <summary>The score of each instance in percent, of which the mean is the average increase of a class's score.</summary>
     /// <param name="attributions">n×c×h×w, or pixel attributions n×h×w.</param>

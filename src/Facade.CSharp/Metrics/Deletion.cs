@@ -26,7 +26,7 @@ public sealed class Deletion : CurveMetric<PixelCurve>
     )
         : base(
             model,
-            Quantity.OfTarget(targetClass, scale),
+            Quantity.OfTarget(model, targetClass, scale),
             pixelsPerStep,
             x => [Core.Deletion.path(pixelsPerStep, (baseline ?? Baseline.Black).For(x))],
             curves => (Core.Deletion.score(curves[0]), curves[0].OverPixels())

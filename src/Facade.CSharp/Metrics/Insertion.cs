@@ -28,7 +28,7 @@ public sealed class Insertion : CurveMetric<PixelCurve>
     )
         : base(
             model,
-            Quantity.OfTarget(targetClass, scale),
+            Quantity.OfTarget(model, targetClass, scale),
             pixelsPerStep,
             x => [Core.Insertion.path(pixelsPerStep, (baseline ?? Baseline.Black).For(x))],
             curves => (Core.Insertion.score(curves[0]), curves[0].OverPixels())

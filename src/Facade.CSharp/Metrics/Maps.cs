@@ -47,7 +47,7 @@ internal static class Maps
     )
     {
         using var scope = NewDisposeScope();
-        var logits = model.Logits(x, batchSize, null, cancellation);
+        var logits = model.ClassScores(x, batchSize, null, cancellation);
         var count = (int)logits.shape[1];
         if (targetClass is not { } k)
             return (TensorModule.toArray<long>(logits.argmax(1)), count);

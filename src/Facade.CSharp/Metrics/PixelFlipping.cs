@@ -27,7 +27,7 @@ public sealed class PixelFlipping : CurveMetric<PixelCurve>
     )
         : base(
             model,
-            Quantity.OfTarget(targetClass, scale),
+            Quantity.OfTarget(model, targetClass, scale),
             pixelsPerStep,
             x => [Core.PixelFlipping.path(pixelsPerStep, (baseline ?? Baseline.Black).For(x))],
             curves => (Core.PixelFlipping.score(curves[0]), curves[0].OverPixels())

@@ -35,7 +35,8 @@ public sealed class RandomLogit
     /// <param name="progress">Told of every pass.</param>
     /// <param name="cancellation">Stops the work.</param>
     /// <exception cref="ArgumentException">The shapes do not fit.</exception>
-    /// <exception cref="AttributionException">The model's output is not finite, lacks the class, or has no other.</exception>
+    /// <exception cref="AttributionException">The model's output is not finite, lacks the class, or has no other; or it has a
+    /// single logit.</exception>
     public IReadOnlyList<double> Evaluate(
         Tensor attributions,
         Instances x,
@@ -46,6 +47,10 @@ public sealed class RandomLogit
     {
         Maps.RequireOneEach(attributions, x);
         var (classes, count) = Maps.Explained(model, targetClass, x, batchSize, cancellation);
+        if (model.IsBinary)
+            throw new AttributionException(
+                "The random logit test compares a class's map with another's, but of a single logit the two are each other's negative: measure this model otherwise."
+            );
         if (count < 2)
             throw new AttributionException(
                 "The random logit test compares classes, but the model has one: measure this model otherwise."

@@ -131,8 +131,8 @@ public static partial class MethodDocs
         ```
 
         In formulas, x is the image (pixels from 0 to 255), A its map, f_c the logit of the class c that is explained, the
-        predicted one unless `--quantity class:K` says otherwise, and p_c its probability. A pixel's attribution is the mean over
-        its colours, and a pixel is hidden in all its colours at once. "0" as an image is black.
+        predicted one unless `--quantity class:K` says otherwise, and p_c its probability: the softmax's, or σ of a single logit
+        ([scores](scores.md)). A pixel's attribution is the mean over its colours, and a pixel is hidden in all its colours at once. "0" as an image is black.
 
         Most metrics hide pixels in the order of the map and look at what becomes of the score:
 

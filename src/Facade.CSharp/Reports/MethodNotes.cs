@@ -323,7 +323,7 @@ internal static partial class MethodNotes
                 "A_c is the map of the predicted class, A_k that of another one, drawn at random for each image; ρ is "
                     + "Spearman's rank correlation of the pixels.",
                 "The paper measures structural similarity; this is rank correlation, as in the test above. Undefined where a "
-                    + "map is constant.",
+                    + "map is constant, and left out where the model has one logit.",
                 (model, maps, images) =>
                     new RandomLogit(model, (m, q) => new DeepLift(m, q).Attribute).Evaluate(maps, images)
             ),

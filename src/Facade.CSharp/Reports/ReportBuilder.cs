@@ -51,7 +51,7 @@ internal sealed class ReportBuilder : IDisposable
         maps = new(images);
         painter = new(images);
 
-        var scores = model.Logits(images, options.BatchSize, stages.Next(images.Count), cancellation);
+        var scores = model.ClassScores(images, options.BatchSize, stages.Next(images.Count), cancellation);
         check.Add(scores);
         logits = Rows(scores);
         this.options = options with
@@ -443,7 +443,7 @@ internal sealed class ReportBuilder : IDisposable
     {
         using var necessity = NewDisposeScope();
         var x = ((Instances)images.Take(rows)).Remembered();
-        var blank = Rows(model.Logits(zeros(1, images.Channels, images.Height, images.Width)))[0];
+        var blank = Rows(model.ClassScores(zeros(1, images.Channels, images.Height, images.Width)))[0];
         var curves = ReportMethods
             .All.Select(
                 (_, i) =>

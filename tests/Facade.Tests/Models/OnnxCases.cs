@@ -22,6 +22,7 @@ internal static partial class OnnxCases
             .. Pieces(),
             .. Grids(),
             .. Batches(),
+            .. Stacked(),
             .. Types(),
         ];
 

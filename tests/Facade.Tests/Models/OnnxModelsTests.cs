@@ -19,6 +19,7 @@ internal static class OnnxModelsTests
                 Agrees("cifar10_large.onnx", 1, x => x.permute(0, 2, 3, 1), 3, 32),
                 Agrees("resnet_2b.onnx", 1, x => x, 3, 32),
                 Agrees("resnet_4b.onnx", 1, x => x, 3, 32),
+                Exported(),
             ]
         );
 
@@ -47,6 +48,30 @@ internal static class OnnxModelsTests
                 Check.Same(five.shape, 5, loaded.Classes);
                 Expect.isLessThan(Error(five, expected), 1e-4, "the batch of 5 agrees");
                 Expect.isLessThan(Error(one, expected), 1e-4, "the batches of 1 agree");
+            }
+        );
+
+    private static Test Exported() =>
+        Check.Shared(
+            "a transformer exported for one image has PyTorch's logits at any batch size",
+            "cases/vit-batch-one",
+            folder =>
+            {
+                using var scope = NewDisposeScope();
+                using var images = ImageSet.LoadNpz($"{folder}/x.npz");
+                using var model = Model.LoadOnnx($"{folder}/vit.onnx");
+                using var file = NpzFile.Open($"{folder}/x.npz");
+                var expected = file.Read("logits");
+                foreach (var precision in new[] { Precision.Float32, Precision.Float64 })
+                foreach (var size in new[] { 1, 2, 3 })
+                {
+                    var logits = model.To(CPU, precision).Logits(images, size);
+                    Expect.isLessThan(
+                        Error(logits.to(ScalarType.Float32), expected),
+                        1e-5,
+                        $"{precision}, {size} a pass"
+                    );
+                }
             }
         );
 }

@@ -12,7 +12,10 @@ namespace Facade.Tests;
 internal static class OnnxOpsTests
 {
     public static Test Tests =>
-        Runner.TestList("ONNX operators", [.. OnnxCases.All.Select(Agrees), .. Typed.Select(Describes)]);
+        Runner.TestList(
+            "ONNX operators",
+            [.. OnnxCases.All.Select(Agrees), .. Typed.Select(Describes), .. OnnxCases.Attentions.Select(HasRows)]
+        );
 
     // What rule-based methods can read.
     private static (string Name, string Ops)[] Typed =>
@@ -43,6 +46,22 @@ internal static class OnnxOpsTests
             }
         );
 
+    // Tokens that stand before the batch in the file do not in the layers.
+    private static Test HasRows((string Name, OnnxGraph Graph) test) =>
+        Check.InFolder(
+            $"every layer of {test.Name} has the instances in its first dimension",
+            folder =>
+            {
+                using var scope = NewDisposeScope();
+                var core = OnnxModelsTests.Placed(
+                    OnnxReader.Read(test.Graph.Node("Flatten", "y", "rows").Save(folder, "rows"))
+                );
+                var x = randn([3, .. core.InputShape.Value]);
+                foreach (var layer in ModelModule.layers(core))
+                    Expect.equal(ModelModule.value(layer, core, x).shape[0], 3, $"{layer} has three rows");
+            }
+        );
+
     private static Test Agrees((string Name, OnnxGraph Graph) test) =>
         Check.InFolder(
             $"{test.Name} is what ONNX Runtime makes of it, and so is its derivative",
@@ -56,7 +75,7 @@ internal static class OnnxOpsTests
         var last = graph.Model.Graph.Node.Last().Output[0];
         var path = graph.Node("Flatten", last, "rows").Save(folder, "rows");
         long[] shape = [.. graph.Model.Graph.Input[0].Type.TensorType.Shape.Dim.Select(d => d.DimValue)];
-        var n = shape[0] > 1 ? 2 * shape[0] : 3;
+        var n = shape[0] > 1 ? 2 * shape[0] : 5;
         using var generator = new Generator(randomSeed);
         var x = randn([n, .. shape[1..]], generator: generator);
         var expected = OnnxGraph.Expected(path, x);
@@ -67,8 +86,11 @@ internal static class OnnxOpsTests
         var actual = ModelModule.logits(core, images);
         Check.Same(actual.shape, expected.shape);
         Expect.isLessThan(OnnxModelsTests.Error(actual, expected), 1e-4, "a batch agrees");
-        var rows = cat([.. images.split(1).Select(row => ModelModule.logits(core, row))]);
-        Expect.isLessThan(OnnxModelsTests.Error(rows, expected), 1e-4, "batches of 1 agree");
+        foreach (var size in new[] { 1, 2, 3 })
+        {
+            var rows = cat([.. images.split(size).Select(row => ModelModule.logits(core, row))]);
+            Expect.isLessThan(OnnxModelsTests.Error(rows, expected), 1e-4, $"batches of {size} agree");
+        }
 
         var doubles = ModelModule.toDevice(CPU, ScalarType.Float64, loaded.Core);
         var exact = ModelModule.logits(doubles, images);

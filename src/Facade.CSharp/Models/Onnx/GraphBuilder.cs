@@ -121,7 +121,8 @@ internal sealed class GraphBuilder(Func<string, bool> isTaken)
         if (inputs.All(i => i.IsConstant))
             return Value.Constant(name, first);
         var second = At(i => i.Second);
-        return first.Equals(second) ? Value.Constant(name, first) : Value.Counted(name, first, second);
+        var counted = Value.Counted(name, first, second, () => At(i => i.One));
+        return first.Equals(second) && first.Equals(counted.One) ? Value.Constant(name, first) : counted;
     }
 
     private static IReadOnlyList<Tensor> OfOnePrecision(IReadOnlyList<Tensor> tensors) =>

@@ -9,9 +9,25 @@ internal sealed class OnnxFile
 {
     private const long OldestOpset = 7;
 
-    // A classifier has one, and a few beside it at most.
-    private const int MostOutputs = 8;
-    private static readonly string[] ShapeOps = ["Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Dropout"];
+    // Undefined, float, float16, double, bfloat16.
+    private static readonly int[] RealTypes = [0, 1, 10, 11, 16];
+
+    // A classifier has one, and a few beside it; more are a mistake, or mean harm.
+    private const int MostOutputs = 64;
+
+    // What keeps a probability what it is: other shapes and types, and bounds that keep its logarithm finite.
+    private static readonly string[] KeepingOps =
+    [
+        "Identity",
+        "Flatten",
+        "Reshape",
+        "Squeeze",
+        "Unsqueeze",
+        "Transpose",
+        "Dropout",
+        "Cast",
+        "Clip",
+    ];
 
     private readonly Dictionary<string, NodeProto> producers = [];
     private readonly Dictionary<string, TensorProto> initializers = [];
@@ -43,14 +59,14 @@ internal sealed class OnnxFile
             : throw Fault($"takes {inputs.Length} inputs, but a classifier of images takes one");
         if (producers.ContainsKey(Input.Name))
             throw Fault($"has two tensors named '{Input.Name}'");
-        Outputs = [.. Graph.Output.Select(o => o.Name).Distinct().Take(MostOutputs)];
+        Outputs = [.. Graph.Output.DistinctBy(o => o.Name).Take(MostOutputs).Select(Output)];
     }
 
     public string Path { get; }
     public GraphProto Graph { get; }
     public long Opset { get; }
     public ValueInfoProto Input { get; }
-    public IReadOnlyList<string> Outputs { get; }
+    public IReadOnlyList<OnnxOutput> Outputs { get; }
     public TensorReader Tensors { get; }
 
     public bool Names(string tensor) =>
@@ -63,21 +79,27 @@ internal sealed class OnnxFile
     public Value Stored(TensorProto stored) =>
         Value.Constant(stored.Name, Tensors.Read(stored, $"tensor {OnnxFault.Quoted(stored.Name)}"));
 
-    /// <summary>The softmax, if any, that the output is the result of, but for reshaping.</summary>
-    public NodeProto? FinalSoftmax(string output)
+    /// <summary>The tensor that another follows from by steps that keep a probability what it is.</summary>
+    public string Beneath(string tensor)
     {
-        for (
-            var steps = 0;
-            steps < Graph.Node.Count && producers.GetValueOrDefault(output) is { Input.Count: > 0 } node;
-            steps++
-        )
-            if (node.OpType is "Softmax" or "LogSoftmax")
-                return node;
-            else if (ShapeOps.Contains(node.OpType))
-                output = node.Input[0];
+        for (var steps = 0; steps < Graph.Node.Count && Producer(tensor) is { Input.Count: > 0 } node; steps++)
+            if (KeepingOps.Contains(node.OpType))
+                tensor = node.Input[0];
             else
-                return null;
-        return null;
+                break;
+        return tensor;
+    }
+
+    /// <summary>The node that gives a tensor; null where none does.</summary>
+    public NodeProto? Producer(string tensor) => producers.GetValueOrDefault(tensor);
+
+    // scikit-learn's converter makes maps of class to probability of its scores.
+    private OnnxOutput Output(ValueInfoProto output)
+    {
+        if (Producer(output.Name) is { OpType: "ZipMap", Domain: "ai.onnx.ml", Input: [var scores, ..] })
+            return new OnnxOutput(output.Name, scores, true);
+        var type = output.Type?.TensorType?.ElemType ?? 0;
+        return new OnnxOutput(output.Name, output.Name, RealTypes.Contains(type));
     }
 
     /// <summary>The nodes that a tensor is computed by, each after those that give its inputs.</summary>

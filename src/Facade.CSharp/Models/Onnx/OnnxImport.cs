@@ -20,26 +20,59 @@ internal sealed class OnnxImport(
     private readonly LayerAliases aliases = new();
     private readonly List<string> notes = [.. saidBefore, .. new[] { layout.Note }.OfType<string>()];
 
-    /// <summary>The network whose logits are the output, before a final softmax.</summary>
-    /// <exception cref="AttributionException">The network cannot be run, or the output is not n×k.</exception>
-    public LoadedModel To(string output)
+    /// <summary>The network whose scores are the output, or the logits that the output is the probabilities of.</summary>
+    /// <exception cref="AttributionException">The network cannot be run, or the output is not n×k real numbers.</exception>
+    public LoadedModel To(OnnxOutput output)
     {
-        var nodes = file.Needed(output);
-        var softmax = file.FinalSoftmax(output);
+        var (name, tensor) = (output.Name, output.Tensor);
+        var nodes = file.Needed(tensor);
         var images = Images();
         var ops = new OnnxOps(graph, layout.Batch);
         foreach (var proto in nodes)
-            Convert(ops, proto, isFinalSoftmax: ReferenceEquals(proto, softmax));
+            Convert(ops, proto);
 
-        var result = Find(output) ?? throw file.Fault($"has the output '{output}', which is not supported");
-        var logits = Logits(output, result);
-        var model = Build.Model(layout.Image, images, logits.Name, graph.LeadingTo(logits.Name));
-        return new LoadedModel(model, notes, (int)logits.Shape!.Sizes[1], aliases.Of(ModelModule.layers(model)));
+        var result = Find(tensor) ?? throw file.Fault($"has the output '{name}', which is not supported");
+        var scores = Rows(name, result);
+        var head = Head(ops, images, tensor, scores);
+        if (head.Note is not null)
+            notes.Add(head.Note);
+        if (head.Logits is not null)
+            scores = Rows(name, head.Logits);
+        if (head.IsOneProbability)
+            scores = graph.Pure(
+                graph.Unique("log-odds"),
+                "LogOdds",
+                t => Interop.LogOdds(t[0]),
+                t => Value.Meta(t[0]),
+                scores
+            );
+        var model = Build.Model(layout.Image, images, scores.Name, graph.LeadingTo(scores.Name));
+        var classes = (int)scores.Shape!.Sizes[1];
+        if (classes == 1)
+            notes.Add(OnnxHead.OneLogitNote);
+        return new LoadedModel(model, notes, classes, aliases.Of(ModelModule.layers(model)), head.Scores);
+    }
+
+    // What the scores are, by the node that makes them, or else by their values.
+    private OnnxHead Head(OnnxOps ops, string images, string tensor, Value scores)
+    {
+        var beneath = file.Beneath(tensor);
+        if (file.Producer(beneath) is { OpType: "Softmax" or "LogSoftmax" or "Sigmoid" } proto)
+        {
+            var node = Node(proto);
+            if (node.Op == "Sigmoid" ? node.Input(0).IsRow : ops.IsOverClasses(node))
+                return OnnxHead.Of(node, beneath == tensor);
+        }
+        if (Find(beneath) is not { IsRow: true } row)
+            return OnnxHead.Plain;
+        var model = Build.Model(layout.Image, images, scores.Name, graph.LeadingTo(scores.Name));
+        var computed = values.Values.Where(value => value.IsRow).DistinctBy(value => value.Name);
+        return OnnxHead.Of(row.Name, model, layout.Image, computed.ToDictionary(value => value.Name));
     }
 
     private Value? Find(string name) => name.Length == 0 ? null : values.GetValueOrDefault(name) ?? file.Constant(name);
 
-    private void Convert(OnnxOps ops, NodeProto proto, bool isFinalSoftmax)
+    private OnnxNode Node(NodeProto proto)
     {
         Value? Given(string name) =>
             name.Length == 0
@@ -48,19 +81,16 @@ internal sealed class OnnxImport(
                     ?? throw file.Fault(
                         $"has a node '{proto.Name}' ({proto.OpType}) that takes '{name}', which is not supported"
                     );
-        var node = new OnnxNode(file.Path, proto, [.. proto.Input.Select(Given)], file.Opset, file.Tensors);
+        return new OnnxNode(file.Path, proto, [.. proto.Input.Select(Given)], file.Opset, file.Tensors);
+    }
+
+    private void Convert(OnnxOps ops, NodeProto proto)
+    {
+        var node = Node(proto);
         if (!OnnxFile.IsStandard(proto.Domain))
             throw node.Fault(
                 $"is of the domain '{proto.Domain}', which is not supported: export the model in ONNX's own operators, with functions inlined and before an optimizer has changed it"
             );
-        if (isFinalSoftmax && OnnxOps.IsOverClasses(node))
-        {
-            notes.Add(
-                $"The final {proto.OpType} ({OnnxFault.Quoted(node.Output)}) is left out, since scores are logits."
-            );
-            values[node.Output] = node.Input(0);
-            return;
-        }
         if (node.Op == "If")
         {
             Branch(ops, node);
@@ -75,9 +105,7 @@ internal sealed class OnnxImport(
         // Whatever a damaged file makes an op refuse is the file's fault.
         catch (Exception e) when (e is not AttributionException)
         {
-            var shapes = node.Given.Select(input =>
-                $"[{string.Join(", ", input.Shape?.At(layout.Batch) ?? input.First.shape)}]"
-            );
+            var shapes = node.Given.Select(input => $"[{string.Join(", ", Meant(input))}]");
             throw node.Fault(
                 $"does not take inputs of the shapes {string.Join(", ", shapes)}: {e.Message.Split('\n')[0].TrimEnd('.')}",
                 e
@@ -85,10 +113,16 @@ internal sealed class OnnxImport(
         }
     }
 
+    // The shape that the file means.
+    private long[] Meant(Value value) =>
+        value.Shape is { } shape && !value.IsStacked ? shape.At(layout.Batch) : value.Each;
+
     // A condition is known when the file is read, or the node is refused.
     private void Branch(OnnxOps ops, OnnxNode node)
     {
-        var isTrue = node.Constant(0).ne(0).all().ToBoolean();
+        // What a file asks about the number of images, such as whether there is one, it asks for what is done with one.
+        var condition = node.Input(0) is { IsKnown: true } known && layout.Batch == 1 ? known.One : node.Constant(0);
+        var isTrue = condition.ne(0).all().ToBoolean();
         var branch = node.Graph(isTrue ? "then_branch" : "else_branch");
         void RequireNew(string name)
         {
@@ -104,20 +138,24 @@ internal sealed class OnnxImport(
         {
             foreach (var name in proto.Output.Where(name => name.Length > 0))
                 RequireNew(name);
-            Convert(ops, proto, isFinalSoftmax: false);
+            Convert(ops, proto);
         }
         foreach (var (outer, inner) in node.Outputs.Zip(branch.Output))
             values[outer] =
                 Find(inner.Name) ?? throw node.Fault($"has a branch whose result '{inner.Name}' nothing computes");
     }
 
-    private Value Logits(string output, Value result)
+    // One row of scores an image.
+    private Value Rows(string output, Value result)
     {
-        if (result.Shape is { RowsAreInstances: true, Sizes: [_, .. var each] } && each.Count(size => size > 1) <= 1)
-            return each.Length == 1 ? result : graph.Emit(graph.Unique("logits"), Op.Flatten, null, result);
-        var shape = result.Shape?.At(layout.Batch) ?? result.First.shape;
+        if (!result.IsReal)
+            throw file.Fault($"has the output '{output}' of whole numbers, which are labels and no scores");
+        if (result is { IsRow: true, Shape.Sizes: [_, .. var each] })
+            return each.Length == 1 && !result.IsStacked
+                ? result
+                : graph.Emit(graph.Unique("logits"), Op.Flatten, null, result);
         throw file.Fault(
-            $"has the output '{output}' of the shape [{string.Join(", ", shape)}], which is not one score for each class of each image"
+            $"has the output '{output}' of the shape [{string.Join(", ", Meant(result))}], which is not one score for each class of each image"
         );
     }
 

@@ -12,7 +12,8 @@ internal sealed class OnnxNode(
     NodeProto proto,
     IReadOnlyList<Value?> inputs,
     long opset,
-    TensorReader tensors
+    TensorReader tensors,
+    bool isStacked = false
 )
 {
     private const int MostListed = 4096;
@@ -32,6 +33,9 @@ internal sealed class OnnxNode(
     public IReadOnlyList<string> Outputs => proto.Output;
 
     public IReadOnlyList<Value> Inputs => [.. inputs.Select((_, i) => Input(i))];
+
+    /// <summary>The inputs, null where one is left out.</summary>
+    public IReadOnlyList<Value?> Optionals => inputs;
 
     /// <summary>The inputs that are there.</summary>
     public IEnumerable<Value> Given => inputs.OfType<Value>();
@@ -103,11 +107,23 @@ internal sealed class OnnxNode(
             ? numbers.to(ScalarType.Int64).contiguous().data<long>().ToArray()
             : throw Fault($"takes a list of {numbers.numel()} whole numbers");
 
-    /// <summary>The dimension that an attribute names, counted from the start.</summary>
-    public int Axis(long axis, int rank) =>
-        axis >= -rank && axis < rank
-            ? (int)(axis < 0 ? axis + rank : axis)
-            : throw Fault($"names dimension {axis} of a value that has {rank}");
+    /// <summary>The dimension that an attribute names, counted from the start, of a value that has so many.</summary>
+    public int Axis(long axis, int rank)
+    {
+        var own = rank - Leading;
+        return axis >= -own && axis < own
+            ? (int)(axis < 0 ? axis + rank : axis + Leading)
+            : throw Fault($"names dimension {axis} of a value that has {own}");
+    }
+
+    /// <summary>How many dimensions stand in front of those that the file knows: the instances' own, if it is there.</summary>
+    public int Leading => isStacked ? 1 : 0;
+
+    /// <summary>The node with other inputs.</summary>
+    /// <param name="inputs">The inputs' values.</param>
+    /// <param name="isStacked">Whether what images give has the instances in a dimension of their own.</param>
+    public OnnxNode With(IEnumerable<Value?> inputs, bool isStacked) =>
+        new(path, proto, [.. inputs], opset, tensors, isStacked);
 
     public string Name => proto.Name.Length > 0 ? proto.Name : string.Join(", ", proto.Output);
 

@@ -24,9 +24,9 @@ internal sealed partial class OnnxOps
         var (alpha, beta) = (node.Float("alpha", 1), node.Float("beta", 1));
         var (transA, transB) = (node.Int("transA", 0) != 0, node.Int("transB", 0) != 0);
         RequireReal(node);
-        if (a.Rank != 2 || b.Rank != 2)
+        if (a.Each.Length != 2 || b.Each.Length != 2)
             throw node.Fault("takes two matrices");
-        var c = node.Optional(2);
+        var c = node.Optional(2) is { } bias0 && node.Leading > 0 ? Aligned(node, [a, bias0])[1] : node.Optional(2);
         if (b.IsConstant && !transA)
         {
             var weight = transB ? b.First : b.First.t();
@@ -41,7 +41,7 @@ internal sealed partial class OnnxOps
             c is null ? node.Output : graph.Unique(node.Output + "/product"),
             node.Op,
             Kind.Product,
-            t => Product(transA ? t[0].t() : t[0], transB ? t[1].t() : t[1]).mul(productScale),
+            t => Product(Turned(t[0], transA), Turned(t[1], transB)).mul(productScale),
             null,
             a,
             b
@@ -51,6 +51,8 @@ internal sealed partial class OnnxOps
         var shift = beta == 1 ? c : Step(node, "shift", Op.Multiply, c, Helper(node, "beta", tensor((float)beta)));
         return Typed(node, Op.Add, product, shift);
     }
+
+    private static Tensor Turned(Tensor matrices, bool isTurned) => isTurned ? matrices.transpose(-2, -1) : matrices;
 
     private static bool IsRow(Tensor bias, long outputs) =>
         bias.is_floating_point()
@@ -73,6 +75,13 @@ internal sealed partial class OnnxOps
     {
         var (a, b) = (node.Input(0), node.Input(1));
         RequireReal(node);
+        if (
+            node.Leading > 0
+            && a.Each.Length > 1
+            && b.Each.Length > 1
+            && Aligned(node, [a, b]) is [var left, var right]
+        )
+            (a, b) = (left, right);
         return b.IsConstant && b.Rank == 2 && !a.IsKnown
             ? Linear(node.Output, a, b.First.t(), null)
             : Typed(node, Op.MatMul, a, b);
@@ -85,6 +94,25 @@ internal sealed partial class OnnxOps
         var equation = node.Text("equation", "").Replace(" ", "");
         var sides = equation.Split("->");
         var operands = sides[0].Split(',');
+        if (node.Leading > 0)
+        {
+            // The instances' dimension is one more letter.
+            var letter = Enumerable.Range('A', 26).Select(c => (char)c).First(c => !equation.Contains(c));
+            var kept =
+                sides.Length > 1
+                    ? sides[1]
+                    : string.Concat(
+                        sides[0]
+                            .Where(char.IsLetter)
+                            .GroupBy(c => c)
+                            .Where(g => g.Count() == 1)
+                            .Select(g => g.Key)
+                            .Order()
+                    );
+            operands = [.. operands.Zip(node.Inputs, (operand, x) => x.IsStacked ? letter + operand : operand)];
+            sides = [string.Join(',', operands), letter + kept];
+            equation = string.Join("->", sides);
+        }
         if (operands.Length != node.Inputs.Count || sides.Length > 2)
             throw node.Fault($"has the equation '{equation}' for {node.Inputs.Count} inputs");
 

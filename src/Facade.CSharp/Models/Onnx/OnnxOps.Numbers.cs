@@ -54,13 +54,17 @@ internal sealed partial class OnnxOps
     // What a shape tells, which may number the instances.
     private static Value Counted(OnnxNode node, Func<Tensor, Tensor> f)
     {
+        if (node.Input(0) is { IsStacked: true } x)
+            return Value.Constant(node.Output, f(Value.Meta(x.Each, x.First.dtype)));
         var (first, second) = (f(node.Input(0).First), f(node.Input(0).Second));
-        return first.Equals(second) ? Value.Constant(node.Output, first) : Value.Counted(node.Output, first, second);
+        return first.Equals(second)
+            ? Value.Constant(node.Output, first)
+            : Value.Counted(node.Output, first, second, () => f(node.Input(0).One));
     }
 
     private static Value Shape(OnnxNode node)
     {
-        var rank = node.Input(0).Rank;
+        var rank = node.Input(0).Each.Length;
         int Bound(long axis) => (int)Math.Clamp(axis < 0 ? axis + rank : axis, 0, rank);
         var (start, end) = (Bound(node.Int("start", 0)), Bound(node.Int("end", rank)));
         return Counted(node, t => tensor(t.shape[start..Math.Max(start, end)]));

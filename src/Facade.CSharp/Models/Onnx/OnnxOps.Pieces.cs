@@ -53,7 +53,7 @@ internal sealed partial class OnnxOps
         var ends = node.Ints("ends", 2) ?? throw node.Fault("lacks its ends");
         var axes =
             node.Ints("axes", 3)?.Select(axis => node.Axis(axis, x.Rank)).ToArray()
-            ?? [.. Enumerable.Range(0, Math.Min(x.Rank, starts.Length))];
+            ?? [.. Enumerable.Range(node.Leading, Math.Min(x.Rank - node.Leading, starts.Length))];
         var steps = node.Ints("steps", 4) ?? [.. starts.Select(_ => 1L)];
         if (
             ends.Length != starts.Length
@@ -192,9 +192,9 @@ internal sealed partial class OnnxOps
     {
         var (x, repeats) = (node.Input(0), node.Input(1));
         long[] Times(Func<Value, Tensor> at) =>
-            node.List(at(repeats)) is var n && n.Length == x.Rank && n.All(r => r is >= 1 and <= 1 << 20)
-                ? n
-                : throw node.Fault($"does not repeat each of {x.Rank} dimensions");
+            node.List(at(repeats)) is var n && n.Length == x.Rank - node.Leading && n.All(r => r is >= 1 and <= 1 << 20)
+                ? [.. Enumerable.Repeat(1L, node.Leading), .. n]
+                : throw node.Fault($"does not repeat each of {x.Rank - node.Leading} dimensions");
         if (!repeats.IsKnown || !x.IsKnown && !repeats.IsConstant)
             throw node.Fault("repeats as often as is not known before it runs");
         var second = Times(v => v.Second);

@@ -52,7 +52,7 @@ internal sealed partial class OnnxOps
             throw node.Fault("names a dimension twice");
         return axes.Length > 0 ? axes
             : node.Int("noop_with_empty_axes", 0) != 0 ? null
-            : [.. Enumerable.Range(0, x.Rank).Select(axis => (long)axis)];
+            : [.. Enumerable.Range(node.Leading, x.Rank - node.Leading).Select(axis => (long)axis)];
     }
 
     private Value Reduce(OnnxNode node, Func<Tensor, long[], bool, Tensor> f) =>
@@ -122,8 +122,9 @@ internal sealed partial class OnnxOps
     }
 
     /// <summary>Whether a softmax makes one distribution of each instance.</summary>
-    public static bool IsOverClasses(OnnxNode node)
+    public bool IsOverClasses(OnnxNode asked)
     {
+        var node = Placed(asked);
         var (axis, end) = Distribution(node);
         return node.Input(0).Shape is { RowsAreInstances: true } shape
             && shape.Sizes.Where((size, i) => i < axis || i >= end).All(size => size == 1);

@@ -40,6 +40,8 @@ internal sealed partial class OnnxOps
             // Known numbers, which may number the instances: the shape is worked out for each case.
             return graph.Pure(node.Output, node.Op, t => t[0].reshape(shape(t[0].shape)), null, x);
         }
+        if (batch == 1)
+            return Filed(node, x, shape(x.Each));
         // A shape is read as it was meant for the file's own batch size: there, the dimension of the instances is the one
         // before which as many rows stand as before, whatever number is written for it.
         var rows = from.Sizes[..from.Axis].Aggregate(1L, (product, size) => product * size);
@@ -53,6 +55,10 @@ internal sealed partial class OnnxOps
             }
         throw node.Fault("mixes the instances of a batch");
     }
+
+    // The value in a shape that the file gives one instance.
+    private Value Filed(OnnxNode node, Value x, long[] each, bool isStacked = false) =>
+        Refiled(node.Output, x, each, isStacked || each is not [1, ..]);
 
     private Value Reshape(OnnxNode node)
     {
@@ -88,6 +94,8 @@ internal sealed partial class OnnxOps
         }
         if (x.Shape is null || !target.IsKnown)
             throw node.Fault("takes a shape that is not known before it runs");
+        if (batch == 1)
+            return Filed(node, x, Resolved(node.List(target.One), x.Each));
         var batched = BatchedShape.Of(
             Resolved(node.List(target.First), x.First.shape),
             Resolved(node.List(target.Second), x.Second.shape)
@@ -102,8 +110,9 @@ internal sealed partial class OnnxOps
     {
         var x = node.Input(0);
         var axis = node.Int("axis", 1);
-        var split = axis == x.Rank ? x.Rank : node.Axis(axis, x.Rank);
-        if (split == 1 && x.Shape is { RowsAreInstances: true })
+        var rank = x.Each.Length;
+        var split = axis == rank ? rank : node.Axis(axis, rank);
+        if (split == 1 && !x.IsStacked && x.Shape is { RowsAreInstances: true })
             return Typed(node, Op.Flatten, x);
         return Reshaped(node, x, shape => [Product(shape[..split]), Product(shape[split..])]);
     }
@@ -111,45 +120,50 @@ internal sealed partial class OnnxOps
     private Value Squeeze(OnnxNode node)
     {
         var x = node.Input(0);
-        var axes = node.Ints("axes", 1)?.Select(axis => node.Axis(axis, x.Rank)).ToArray();
-        bool Goes(long size, int axis) => axes is null ? size == 1 && axis != x.Shape?.Axis : axes.Contains(axis);
-        if (axes?.Any(axis => x.First.shape[axis] != 1) ?? false)
+        var rank = x.Each.Length;
+        var axes = node.Ints("axes", 1)?.Select(axis => node.Axis(axis, rank)).ToArray();
+        // Where none is named, a file may mean its batch of one too, but nobody does.
+        bool Goes(long size, int axis) => axes?.Contains(axis) ?? size == 1 && (x.IsStacked || axis != x.Shape?.Axis);
+        if (axes?.Any(axis => (batch == 1 ? x.Each : x.First.shape)[axis] != 1) ?? false)
             throw node.Fault("removes a dimension that is larger than 1");
-        return x.Shape is { } from
+        long[] Narrowed(long[] shape) => [.. shape.Where((size, axis) => !Goes(size, axis))];
+        return x.Shape is { } from && batch != 1
             ? Reshaped(
                 node.Output,
                 x,
                 new BatchedShape(
-                    [.. from.Sizes.Where((size, axis) => !Goes(size, axis))],
+                    Narrowed(from.Sizes),
                     from.Axis - from.Sizes[..from.Axis].Where((size, axis) => Goes(size, axis)).Count()
                 )
             )
-            : Reshaped(node, x, shape => [.. shape.Where((size, axis) => !Goes(size, axis))]);
+            : Reshaped(node, x, Narrowed);
     }
 
     private Value Unsqueeze(OnnxNode node)
     {
         var x = node.Input(0);
         var given = node.Ints("axes", 1) ?? throw node.Fault("lacks its axes");
-        var rank = x.Rank + given.Length;
+        var rank = x.Each.Length + given.Length;
         var axes = given.Select(axis => node.Axis(axis, rank)).ToArray();
         if (axes.Distinct().Count() < axes.Length)
             throw node.Fault("names a dimension twice");
         var kept = Enumerable.Range(0, rank).Except(axes).ToArray();
         long[] Widened(long[] shape) =>
             [.. Enumerable.Range(0, rank).Select(axis => axes.Contains(axis) ? 1 : shape[Array.IndexOf(kept, axis)])];
-        return x.Shape is { } from
-            ? Reshaped(node.Output, x, new BatchedShape(Widened(from.Sizes), kept[from.Axis]))
-            : Reshaped(node, x, Widened);
+        return x.Shape is not { } from ? Reshaped(node, x, Widened)
+            // A new first dimension is not the instances'.
+            : batch == 1 ? Filed(node, x, Widened(x.Each), axes.Contains(0))
+            : Reshaped(node.Output, x, new BatchedShape(Widened(from.Sizes), kept[from.Axis]));
     }
 
     private Value Transpose(OnnxNode node)
     {
         var x = node.Input(0);
-        var order = node.Ints("perm") ?? [.. Enumerable.Range(0, x.Rank).Reverse().Select(axis => (long)axis)];
-        if (!order.Order().SequenceEqual(Enumerable.Range(0, x.Rank).Select(axis => (long)axis)))
-            throw node.Fault($"has perm [{string.Join(", ", order)}] for {x.Rank} dimensions");
-        return Typed(node, Op.NewPermute(order), x);
+        var rank = x.Rank - node.Leading;
+        var order = node.Ints("perm") ?? [.. Enumerable.Range(0, rank).Reverse().Select(axis => (long)axis)];
+        if (!order.Order().SequenceEqual(Enumerable.Range(0, rank).Select(axis => (long)axis)))
+            throw node.Fault($"has perm [{string.Join(", ", order)}] for {rank} dimensions");
+        return Typed(node, Op.NewPermute(node.Leading > 0 ? [0, .. order.Select(axis => axis + 1)] : order), x);
     }
 
     // Blocks of channels become blocks of pixels, by steps that only move numbers.
@@ -194,6 +208,17 @@ internal sealed partial class OnnxOps
         {
             long[] At(Func<Value, Tensor> at) => Broadcast(at(x).shape, node.List(at(target)));
             return graph.Fold(node.Output, At(v => v.Second), at => at(x).expand(At(at)), x, target);
+        }
+        if (node.Leading > 0)
+        {
+            long[] asked = node.List(target.One);
+            x =
+                asked.Length > x.Each.Length
+                    ? Aligned(node, [x, Helper(node, "shape", Value.Meta(asked, x.First.dtype))])[0]
+                    : x;
+            long[] each = Broadcast(x.Each, asked);
+            GraphBuilder.RequireSensible(each);
+            return graph.Pure(node.Output, node.Op, t => t[0].expand([-1, .. each]), null, x);
         }
         // The file's own batch size, where it is written down, stands for any.
         var (first, second) = (node.List(target.First), node.List(target.Second));

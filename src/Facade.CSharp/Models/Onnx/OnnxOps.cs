@@ -13,7 +13,19 @@ namespace Attribution.Onnx;
 internal sealed partial class OnnxOps(GraphBuilder graph, long batch)
 {
     /// <summary>The values of a node's outputs.</summary>
-    public Value[] Convert(OnnxNode node) =>
+    public Value[] Convert(OnnxNode node)
+    {
+        var placed = Placed(node);
+        var results = Converted(placed);
+        if (placed.Leading > 0)
+            results = [.. results.Select(x => x.IsKnown ? x : x.Stacked())];
+        // Instances that have come first again are rows again.
+        return node.Op == "Transpose" && results[0] is { IsStacked: true, Each: [1, ..] }
+            ? [Joined(results[0])]
+            : results;
+    }
+
+    private Value[] Converted(OnnxNode node) =>
         node.Op switch
         {
             "Split" => Split(node),
@@ -90,35 +102,21 @@ internal sealed partial class OnnxOps(GraphBuilder graph, long batch)
     private Value[] Broadcast(OnnxNode node)
     {
         var inputs = node.Inputs;
+        if (node.Leading > 0)
+            return Aligned(node, inputs);
         if (inputs.FirstOrDefault(x => x.Shape is not null) is not { Shape: { } shape } computed)
             return [.. inputs];
         var fromEnd = computed.Rank - shape.Axis;
         var each = shape.Sizes[shape.Axis];
-        // Numbers for a single image that an image's are stretched to.
-        var wider = inputs.FirstOrDefault(x => x.IsConstant && x.Rank >= fromEnd && x.First.shape[^fromEnd] > 1);
-        var stretch = each * batch == 1 && wider is not null ? wider.First.shape[^fromEnd] : 1;
         return
         [
             .. inputs.Select(x =>
-                x.Rank < fromEnd ? x
-                : x.Shape is not null ? Stretched(node, x, x.Rank - fromEnd, stretch)
-                : x.First.shape[^fromEnd] > 1 ? PerImage(node, x, x.Rank - fromEnd, each * stretch)
-                : x
+                x.Rank >= fromEnd && x.Shape is null && x.First.shape[^fromEnd] > 1
+                    ? PerImage(node, x, x.Rank - fromEnd, each)
+                    : x
             ),
         ];
     }
-
-    private Value Stretched(OnnxNode node, Value x, int axis, long times) =>
-        times == 1
-            ? x
-            : graph.Function(
-                graph.Unique($"{node.Output}/{x.Name}"),
-                "Expand",
-                Kind.Moves,
-                t => t[0].repeat_interleave(times, axis),
-                t => Value.Meta(t[0].shape.Select((size, i) => i == axis ? size * times : size), t[0].dtype),
-                x
-            );
 
     // The shape that two broadcast to.
     private static long[] Broadcast(long[] a, long[] b)

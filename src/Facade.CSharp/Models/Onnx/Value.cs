@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 using System.Linq;
 using TorchSharp;
@@ -35,11 +36,14 @@ internal sealed record BatchedShape(long[] Sizes, int Axis)
 /// known.</summary>
 internal sealed class Value
 {
-    private Value(string name, Tensor first, Tensor second)
+    private readonly Lazy<Tensor> one;
+
+    private Value(string name, Tensor first, Tensor second, Lazy<Tensor>? one = null)
     {
         Name = name;
         First = first;
         Second = second;
+        this.one = one ?? new(first);
         Rank = (int)first.ndim;
     }
 
@@ -47,14 +51,23 @@ internal sealed class Value
     public static Value Constant(string name, Tensor numbers) => new(name, numbers, numbers);
 
     /// <summary>Known numbers that depend on how many images there are, such as a shape.</summary>
-    public static Value Counted(string name, Tensor first, Tensor second) => new(name, first, second);
+    public static Value Counted(string name, Tensor first, Tensor second, Func<Tensor> one) =>
+        new(name, first, second, Kept(one));
 
     /// <summary>Numbers that images will give.</summary>
     public static Value Computed(string name, BatchedShape shape, ScalarType type) =>
-        new(name, Meta(shape.At(BatchedShape.First), type), Meta(shape.At(BatchedShape.Second), type))
+        new(
+            name,
+            Meta(shape.At(BatchedShape.First), type),
+            Meta(shape.At(BatchedShape.Second), type),
+            Kept(() => Meta(shape.Sizes, type))
+        )
         {
             Shape = shape,
         };
+
+    // Whoever asks first may do so in a scope that ends before the next one asks.
+    private static Lazy<Tensor> Kept(Func<Tensor> one) => new(() => one().DetachFromDisposeScope());
 
     public string Name { get; }
 
@@ -64,8 +77,24 @@ internal sealed class Value
     /// <summary>The same at BatchedShape.Second images.</summary>
     public Tensor Second { get; }
 
+    /// <summary>The same at one image.</summary>
+    public Tensor One => one.Value;
+
     /// <summary>The shape of numbers that images will give; null for known ones.</summary>
     public BatchedShape? Shape { get; private init; }
+
+    /// <summary>Whether the instances have a dimension of their own, in front of those that the file means for one of
+    /// them. Else they stand in one of the file's own.</summary>
+    public bool IsStacked { get; private init; }
+
+    /// <summary>The file's shape for one instance.</summary>
+    public long[] Each =>
+        Shape is null ? One.shape
+        : IsStacked ? Shape.Sizes[1..]
+        : Shape.Sizes;
+
+    /// <summary>Whether it is one row of numbers for each instance, whatever dimensions of one number are there beside it.</summary>
+    public bool IsRow => Shape is { RowsAreInstances: true } && Each.Count(size => size > 1) <= 1;
 
     public bool IsKnown => Shape is null;
 
@@ -76,7 +105,10 @@ internal sealed class Value
     public bool IsReal => First.is_floating_point();
 
     /// <summary>The same numbers under another name.</summary>
-    public Value Named(string name) => new(name, First, Second) { Shape = Shape };
+    public Value Named(string name) => new(name, First, Second, one) { Shape = Shape, IsStacked = IsStacked };
+
+    /// <summary>The same numbers, whose first dimension is the instances' own.</summary>
+    public Value Stacked() => new(Name, First, Second, one) { Shape = Shape, IsStacked = true };
 
     /// <summary>A tensor that has a shape and a type, but no numbers and no memory. Real numbers are float32, since a model
     /// computes with all of them in one precision.</summary>
