@@ -6,7 +6,8 @@ using static TorchSharp.torch;
 
 namespace Attribution;
 
-/// <summary>A metric, set up: attributions of instances (n×c×h×w or n×h×w) to one score an instance; NaN where it is undefined.</summary>
+/// <summary>A metric, set up: attributions of instances (n×c×h×w or n×h×w) to one score an instance; NaN where it is undefined.
+/// A metric of the registry gives <see cref="MapScores"/>, which say what each map is.</summary>
 /// <param name="attributions">One map an instance.</param>
 /// <param name="x">Instances: n×c×h×w, 0-255.</param>
 /// <param name="batchSize">Images a pass; null: as many as memory allows. The result does not depend on it.</param>
@@ -49,8 +50,12 @@ public sealed record MetricSettings
     /// <summary>The class whose score is measured; null: the one predicted for each instance.</summary>
     public int? TargetClass { get; init; }
 
-    /// <summary>How many pixels are removed or put back at a time.</summary>
-    public int PixelsPerStep { get; init; } = 1000;
+    /// <summary>How many pixels are removed or put back at a time; null: chosen by the images' size, see
+    /// <see cref="PixelSteps.For"/>.</summary>
+    public int? PixelsPerStep { get; init; }
+
+    /// <summary>The steps of images of so many pixels.</summary>
+    internal PixelSteps Steps(long pixels) => PixelSteps.For(PixelsPerStep, pixels);
 
     /// <summary>How many random samples are drawn an instance; null: the metric's own default.</summary>
     public int? Samples { get; init; }
@@ -84,6 +89,7 @@ public sealed record MetricSettings
 /// <param name="Passes">Forward passes an instance of so many pixels, about.</param>
 /// <param name="Create">Sets it up.</param>
 /// <param name="NeedsExplain">Whether it makes maps of its own, so that <see cref="MetricSettings.Explain"/> must be set.</param>
+/// <param name="HasSteps">Whether it removes or puts back pixels, <see cref="MetricSettings.PixelsPerStep"/> at a time.</param>
 public sealed record AttributionMetric(
     string Name,
     string Title,
@@ -95,7 +101,8 @@ public sealed record AttributionMetric(
     Scale Over,
     Func<MetricSettings, long, double> Passes,
     Func<Model, MetricSettings, Scorer> Create,
-    bool NeedsExplain = false
+    bool NeedsExplain = false,
+    bool HasSteps = false
 )
 {
     /// <summary>What an explanation costs at the least: a gradient.</summary>
@@ -114,7 +121,7 @@ public sealed record AttributionMetric(
             "black",
             Scale.Logits,
             (_, _) => 2,
-            (model, s) => new AverageDrop(model, s.TargetClass).Drops
+            (model, s) => new AverageDrop(model, s.TargetClass).Scores
         ),
         new(
             "average-drop-soft",
@@ -126,7 +133,7 @@ public sealed record AttributionMetric(
             "black",
             Scale.Probabilities,
             (_, _) => 2,
-            (model, s) => new AverageDrop(model, s.TargetClass, mask: Mask.Soft, scale: Scale.Probabilities).Drops
+            (model, s) => new AverageDrop(model, s.TargetClass, mask: Mask.Soft, scale: Scale.Probabilities).Scores
         ),
         new(
             "necessity-ordering",
@@ -137,8 +144,9 @@ public sealed record AttributionMetric(
             "0 to ∞",
             "black",
             Scale.Logits,
-            (s, pixels) => 2 + pixels / (2.0 * s.PixelsPerStep),
-            (model, s) => new N_Ord(model, s.TargetClass, s.PixelsPerStep).Evaluate
+            (s, pixels) => 2 + pixels / (2.0 * s.Steps(pixels).Pixels),
+            (model, s) => new N_Ord(model, s.TargetClass, s.PixelsPerStep).Evaluate,
+            HasSteps: true
         ),
         new(
             "sufficiency-ordering",
@@ -149,8 +157,9 @@ public sealed record AttributionMetric(
             "0 to ∞",
             "black",
             Scale.Logits,
-            (s, pixels) => 3 + pixels / (2.0 * s.PixelsPerStep),
-            (model, s) => new S_Ord(model, s.TargetClass, s.PixelsPerStep).Evaluate
+            (s, pixels) => 3 + pixels / (2.0 * s.Steps(pixels).Pixels),
+            (model, s) => new S_Ord(model, s.TargetClass, s.PixelsPerStep).Evaluate,
+            HasSteps: true
         ),
         new(
             "proportionality-necessity",
@@ -161,8 +170,9 @@ public sealed record AttributionMetric(
             "0 to ∞",
             "black",
             Scale.Logits,
-            (s, pixels) => 2 + pixels / (double)s.PixelsPerStep,
-            (model, s) => new TPN(model, s.TargetClass, s.PixelsPerStep).Evaluate
+            (s, pixels) => 2 + pixels / (double)s.Steps(pixels).Pixels,
+            (model, s) => new TPN(model, s.TargetClass, s.PixelsPerStep).Evaluate,
+            HasSteps: true
         ),
         new(
             "proportionality-sufficiency",
@@ -173,8 +183,9 @@ public sealed record AttributionMetric(
             "0 to ∞",
             "black",
             Scale.Logits,
-            (s, pixels) => 4 + pixels / (double)s.PixelsPerStep,
-            (model, s) => new TPS(model, s.TargetClass, s.PixelsPerStep).Evaluate
+            (s, pixels) => 4 + pixels / (double)s.Steps(pixels).Pixels,
+            (model, s) => new TPS(model, s.TargetClass, s.PixelsPerStep).Evaluate,
+            HasSteps: true
         ),
         new(
             "deletion",
@@ -185,8 +196,9 @@ public sealed record AttributionMetric(
             "0 to 1",
             "black",
             Scale.Probabilities,
-            (s, pixels) => 1 + pixels / (double)s.PixelsPerStep,
-            (model, s) => new Deletion(model, s.TargetClass, s.PixelsPerStep).Evaluate
+            (s, pixels) => 1 + pixels / (double)s.Steps(pixels).Pixels,
+            (model, s) => new Deletion(model, s.TargetClass, s.PixelsPerStep).Evaluate,
+            HasSteps: true
         ),
         new(
             "insertion",
@@ -197,8 +209,9 @@ public sealed record AttributionMetric(
             "0 to 1",
             "black",
             Scale.Probabilities,
-            (s, pixels) => 2 + pixels / (double)s.PixelsPerStep,
-            (model, s) => new Insertion(model, s.TargetClass, s.PixelsPerStep).Evaluate
+            (s, pixels) => 2 + pixels / (double)s.Steps(pixels).Pixels,
+            (model, s) => new Insertion(model, s.TargetClass, s.PixelsPerStep).Evaluate,
+            HasSteps: true
         ),
         new(
             "pixel-flipping",
@@ -209,8 +222,9 @@ public sealed record AttributionMetric(
             "-∞ to ∞",
             "black",
             Scale.Logits,
-            (s, pixels) => 1 + pixels / (double)s.PixelsPerStep,
-            (model, s) => new PixelFlipping(model, s.TargetClass, s.PixelsPerStep).Evaluate
+            (s, pixels) => 1 + pixels / (double)s.Steps(pixels).Pixels,
+            (model, s) => new PixelFlipping(model, s.TargetClass, s.PixelsPerStep).Evaluate,
+            HasSteps: true
         ),
         new(
             "average-increase",
