@@ -268,8 +268,8 @@ module Tiny =
                 name, values
         ]
 
-    /// An ONNX file whose three logits are the means of the channels, with metadata.
-    let onnx (metadata: (string * string) list) folder =
+    /// An ONNX file whose three logits are the means of what becomes of the channels, with metadata.
+    let private onnxOf (first: string option) (metadata: (string * string) list) file =
         let rec varint (n: int) =
             if n < 128 then
                 [ byte n ]
@@ -295,7 +295,11 @@ module Tiny =
         let model = [
             number 1 7
             message 7 [
-                node "/head/pool/Pool" "GlobalAveragePool" "x" "mean"
+                match first with
+                | Some op ->
+                    node "/first" op "x" "first"
+                    node "/head/pool/Pool" "GlobalAveragePool" "first" "mean"
+                | None -> node "/head/pool/Pool" "GlobalAveragePool" "x" "mean"
                 node "/head/Flatten" "Flatten" "mean" "y"
                 text 2 "means"
                 value 11 "x" [ 1; 3; size; size ]
@@ -306,9 +310,29 @@ module Tiny =
                 message 14 [ text 1 key; text 2 entry ]
         ]
 
-        let file = folder </> "m.onnx"
         File.WriteAllBytes(file, Array.ofList (List.concat model))
         file
+
+    /// An ONNX file whose three logits are the means of the channels, with metadata.
+    let onnx metadata folder =
+        onnxOf None metadata (folder </> "m.onnx")
+
+    let private four () = images 4 size
+
+    /// Options for a network whose logits are the channels' means, which has no weights and no ReLU, and four images.
+    let means folder =
+        let data = write (folder </> "four.npz") [ "X", four () ]
+        $"--model {onnx [] folder} --preprocess none --dataset {data}"
+
+    /// Options for a network of the pixels' roots, whose gradient is infinite at 0, and four images, of which two have black
+    /// pixels.
+    let roots folder =
+        use pixels = four().clamp_min(1uy.ToScalar())
+        pixels[0L, 3L, 4L] <- torch.zeros (3L, torch.uint8)
+        pixels[2L, 5L, 6L] <- torch.zeros (3L, torch.uint8)
+        let data = write (folder </> "dark.npz") [ "X", pixels ]
+        let model = onnxOf (Some "Sqrt") [] (folder </> "roots.onnx")
+        $"--model {model} --preprocess none --dataset {data}"
 
 /// Options that name a tiny model and a tiny data set.
 let tiny folder =
