@@ -89,8 +89,10 @@ type Arg =
             | Labels _ ->
                 "names of the classes: one a line, with or without its number, a JSON or Python list or table, or the names of a YAML file; names may then stand for numbers."
             | Method _
-            | Methods _ -> "one or several of those that 'attribution methods' lists, or all."
-            | Metrics _ -> "one or several of those that 'attribution methods' lists, or all."
+            | Methods _ ->
+                "one or several of those that 'attribution methods' lists, or all. One that fails is named, and the others' results are written; the exit code is 1 where it was asked for by name."
+            | Metrics _ ->
+                "one or several of those that 'attribution methods' lists, or all. One that fails is named, and the others' results are written; the exit code is 1 where it was asked for by name."
             | Layer _ ->
                 "where the model is cut (see 'attribution layers'); without it, before the last hidden activation."
             | Units _ ->
@@ -126,7 +128,7 @@ type Arg =
                 "how many of the first units are kept, all others being 0: 1,2,5,…; without it 1, 2, 5, 10, 20, … and all."
             | Silence -> "set the first units to 0 instead, as many as --keep says, and keep all others."
             | Pixels_Per_Step _ ->
-                "how many pixels necessity ordering removes at a time; 1000 by default (report: fewer for images smaller than 224×224)."
+                "how many pixels the metrics that remove pixels or put them back change at a time; without it 1000 for images of 224×224 or larger, and as large a share of smaller ones, in 25 steps at the least."
             | Skip_Non_Positive -> "leave images whose score is not positive out of average drop, instead of stopping."
             | Device _ -> "where the model runs: cpu (the default), cuda or cuda:I."
             | Precision _ ->

@@ -136,6 +136,7 @@ let private run arguments =
     use inputs = Inputs.load arguments
     let images = inputs.Selected
     let batchSize = Arguments.batchSize arguments
+    Inputs.sayDoubtOfSome arguments inputs
     let asked = classes arguments inputs |> Array.ofList
     let over = distribution arguments inputs
     let layer = Methods.layers arguments inputs |> List.last

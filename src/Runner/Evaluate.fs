@@ -2,25 +2,13 @@
 module Attribution.Runner.Evaluate
 
 open System
+open System.Collections.Generic
 open System.Globalization
 open Attribution
 open TorchSharp
 
 /// Refuses images whose score is not positive, unless they may be skipped. Asked before the long work begins.
-let private requirePositive arguments (inputs: Inputs) (target: Nullable<int>) =
-    use _ = torch.NewDisposeScope()
-
-    let logits =
-        Terminal.watch $"""Scoring {Terminal.count inputs.Selected.Count "image"}""" (fun report ->
-            let progress = Terminal.part report 0. 1.
-
-            Inputs.naming (Array.get inputs.Positions) (fun () ->
-                inputs.Model.ClassScores(inputs.Instances, Arguments.batchSize arguments, progress, arguments.Stop)))
-
-    let check = PredictionCheck()
-    check.Add logits
-    check.Warning inputs.Selected |> Option.ofObj |> Option.iter Terminal.say
-
+let private requirePositive arguments (inputs: Inputs) (target: Nullable<int>) (logits: torch.Tensor) =
     let scores =
         if target.HasValue then
             logits.select (1L, int64 target.Value)
@@ -50,24 +38,54 @@ let private requirePositive arguments (inputs: Inputs) (target: Nullable<int>) =
     if positive.Length = 0 then
         raise (AttributionException "Average drop is undefined: no image has a positive score.")
 
-let private show (metrics: Metric list) (table: ScoreTable) what =
-    let cell (scores: MethodScores) =
-        let number (value: float) =
-            value.ToString("0.000", CultureInfo.InvariantCulture)
+/// The mean over the images whose map is sound. Where there is none, the score by definition, so marked.
+let private cell (scores: MethodScores) =
+    let number (value: float) =
+        value.ToString("0.000", CultureInfo.InvariantCulture)
 
-        let skipped =
-            if scores.Skipped.Count > 0 then
-                $" (n = {scores.Count})"
+    let sound = scores.OfSound
+
+    if not (isNull scores.Failure) then
+        "failed"
+    elif sound.Count = 0 && scores.Count > 0 then
+        $"{number scores.Score} (no sound map)"
+    elif scores.Count = 0 then
+        "undefined"
+    else
+        let few =
+            if sound.Count < scores.PerInstance.Count then
+                $" (n = {sound.Count})"
             else
                 ""
 
-        $"{number scores.Score} ± {number scores.StandardError}{skipped}"
+        $"{number sound.Score} ± {number sound.StandardError}{few}"
 
-    let rows = [
-        for method, scores in table.Scores |> Seq.groupBy _.Method -> method :: [ for s in scores -> cell s ]
+let private show (metrics: Metric list) (table: ScoreTable) what =
+    let methods = [
+        for method, scores in table.Scores |> Seq.groupBy _.Method -> method, List.ofSeq scores
     ]
 
-    let whole = ("method" :: List.map Scoring.title metrics) :: rows
+    let states = [ for _, scores in methods -> scores.Head.Maps.Summary ]
+    let isAllSound = List.forall isNull states
+
+    let rows = [
+        for (method, scores), states in List.zip methods states ->
+            [
+                method
+                yield! List.map cell scores
+                if not isAllSound then
+                    if isNull states then "all sound" else states
+            ]
+    ]
+
+    let whole =
+        [
+            "method"
+            yield! List.map Scoring.title metrics
+            if not isAllSound then
+                "maps"
+        ]
+        :: rows
 
     // Many metrics of few methods go down the page.
     let whole =
@@ -77,6 +95,25 @@ let private show (metrics: Metric list) (table: ScoreTable) what =
             whole
 
     Terminal.table what 1 whole.Head whole.Tail
+
+/// Looks at the model's predictions, which metrics need in any case, and leaves out average drop where it is undefined.
+let private scoreFirst arguments (inputs: Inputs) target metricNames (failures: Failures) =
+    use _ = torch.NewDisposeScope()
+
+    let logits =
+        Terminal.watch $"""Scoring {Terminal.count inputs.Selected.Count "image"}""" (fun report ->
+            let progress = Terminal.part report 0. 1.
+
+            Inputs.naming (Array.get inputs.Positions) (fun () ->
+                inputs.Model.ClassScores(inputs.Instances, Arguments.batchSize arguments, progress, arguments.Stop)))
+
+    Inputs.sayDoubt inputs logits
+
+    if List.contains "average-drop" metricNames then
+        failures.Try (Scoring.failing "average-drop") (fun () -> requirePositive arguments inputs target logits)
+        |> ignore
+
+    failures.Require(List.map Scoring.failing metricNames)
 
 let private run arguments =
     let given pick = arguments.Given |> List.collect pick
@@ -99,48 +136,78 @@ let private run arguments =
 
     let target, score = Scoring.target arguments inputs
 
-    if List.contains "average-drop" metricNames then
-        requirePositive arguments inputs target
+    let methodFailures, metricFailures =
+        Failures.Of(
+            given (function
+                | Arg.Methods names -> names
+                | _ -> [])
+        ),
+        Failures.Of(
+            given (function
+                | Arg.Metrics names -> names
+                | _ -> [])
+        )
+
+    let metricNames = Scoring.applicable inputs metricNames
+    scoreFirst arguments inputs target metricNames metricFailures
 
     let metrics =
         metricNames
-        |> Scoring.applicable inputs
+        |> List.filter (not << metricFailures.Has << Scoring.failing)
         |> List.map (Scoring.metric arguments inputs target)
 
-    let methods, _ = Methods.create arguments inputs methodNames
+    let methods, _ = Methods.create arguments inputs methodFailures methodNames
+    let kept = Dictionary<struct (string * string), ResizeArray<float>>()
 
-    let scores = [
-        for method in methods do
-            for metric in metrics -> struct (method.Name, metric.Info.Name), ResizeArray<float>()
-    ]
+    let keptOf (method: Method) what =
+        match kept.TryGetValue(struct (method.Name, what)) with
+        | true, values -> values
+        | _ ->
+            let values = ResizeArray()
+            kept[struct (method.Name, what)] <- values
+            values
 
-    let found = dict scores
-
-    Scoring.run arguments inputs methods metrics (fun _ _ _ -> false) (fun method metric _ values ->
-        found[struct (method.Name, metric.Info.Name)].AddRange values)
+    let failed =
+        Scoring.run
+            arguments
+            inputs
+            methods
+            metrics
+            methodFailures
+            metricFailures
+            (fun _ _ _ -> false)
+            (fun method what _ values -> (keptOf method what).AddRange values)
 
     let table =
         ScoreTable(
             [| for i in 0 .. images.Count - 1 -> images.Label i |],
             [|
-                for struct (method, metric), values in scores ->
-                    let settings =
-                        methods |> List.tryFind (fun m -> m.Name = method) |> Option.map _.Description
-
-                    MethodScores(method, metric, values, Settings = Option.toObj settings)
+                for method in methods do
+                    for metric in metrics ->
+                        Scoring.found arguments inputs failed method metric (fun what -> (keptOf method what).ToArray())
             |]
         )
+
+    let steps =
+        if table.Steps.HasValue then
+            $", {table.Steps.Value}"
+        else
+            ""
 
     show
         metrics
         table
-        $"""{Terminal.count images.Count "image"}, {score}: mean ± standard error; ↓ lower is better, ↑ higher is"""
+        $"""{Terminal.count images.Count "image"}, {score}{steps}: mean ± standard error; ↓ lower is better, ↑ higher is"""
 
     methods |> List.choose (fun method -> method.Note()) |> List.iter Terminal.say
     Scoring.note inputs metrics |> Option.iter Terminal.say
+    Seq.iter Terminal.say table.Notes
+    let failures = [ methodFailures; metricFailures ]
+    failures |> List.collect _.LeftOut |> List.iter Terminal.say
     table.WriteCsv(out.Draft "scores.csv")
     table.WriteJson(out.Draft "scores.json")
     out |> Output.commit "scores.csv and scores.json"
+    Failures.complain failures
 
 let command = {
     Name = "evaluate"

@@ -136,6 +136,7 @@ let private run arguments =
 
     use out = Output.create arguments
     use inputs = Inputs.load arguments
+    Inputs.sayDoubtOfSome arguments inputs
     let experts = List.ofSeq (Methods.experts arguments inputs top)
 
     match experts with

@@ -489,6 +489,35 @@ module Inputs =
 
             reraise ()
 
+    // Enough to see that a model is not what the images are for, and few against the work that follows.
+    [<Literal>]
+    let private MostDoubted = 100
+
+    /// Says where the model's predictions look wrong, by its logits of all selected images.
+    let sayDoubt (inputs: Inputs) (logits: torch.Tensor) =
+        let check = PredictionCheck()
+        check.Add logits
+
+        check.Doubt(inputs.Selected, inputs.Names)
+        |> Option.ofObj
+        |> Option.iter Terminal.say
+
+    /// The same by some of the images, evenly chosen, for work that needs no logits by itself.
+    let sayDoubtOfSome arguments (inputs: Inputs) =
+        use _ = torch.NewDisposeScope()
+        let count = inputs.Selected.Count
+        let some = min count MostDoubted
+        let rows = [| for i in 0 .. some - 1 -> i * count / some |]
+        let sample = inputs.Selected.Take rows
+
+        let logits =
+            naming (fun i -> inputs.Positions[rows[i]]) (fun () ->
+                inputs.Model.Logits(sample, Arguments.batchSize arguments, cancellation = arguments.Stop))
+
+        let check = PredictionCheck()
+        check.Add logits
+        check.Doubt(sample, inputs.Names) |> Option.ofObj |> Option.iter Terminal.say
+
     /// The number of a class that was given by its number or its name.
     let classOf (inputs: Inputs) (spec: ClassSpec) =
         if inputs.Names.Count = 0 && not (Seq.forall Char.IsAsciiDigit spec) then

@@ -195,15 +195,15 @@ module Methods =
     let private alone multiply =
         if multiply then "" else " · gradient alone"
 
+    let private namedLayer arguments =
+        arguments
+        |> Arguments.tryPick (function
+            | Arg.Map_Layer name -> Some name
+            | _ -> None)
+
     /// The layer that class activation maps look at.
     let private mapLayer arguments (inputs: Inputs) quantity =
-        let named =
-            arguments
-            |> Arguments.tryPick (function
-                | Arg.Map_Layer name -> Some name
-                | _ -> None)
-
-        match named with
+        match namedLayer arguments with
         | Some name -> inputs.Model.RequireLayer name
         | None -> Cuts.LastConvolution(inputs.Model, quantity inputs.Selected)
 
@@ -445,24 +445,47 @@ module Methods =
                     Instances = Inputs.part inputs start x
                 })
 
-    /// The methods of these names, and the expert where one is needed. The expert is found over all images: the selection
-    /// only says which ones are explained.
-    let create arguments (inputs: Inputs) names : Method list * ExpertSummary option =
+    /// A layer that is not there is a mistake in the options, and no fault of one method.
+    let private requireLayers arguments (inputs: Inputs) names =
+        let require layer =
+            inputs.Model.RequireLayer layer |> ignore
+
+        if List.contains InfluenceDirected names then
+            Arguments.layers arguments |> List.iter require
+
+        let takesLayer name =
+            name <> InfluenceDirected
+            && AttributionMethod.Find(name).Takes.HasFlag Takes.Layer
+
+        if List.exists takesLayer names then
+            namedLayer arguments |> Option.iter require
+
+    /// What a method is called where it fails.
+    let failing name = $"The method {name}"
+
+    /// The methods of these names that the model and the settings allow, and the expert where one is needed. The expert is
+    /// found over all images: the selection only says which ones are explained.
+    let create arguments (inputs: Inputs) (failures: Failures) names : Method list * ExpertSummary option =
+        let attempt name work = failures.Try (failing name) work
+        requireLayers arguments inputs names
+
         let expert =
             if List.contains InfluenceDirected names then
-                Some(expert arguments inputs)
+                attempt InfluenceDirected (fun () -> expert arguments inputs)
             else
                 None
 
         let methods =
             names
-            |> List.map (fun name ->
-                match name, expert, Arguments.steps arguments with
-                | InfluenceDirected, Some expert, _ -> influenceDirected arguments inputs expert
-                | "deeplift", _, _ -> deepLift arguments inputs
-                | "integrated-gradients", _, StepsSpec.Auto tolerance -> adaptive arguments inputs tolerance
-                | _ -> registered arguments inputs name)
+            |> List.choose (fun name ->
+                match name, Arguments.steps arguments with
+                | "deeplift", _ -> attempt name (fun () -> deepLift arguments inputs)
+                | InfluenceDirected, _ -> expert |> Option.map (influenceDirected arguments inputs)
+                | "integrated-gradients", StepsSpec.Auto tolerance ->
+                    attempt name (fun () -> adaptive arguments inputs tolerance)
+                | _ -> attempt name (fun () -> registered arguments inputs name))
 
+        failures.Require(List.map failing names)
         expert |> Option.bind warning |> Option.iter Terminal.say
 
         for layer, users in

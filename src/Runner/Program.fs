@@ -33,21 +33,6 @@ let private overview =
         "'attribution COMMAND --help' lists a command's options."
     ]
 
-/// What went wrong, in one sentence.
-let private sentence (e: exn) =
-    match e with
-    | :? AttributionException -> e.Message
-    | :? ArgumentException ->
-        // .NET appends the names of parameters, which are ours and not the user's.
-        e.Message.Split([| " (Parameter '"; "\n" |], StringSplitOptions.None)[0]
-    | :? OutOfMemoryException -> "There is not enough memory: try a smaller --batch-size."
-    | :? ExternalException when e.Message.Contains "alloc" ->
-        "There is not enough memory for a batch: try a smaller --batch-size."
-    | :? ExternalException -> $"""The tensor library failed: {e.Message.Split('\n')[0]}"""
-    | :? IO.IOException
-    | :? UnauthorizedAccessException -> $"A file cannot be used: {e.Message}"
-    | _ -> $"""An error of attribution itself, please report it: {e.GetType().Name}: {e.Message.Split('\n')[0]}"""
-
 let private complain (code: int) (text: string) =
     eprintfn "%s" text
     code
@@ -84,7 +69,7 @@ let private execute (command: Command) argv =
     with
     | _ when stop.IsCancellationRequested -> 130
     | UsageError message -> complain 2 $"ERROR: {message}\n\n{Arguments.usage command}"
-    | e -> complain 1 (sentence e)
+    | e -> complain 1 (Sentence.ofError e)
 
 /// What the library says of the machine's kernels is told once, however often a test runs a command.
 let private listening = lazy (TorchRuntime.WhenSaid Terminal.say)

@@ -32,6 +32,12 @@ let private show page =
 
 let private finish arguments (output: Output) source report =
     Terminal.watch "Writing the report" (fun _ -> write output source report)
+
+    let line (sentence: string) =
+        $"{sentence.TrimEnd '.'}: such maps take part in no mean, rank or comparison."
+
+    report.Unsound |> Seq.map line |> Seq.iter Terminal.say
+    Seq.iter Terminal.say report.Failures
     Output.commit $"index.html, scores, experts and {report.Images.Count} pictures" output
     let page = Path.Combine(output.Folder.FullPath, "index.html")
     Terminal.say $"Open {page}"

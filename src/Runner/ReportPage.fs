@@ -528,6 +528,19 @@ module ReportPage =
                     circle $"f{i}" (x d.Score) y
         ]
 
+    /// A column that says which maps are not sound, where there are such.
+    let private mapsHeader (all: MapStates seq) =
+        if all |> Seq.exists (fun maps -> maps.Unsound > 0) then
+            [ "maps left out" ]
+        else
+            []
+
+    let private mapsCell (all: MapStates seq) (maps: MapStates) =
+        if all |> Seq.exists (fun maps -> maps.Unsound > 0) then
+            [ text (Option.defaultValue "none" (Option.ofObj maps.Summary)) ]
+        else
+            []
+
     let private drop (report: AttributionReport) =
         let section = report.Drop
         let name = report.Names[section.Class]
@@ -539,14 +552,16 @@ module ReportPage =
             ]
             table
                 $"Average drop over the images of {name}, with a 95%% bootstrap interval (10 000 samples, seed {report.Seed})."
-                [ "method"; "average drop"; "from"; "to"; "images" ] [
+                ([ "method"; "average drop"; "from"; "to"; "images" ]
+                 @ mapsHeader (section.Drops |> Seq.map _.Maps)) [
                     for d in section.Drops ->
                         [
                             text (methodName d.Method)
                             number (fixedTo 2 d.Score + if Double.IsFinite d.Score then "%" else "") d.Score
                             number (fixedTo 2 d.Low) d.Low
                             number (fixedTo 2 d.High) d.High
-                            count (d.Drops.Count - d.Skipped)
+                            count d.Count
+                            yield! mapsCell (section.Drops |> Seq.map _.Maps) d.Maps
                         ]
                 ] []
             for d in section.Drops |> Seq.filter (fun d -> d.Skipped > 0) |> Seq.truncate 1 do
@@ -596,18 +611,43 @@ module ReportPage =
         let scores = rows |> List.map (fun row -> [ for c in row.Curves -> c.Score ])
         let digits = scores |> List.concat |> decimals
 
+        // Over the images whose map is sound.
         let means =
             [ 0 .. ReportMethods.All.Count - 1 ]
-            |> List.map (fun i -> scores |> List.averageBy (List.item i))
+            |> List.map (fun i ->
+                match
+                    [
+                        for row in rows do
+                            if row.Curves[i].Map = MapState.Sound then
+                                row.Curves[i].Score
+                    ]
+                with
+                | [] -> nan
+                | sound -> List.average sound)
 
         let numbers = List.map (fun score -> number (fixedTo digits score) score)
 
-        let rowOf (row: NecessityRow) score = [
+        let scored (c: MethodCurve) =
+            let what =
+                match c.Map with
+                | MapState.Sound -> ""
+                | MapState.Empty -> " (empty map)"
+                | MapState.Constant -> " (constant map)"
+                | MapState.NothingPositive -> " (nothing positive)"
+                | _ -> " (map not finite)"
+
+            number (fixedTo digits c.Score + what) c.Score
+
+        let isAllSound =
+            rows
+            |> List.forall (fun row -> row.Curves |> Seq.forall (fun c -> c.Map = MapState.Sound))
+
+        let rowOf (row: NecessityRow) = [
             text $"{row.Instance.Label}"
             text (truth report row.Instance)
             text report.Names[row.Instance.PredictedClass]
             words [ badge row.Instance ]
-            yield! numbers score
+            yield! Seq.map scored row.Curves
         ]
 
         let legends =
@@ -618,7 +658,7 @@ module ReportPage =
         sectionOf "necessity" "Necessity ordering" "Exercise 20" [
             p [] [
                 str
-                    $"The mean score of the predicted class, above the black image’s, while the pixels of positive attribution are removed, largest first, {report.PixelsPerStep} at a time. Lower means that what the map ranks first is needed."
+                    $"The mean score of the predicted class, above the black image’s, while the pixels of positive attribution are removed, largest first, {report.Steps}. Lower means that what the map ranks first is needed."
             ]
             table
                 $"Necessity ordering of {rows.Length} images."
@@ -629,8 +669,16 @@ module ReportPage =
                     "classified"
                     yield! Seq.map methodName ReportMethods.All
                 ]
-                (List.map2 rowOf rows scores)
-                [ [ text "mean"; text ""; text ""; text ""; yield! numbers means ] ]
+                (List.map rowOf rows)
+                [
+                    [
+                        text (if isAllSound then "mean" else "mean of sound maps")
+                        text ""
+                        text ""
+                        text ""
+                        yield! numbers means
+                    ]
+                ]
             legends
             div [ _class "charts" ] [
                 for row in rows ->
@@ -770,7 +818,10 @@ module ReportPage =
         number $"{fixedTo digits e.Value}{sign}" e.Value
 
     let private interval digits (e: Estimate) =
-        words [ str $"{fixedTo digits e.Low} to {fixedTo digits e.High}" ]
+        words [
+            if Double.IsFinite e.Low then
+                str $"{fixedTo digits e.Low} to {fixedTo digits e.High}"
+        ]
 
     let private drawn title (image: ReportImage) =
         figure [ _class "wide drawn" ] [ picture title image ]
@@ -805,30 +856,53 @@ module ReportPage =
         ]
 
     let private study (section: StudySection) =
+        let steps =
+            if section.Study.Steps.HasValue then
+                $", {section.Study.Steps.Value}"
+            else
+                ""
+
         sectionOf "study" "Every method, by four criteria" "" [
             p [] [
                 str
-                    $"Necessity and sufficiency ordering ask whether the pixels that a map ranks first are needed, and whether they suffice; the two proportionalities, whether the score falls and rises in proportion to the attribution removed and put back (0 if it does). Over {section.Instances} images, the predicted class’s score."
+                    $"Necessity and sufficiency ordering ask whether the pixels that a map ranks first are needed, and whether they suffice; the two proportionalities, whether the score falls and rises in proportion to the attribution removed and put back (0 if it does). Over {section.Instances} images, the predicted class’s score{steps}."
             ]
             drawn "Each method’s scores by the four criteria of Wang et al., 2020" section.Figure
             for metric in section.Study.Metrics do
                 let better = if metric.Better = Better.Lower then "lower" else "higher"
-                let pairs = section.Study.Pairs |> Seq.filter (fun p -> p.Metric = metric.Name)
+
+                let pairs =
+                    section.Study.Pairs
+                    |> Seq.filter (fun p -> p.Metric = metric.Name && p.Count > 0)
+
                 let sure = pairs |> Seq.filter (fun p -> p.Corrected < 0.05) |> Seq.length
 
+                let maps =
+                    section.Study.Rows
+                    |> Seq.map (fun row -> section.Study.Maps row.Method)
+                    |> List.ofSeq
+
+                let rows = section.Study.Rows |> Seq.filter (fun row -> row.Metric = metric.Name)
+
+                let ranked =
+                    match rows |> Seq.tryFind (fun row -> row.Ranked > 0) with
+                    | Some row -> $"{row.Ranked} images"
+                    | None -> "no image"
+
                 table
-                    $"{metric.Title}: {better} is better. Medians and mean ranks with 95%% bootstrap intervals; {sure} of {Seq.length pairs} pairs of methods differ (signed-rank test, Holm’s correction, 5%%)."
-                    [ "method"; "median"; "95% interval"; "mean rank"; "95% interval"; "images" ] [
-                        for row in section.Study.Rows do
-                            if row.Metric = metric.Name then
-                                [
-                                    text row.Method
-                                    estimate 3 "" row.Median
-                                    interval 3 row.Median
-                                    estimate 1 "" row.Rank
-                                    interval 1 row.Rank
-                                    count row.Count
-                                ]
+                    $"{metric.Title}: {better} is better. Medians, and mean ranks over {ranked}, with 95%% bootstrap intervals; {sure} of {Seq.length pairs} pairs of methods differ (signed-rank test, Holm’s correction, 5%%)."
+                    ([ "method"; "median"; "95% interval"; "mean rank"; "95% interval"; "images" ]
+                     @ mapsHeader maps) [
+                        for row in rows ->
+                            [
+                                text row.Method
+                                estimate 3 "" row.Median
+                                interval 3 row.Median
+                                estimate 1 "" row.Rank
+                                interval 1 row.Rank
+                                count row.Count
+                                yield! mapsCell maps (section.Study.Maps row.Method)
+                            ]
                     ] []
         ]
 
@@ -911,8 +985,7 @@ module ReportPage =
                 yield!
                     entry "necessity ordering" [
                         formula "1/(N+1) Σ<sub>i=1…N</sub> max(f<sub>c</sub>(R(i)) − f<sub>c</sub>(0), 0)"
-                        str
-                            $", R(i) the image without its first i pixels of positive attribution, scored every {report.PixelsPerStep}"
+                        str $", R(i) the image without its first i pixels of positive attribution, {report.Steps}"
                     ]
                 yield!
                     entry "rank correlation" [
@@ -962,6 +1035,11 @@ module ReportPage =
                 |> String.concat ", "
 
             $"Average drop over the images of {report.Names[report.Drop.Class]}: {each}."
+
+        for sentence in report.Unsound do
+            $"{sentence.TrimEnd '.'}: such maps take part in no mean, rank or comparison."
+
+        yield! report.Failures
 
         for pair in report.Pairs do
             let a, b = report.Names[pair.First], report.Names[pair.Second]

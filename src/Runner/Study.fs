@@ -14,8 +14,9 @@ type private Progress = {
     Known: Dictionary<string, float[]>
 }
 
-let private key (method: Method) (metric: Metric) (start: int) =
-    String.Join('\t', method.Name, method.Description, metric.Info.Name, start)
+/// Where what is kept of a method stands: the scores by a metric, or what its maps are.
+let private key (method: Method) (what: string) (start: int) =
+    String.Join('\t', method.Name, method.Description, what, start)
 
 /// What the scores depend on beside the method and the metric, in short.
 let private subject arguments (inputs: Inputs) =
@@ -36,6 +37,7 @@ let private subject arguments (inputs: Inputs) =
         | Arg.Metrics _
         | Arg.Out _
         | Arg.Batch_Size _
+        | Arg.Pixels_Per_Step _
         | Arg.Memory _ -> []
         | Arg.Model path
         | Arg.Dataset path
@@ -47,12 +49,12 @@ let private subject arguments (inputs: Inputs) =
 
     List.collect setting arguments.Given
     @ state inputs.ModelFile
-    @ [ inputs.Source; positions ]
+    @ [ inputs.Source; positions; string (Scoring.steps arguments inputs) ]
     |> String.concat "\n"
     |> Text.Encoding.UTF8.GetBytes
     |> Security.Cryptography.SHA256.HashData
     |> Convert.ToHexString
-    |> fun hash -> $"attribution study {hash}"
+    |> fun hash -> $"attribution study 2 {hash}"
 
 /// Reads or writes the file of what was found before.
 let private keep (file: string) (work: unit -> 'a) =
@@ -105,18 +107,18 @@ let private resume (folder: OutputFolder) subject : Progress =
         Known = known
     }
 
-let private isKnown progress method metric (part: Part) =
-    match progress.Known.TryGetValue(key method metric part.Start) with
+let private isKnown progress method what (part: Part) =
+    match progress.Known.TryGetValue(key method what part.Start) with
     | true, scores -> scores.Length = part.Images.Count
     | _ -> false
 
-let private remember progress method metric (part: Part) (scores: float[]) =
+let private remember progress method what (part: Part) (scores: float[]) =
     let numbers =
         scores
         |> Array.map (fun s -> s.ToString("R", CultureInfo.InvariantCulture))
         |> String.concat " "
 
-    let key = key method metric part.Start
+    let key = key method what part.Start
     // Lines begin with their break, so that none goes on where one was cut short.
     let line = $"\n{key}\t{numbers} ."
 
@@ -128,26 +130,54 @@ let private remember progress method metric (part: Part) (scores: float[]) =
 
     progress.Known[key] <- scores
 
-let private show (study: Study) (names: string list) =
+let private show (study: Study) =
     let number (value: float) =
         value.ToString("0.000", CultureInfo.InvariantCulture)
 
     let estimate (e: Estimate) =
-        $"{number e.Value} [{number e.Low}, {number e.High}]"
+        if Double.IsNaN e.Value then
+            "-"
+        else
+            $"{number e.Value} [{number e.Low}, {number e.High}]"
 
     for metric in study.Metrics do
         let better = if metric.Better = Better.Lower then "lower" else "higher"
 
-        Terminal.table
-            $"{metric.Title}: {better} is better; medians and mean ranks (1 is the best of {names.Length}) with 95 %% bootstrap intervals"
-            1 [ "method"; "images"; "median"; "mean rank" ] [
-                for row in study.Rows do
-                    if row.Metric = metric.Name then
-                        [ row.Method; string row.Count; estimate row.Median; estimate row.Rank ]
-            ]
+        let rows =
+            study.Rows |> Seq.filter (fun row -> row.Metric = metric.Name) |> List.ofSeq
+
+        let ranked = rows |> List.filter (fun row -> row.Ranked > 0)
+        let isAllSound = rows |> List.forall (fun row -> row.Unsound = 0)
+
+        let over =
+            match ranked with
+            | [] -> "no image has a score by each method"
+            | row :: _ ->
+                $"""mean ranks (1 is the best of {ranked.Length}) over {Terminal.count row.Ranked "image"}, with 95 %% bootstrap intervals"""
+
+        Terminal.table $"{metric.Title}: {better} is better; medians, and {over}" 1 [
+            "method"
+            "images"
+            "median"
+            "mean rank"
+            if not isAllSound then
+                "maps"
+        ] [
+            for row in rows ->
+                [
+                    row.Method
+                    string row.Count
+                    estimate row.Median
+                    estimate row.Rank
+                    if not isAllSound then
+                        Option.defaultValue "all sound" (Option.ofObj (study.Maps(row.Method).Summary))
+                ]
+        ]
 
         let pairs =
-            study.Pairs |> Seq.filter (fun p -> p.Metric = metric.Name) |> List.ofSeq
+            study.Pairs
+            |> Seq.filter (fun p -> p.Metric = metric.Name && p.Count > 0)
+            |> List.ofSeq
 
         if pairs <> [] then
             let sure = pairs |> List.filter (fun p -> p.Corrected < 0.05)
@@ -156,8 +186,10 @@ let private show (study: Study) (names: string list) =
                 $"{sure.Length} of {pairs.Length} pairs of methods differ by this metric (signed-rank test, Holm's correction, 5 %%).\n"
 
 let private run arguments =
+    let given pick = arguments.Given |> List.collect pick
+
     let names option pick ``default`` known =
-        match arguments.Given |> List.collect pick with
+        match given pick with
         | [] -> ``default``
         | given -> Arguments.names option known given
 
@@ -183,29 +215,46 @@ let private run arguments =
     use inputs = Inputs.load arguments
     let images = inputs.Selected
     let target, score = Scoring.target arguments inputs
-
     let metrics =
         metricNames
         |> Scoring.applicable inputs
         |> List.map (Scoring.metric arguments inputs target)
 
-    let methods, _ = Methods.create arguments inputs methodNames
+    let methodFailures, metricFailures =
+        Failures.Of(
+            given (function
+                | Arg.Methods names -> names
+                | _ -> [])
+        ),
+        Failures.Of(
+            given (function
+                | Arg.Metrics names -> names
+                | _ -> [])
+        )
+
+    Inputs.sayDoubtOfSome arguments inputs
+    let methods, _ = Methods.create arguments inputs methodFailures methodNames
     let progress = resume output.Folder (subject arguments inputs)
 
-    if progress.Known.Count > 0 then
-        Terminal.say $"Going on from {progress.Known.Count} results of an earlier run in this folder."
+    let isScore (key: string) =
+        not (key.Contains $"\t{Scoring.Maps}\t")
+
+    match progress.Known.Keys |> Seq.filter isScore |> Seq.length with
+    | 0 -> ()
+    | known -> Terminal.say $"Going on from {known} results of an earlier run in this folder."
 
     let starts = SortedSet<int>()
 
-    let isKnown method metric (part: Part) =
+    let isKnown method what (part: Part) =
         starts.Add part.Start |> ignore
-        isKnown progress method metric part
+        isKnown progress method what part
 
-    Scoring.run arguments inputs methods metrics isKnown (remember progress)
+    let failed =
+        Scoring.run arguments inputs methods metrics methodFailures metricFailures isKnown (remember progress)
 
-    let scores method metric = [|
+    let kept method what = [|
         for start in starts do
-            yield! progress.Known[key method metric start]
+            yield! progress.Known[key method what start]
     |]
 
     let table =
@@ -213,27 +262,36 @@ let private run arguments =
             [| for i in 0 .. images.Count - 1 -> images.Label i |],
             [|
                 for metric in metrics do
-                    for method in methods ->
-                        MethodScores(method.Name, metric.Info.Name, scores method metric, Settings = method.Description)
+                    for method in methods -> Scoring.found arguments inputs failed method metric (kept method)
             |]
         )
 
     let study =
         Study(table, [| for metric in metrics -> metric.Info |], Arguments.seed arguments)
 
-    Terminal.say $"""{Terminal.count images.Count "image"}, {score}."""
-    show study methodNames
+    let steps told =
+        if study.Steps.HasValue then
+            $", {told study.Steps.Value}"
+        else
+            ""
+
+    Terminal.say $"""{Terminal.count images.Count "image"}, {score}{steps string<PixelSteps>}."""
+    show study
     methods |> List.choose (fun method -> method.Note()) |> List.iter Terminal.say
     Scoring.note inputs metrics |> Option.iter Terminal.say
+    Seq.iter Terminal.say study.Notes
+    let failures = [ methodFailures; metricFailures ]
+    failures |> List.collect _.LeftOut |> List.iter Terminal.say
     study.WriteCsv(output.Draft "study.csv")
     study.WriteJson(output.Draft "study.json")
 
     study.Draw(
         output.Draft "study.png",
-        $"""{Terminal.count images.Count "image"} of {IO.Path.GetFileName inputs.Source}, {IO.Path.GetFileName inputs.ModelFile}, {score}. Boxes hold the middle half; the best median is on top."""
+        $"""{Terminal.count images.Count "image"} of {IO.Path.GetFileName inputs.Source}, {IO.Path.GetFileName inputs.ModelFile}, {score}{steps _.Short}. Boxes hold the middle half; the best median is on top."""
     )
 
     output |> Output.commit "study.png, study.csv and study.json"
+    Failures.complain failures
 
 let command = {
     Name = "study"

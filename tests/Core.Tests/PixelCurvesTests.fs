@@ -100,6 +100,7 @@ let private all = [
                     Order = order
                     Change = change
                     PixelsPerStep = 1
+                    FewestSteps = 1
                     Blank = Baseline.black
                     IsAboveBlack = isAboveBlack
                 }
@@ -226,6 +227,43 @@ let tests =
 
                 let others = images.Length + (if path.IsAboveBlack then 1 else 0)
                 Expect.equal (int64 passed) (PixelCurves.passes path maps + int64 others) "passes")
+
+        law "a map that would have too few steps has shorter ones, and the others keep theirs" (fun rng ->
+            let fewest, step = rng.Next(1, 8), rng.Next(1, 14)
+            let map = List.init 40 (fun _ -> float (rng.Next(-4, 3)))
+            let image = List.init 40 (fun _ -> rng.NextDouble())
+
+            for path in all do
+                let pixels path =
+                    ofSum [ path ] (fun curves -> curves[0].Pixels) map image
+
+                let length = (pixels path |> Array.last |> int)
+                let found = pixels (PixelCurves.inSteps step fewest path)
+                let own = min step (max 1 (length / fewest))
+
+                Expect.equal found (pixels (PixelCurves.inSteps own 1 path)) $"as in steps of {own} of {length}"
+
+                Expect.isGreaterThanOrEqual (found.Length - 1) (min fewest length) "as many steps as there may be"
+                Expect.equal (Array.last found) (int64 length) "to the end of the path")
+
+        testCase "where nobody chose, a step is 1000 pixels of 224×224, and as large a share of fewer" (fun () ->
+            for side, step, fewest in
+                [
+                    1L, 1, 25
+                    8L, 1, 25
+                    28L, 15, 25
+                    32L, 20, 25
+                    64L, 81, 25
+                    223L, 991, 25
+                    224L, 1000, 1
+                    299L, 1000, 1
+                    1024L, 1000, 1
+                ] do
+                Expect.equal (PixelCurves.chosenSteps (side * side)) (struct (step, fewest)) $"{side}×{side}"
+
+            for pixels in 1L .. 50175L do
+                let struct (step, _) = PixelCurves.chosenSteps pixels
+                Expect.isTrue (step >= 1 && (int64 step * 50L <= pixels || step = 1)) $"fifty steps of {pixels}")
 
         testCase "a normalised curve is NaN where the whole scores nothing" (fun () ->
             let curve = {

@@ -37,6 +37,7 @@ let main arguments =
             OcclusionTests.tests
             RiseTests.tests
             GradCamTests.tests
+            MapStateTests.tests
             RankingTests.tests
             AverageDropTests.tests
             NecessityOrderingTests.tests

@@ -25,7 +25,10 @@ public static class StudyTests
                     "images without a score by some method have no ranks, and no part in its pairs",
                     Undefined
                 ),
-                Runner.TestCase("a method without any score comes last, and takes every rank away", AllUndefined),
+                Runner.TestCase("a method without any score comes last, and takes no rank away", AllUndefined),
+                Runner.TestCase("maps that are not sound take part in no median, rank or test", Unsound),
+                Runner.TestCase("a method with few sound maps leaves the others' statistics as they are", FewSound),
+                Runner.TestCase("what failed has no row", Failed),
                 Runner.TestCase("a method by itself is first, and has no pairs", Alone),
                 Runner.TestCase(
                     "pairs name the method that is better on more images first, with Wilcoxon's test",
@@ -105,13 +108,95 @@ public static class StudyTests
         var study = Of(Higher, ("a", [none, none]), ("b", [1, 2]));
         Check.Same(study.Rows.Select(row => row.Method), "b", "a");
         Check.Same(study.Rows.Select(row => row.Count), 2, 0);
-        Estimate[] unknown = [.. study.Rows.Select(row => row.Rank), Row(study, "a").Median];
+        Estimate[] unknown = [Row(study, "a").Rank, Row(study, "a").Median];
         Expect.isTrue(
             unknown.All(e => double.IsNaN(e.Value) && double.IsNaN(e.Low) && double.IsNaN(e.High)),
-            "no ranks, and no median of nothing"
+            "no rank, and no median of nothing"
         );
+        Check.Same([Row(study, "b").Rank], new Estimate(1, 1, 1));
         var pair = study.Pairs.Single();
         Expect.equal((pair.Count, pair.BetterShare, pair.Probability, pair.Corrected), (0, 0.5, 1.0, 1.0), "pair");
+    }
+
+    private static MethodScores WithMaps(string method, double[] scores, string states) =>
+        new(method, Lower, scores) { Maps = States(states) };
+
+    // s for sound, e for empty, n for nothing positive, c for constant, x for not finite.
+    private static MapStates States(string states) => new(states.Select(s => (MapState)"sencx".IndexOf(s)));
+
+    private static Study Of(params MethodScores[] scores) =>
+        new(new([.. scores[0].PerInstance.Select((_, i) => $"image {i}")], scores), [AttributionMetric.Find(Lower)]);
+
+    private static void Unsound()
+    {
+        // Each of a's unsound maps would be the best of its image.
+        var study = Of(
+            WithMaps("a", [9, 0, 0, 0, 7, 9, 9, 9], "sencssss"),
+            WithMaps("b", [5, 5, 5, 5, 8, 5, 5, 5], "ssssssss"),
+            WithMaps("c", [1, 1, 1, 1, 1, 1, 1, 0], "ssssssse")
+        );
+        var a = Row(study, "a");
+        Expect.equal(
+            (a.Count, a.Unsound, a.Ranked),
+            (5, 3, 4),
+            "images: five are sound, and four of them by all methods"
+        );
+        Near(a.Median.Value, 9, "median");
+        Near(a.Rank.Value, (3 + 2 + 3 + 3) / 4.0, "rank");
+        Near(Row(study, "b").Rank.Value, (2 + 3 + 2 + 2) / 4.0, "rank");
+        Near(Row(study, "c").Rank.Value, 1, "rank");
+        Expect.equal(study.Rows.First().Method, "c", "the best");
+        var pairs = study.Pairs.ToDictionary(pair => string.Concat(new[] { pair.First, pair.Second }.Order()));
+        Check.Same(new[] { "ab", "ac", "bc" }.Select(names => pairs[names].Count), 5, 4, 7);
+        Expect.equal(pairs["ab"].First, "b", "on four of five");
+        Check.Same(
+            study.Notes.Select(note => note.Split(':')[0]),
+            "The map of a is zero everywhere for 1 of 8 images and is the same number everywhere for 1 of 8 images and has no positive pixel for 1 of 8 images",
+            "The map of c is zero everywhere for 1 of 8 images"
+        );
+        Check.Same(study.Scores(Lower, "a").Select(double.IsNaN), false, true, true, true, false, false, false, false);
+    }
+
+    private static void FewSound()
+    {
+        var random = new Random(4);
+        for (var round = 0; round < 20; round++)
+        {
+            const int Count = 9;
+            MethodScores Random(string method, double soundShare) =>
+                WithMaps(
+                    method,
+                    [.. Enumerable.Range(0, Count).Select(_ => Math.Round(10 * random.NextDouble()))],
+                    string.Concat(
+                        Enumerable
+                            .Range(0, Count)
+                            .Select(_ => random.NextDouble() < soundShare ? 's' : "encx"[random.Next(4)])
+                    )
+                );
+            MethodScores[] methods = [Random("a", 1), Random("b", 0.9), Random("c", 0.95)];
+            if (methods.Any(m => m.Maps.Sound * 2 < Count))
+                continue;
+            var empty = WithMaps("empty", new double[Count], new string('e', Count));
+            var few = Random("few", 0) with { Maps = States("sss" + "eeencx") };
+            var (alone, with, withFew) = (Of(methods), Of([empty, .. methods]), Of([.. methods, few]));
+            Check.Same(with.Rows.Where(row => row.Method != "empty"), [.. alone.Rows]);
+            Check.Same(with.Pairs.Where(pair => pair.Count > 0), [.. alone.Pairs.Where(pair => pair.Count > 0)]);
+            Expect.equal(with.Rows[^1].Method, "empty", "it comes last");
+            Check.Same(withFew.Rows.Where(row => row.Method != "few"), [.. alone.Rows]);
+            Expect.equal((withFew.Rows[^1].Method, withFew.Rows[^1].IsRanked), ("few", false), "it comes last");
+            Expect.isTrue(withFew.Notes.Any(note => note.StartsWith("few takes no rank by complexity")), "it says so");
+        }
+    }
+
+    private static void Failed()
+    {
+        var study = Of(
+            WithMaps("a", [1, 2], "ss"),
+            MethodScores.Failed("b", Lower, 2, "No."),
+            WithMaps("c", [2, 1], "ss")
+        );
+        Check.Same(study.Rows.Select(row => row.Method).Order(), "a", "c");
+        Expect.equal(study.Pairs.Count, 1, "pairs");
     }
 
     private static void Alone()
@@ -217,6 +302,7 @@ public static class StudyTests
         Expect.equal(file.RootElement.GetProperty("pairs").GetArrayLength(), 2, "pairs");
 
         study.Draw(png, "of little");
+        Of(WithMaps("a", [1, 2], "se"), WithMaps("b", [0, 0], "ee")).Draw(png, "of maps that are not sound");
         Of(Lower, ("a", [double.NaN])).Draw(png, "of nothing");
         Check.Same(File.ReadAllBytes(png)[..4], (byte)0x89, (byte)'P', (byte)'N', (byte)'G');
     }

@@ -127,11 +127,8 @@ let private rows: (string * (string -> string) * string list) list = [
         $"{method} on a model without {what}", (fun d -> $"explain {means d} --method {method}"), [ what ]
 
         $"{method} on a model of one piece",
-        (fun _ -> $"evaluate {torchScript} --methods saliency,{method} --metrics sparseness"),
+        (fun _ -> $"evaluate {torchScript} --methods {method} --metrics sparseness"),
         [ what; "ONNX" ]
-    "every method, of a model of one piece",
-    (fun _ -> $"evaluate {torchScript} --methods all --metrics sparseness"),
-    [ "ONNX" ]
     "more samples than memory has room for",
     (fun d -> $"explain {tiny d} --method smoothgrad --samples 2000000000"),
     [ "Samples are 1 to" ]

@@ -186,6 +186,102 @@ let tests =
             Expect.stringContains said "--layer fc1l" "the remedy"
             Expect.equal (snd (explain "fc1l")) [] "before the activation")
 
+        example "one method that fails is named, and the others' files are whole" (fun folder ->
+            let out = folder </> "out"
+
+            let told =
+                attribution $"explain {Tiny.means folder} --method saliency,lrp-epsilon,grad-cam,occlusion --out {out}"
+
+            Expect.equal told.Code 1 "exit code"
+            let sentences = told.Error.TrimEnd('\n').Split '\n'
+            Expect.hasLength sentences 2 "a sentence each"
+            Expect.stringStarts sentences[0] "The method lrp-epsilon failed: " "which, and why"
+            Expect.stringStarts sentences[1] "The method grad-cam failed: " "which, and why"
+
+            let ofMethod name =
+                $"attributions-{name}.npz" :: [ for i in 0..3 -> $"{name}-{i}.png" ]
+
+            Expect.equal
+                (files out)
+                (List.sort (ofMethod "saliency" @ ofMethod "occlusion" @ [ "summary.json" ]))
+                "files of the others"
+
+            let summary = json (out </> "summary.json")
+            Expect.equal (summary.GetProperty("methods").GetArrayLength()) 2 "methods"
+            let failed = [ for f in summary.GetProperty("failed").EnumerateArray() -> f.GetString() ]
+            Expect.equal failed (List.ofArray sentences) "summary.json"
+
+            Expect.stringContains
+                told.Out
+                "Wrote 8 pictures, attributions-saliency.npz, attributions-occlusion.npz"
+                "said"
+
+            // Of 'all', what the model does not allow is left out.
+            let said =
+                attribution $"explain {Tiny.means folder} --method all --samples 3 --indices 0 --out {folder}/all"
+                |> ok
+
+            Expect.stringContains said "The method grad-cam is left out: " "which"
+            Expect.contains (files (folder </> "all")) "attributions-saliency.npz" "the others")
+
+        example "maps that are not finite, constant or without positive pixels are named" (fun folder ->
+            let out = folder </> "out"
+
+            let said =
+                attribution $"explain {Tiny.roots folder} --method saliency,occlusion --out {out}"
+                |> ok
+
+            Expect.stringContains
+                said
+                "The map of saliency is not finite for 2 of 4 images; summary.json lists them."
+                "said"
+
+            let methods = (json (out </> "summary.json")).GetProperty "methods"
+            Expect.equal (numbers (methods[0].GetProperty "not_finite_maps")) [ 0.; 2. ] "which"
+            Expect.equal (numbers (methods[1].GetProperty "not_finite_maps")) [] "none of the other"
+            Expect.hasLength (files out) 11 "all files"
+
+            // The mean's gradient is the same everywhere, and minus another channel's is never positive.
+            for quantity, words, name in
+                [
+                    "class:0", "is the same number everywhere for 4 of 4 images", "constant_maps"
+                    "margin:0,1", "is zero everywhere for 4 of 4 images", "zero_maps"
+                ] do
+                let said =
+                    attribution
+                        $"explain {Tiny.means folder} --method saliency --no-multiply --quantity {quantity} --out {out}"
+                    |> ok
+
+                Expect.stringContains said words quantity
+                let methods = (json (out </> "summary.json")).GetProperty "methods"
+                Expect.equal (numbers (methods[0].GetProperty name)) [ 0. .. 3. ] name)
+
+        example "predictions that are one class for nearly all images are doubted, in every command" (fun folder ->
+            let colour (i: int) =
+                torch.tensor([| float32 (100 + i); 20f; 30f |]).expand(32L, 32L, 3L)
+
+            let data =
+                Tiny.write (folder </> "red.npz") [
+                    "X", torch.stack [| for i in 0..19 -> colour i |]
+                    "Y", torch.tensor [| for i in 0..19 -> int64 (i % 2) |]
+                ]
+
+            let options = $"--model {Tiny.onnx [] folder} --preprocess none --dataset {data}"
+
+            let doubt =
+                "The model gives 20 of 20 images the same class, class 0, though they differ"
+
+            for command in
+                [
+                    "explain --method saliency --indices 0"
+                    "explain --method saliency"
+                    "evaluate --methods saliency --metrics sparseness"
+                    "study --methods saliency --metrics sparseness"
+                    "experts --layer mean --no-pictures"
+                ] do
+                let said = attribution $"{command} {options} --out {folder}/out" |> ok
+                Expect.equal (said.Contains doubt) (not (command.Contains "--indices 0")) command)
+
         example "leaves other files in the folder alone, and writes over its own" (fun folder ->
             let out = folder </> "out"
             Directory.CreateDirectory out |> ignore

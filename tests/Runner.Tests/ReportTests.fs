@@ -148,13 +148,30 @@ let tests =
         example "a dead expert is called one, with the cut that has none" (fun folder ->
             let out = folder </> "report"
 
-            attribution $"report --model {Tiny.withDeadUnit folder} --dataset {Tiny.dataset folder} --out {out}"
-            |> ok
-            |> ignore
+            let said =
+                attribution $"report --model {Tiny.withDeadUnit folder} --dataset {Tiny.dataset folder} --out {out}"
+                |> ok
 
             let html = page out
             Expect.stringContains html "Dead experts at fc1" "it is named"
-            Expect.stringContains html "--layer fc1l" "the remedy is named")
+            Expect.stringContains html "--layer fc1l" "the remedy is named"
+
+            // Its maps win nothing, in the open: of all images that are shown side by side, or of the average drop's class.
+            let empty =
+                "The map of influence-directed is zero everywhere for 9 of 9 images: such maps take part in no mean, rank or comparison."
+
+            Expect.stringContains said empty "the terminal"
+            Expect.stringContains html empty "in brief"
+            Expect.stringContains html "mean of sound maps" "the table's foot"
+            Expect.stringContains html " (empty map)" "an image's score"
+
+            let entry =
+                (json (out </> "scores.json")).GetProperty("influence-directed").GetProperty("necessity-ordering")
+
+            Expect.equal (entry.GetProperty("score").GetDouble()) 0. "by definition"
+            Expect.equal (entry.GetProperty("maps").GetProperty("sound").GetInt32()) 0 "none is sound"
+            Expect.equal (entry.GetProperty("pixels_per_step").GetInt32()) 20 "the steps"
+            Expect.stringContains html "20 pixels a step (less where a map would have fewer than 25 steps)" "the steps")
 
         example "images without true classes are grouped by what the model says of them" (fun folder ->
             let model = Tiny.vgg16 folder

@@ -76,6 +76,16 @@ let tests =
             Expect.isTrue (picture.Height >= 100 && picture.Height <= 4000) $"{picture.Height} pixels high"
 
             let file = json (out </> "study.json")
+
+            let unsound method =
+                match file.GetProperty("maps").TryGetProperty(method: string) with
+                | true, maps -> [
+                    for state in maps.EnumerateObject() do
+                        if state.Name <> "sound" then
+                            yield! numbers state.Value
+                  ]
+                | _ -> []
+
             Expect.equal (file.GetProperty("metrics").GetArrayLength()) 2 "metrics"
             Expect.equal (file.GetProperty("rows").GetArrayLength()) 6 "a row for each metric and method"
             Expect.equal (file.GetProperty("pairs").GetArrayLength()) 6 "three pairs for each metric"
@@ -87,6 +97,9 @@ let tests =
                     rows out
                     |> List.map _.Split(',')
                     |> List.filter (fun r -> r[1] = text "method" && r[2] = text "metric")
+                    |> List.indexed
+                    |> List.filter (fun (i, _) -> not (List.contains (float i) (unsound (text "method"))))
+                    |> List.map snd
                     // A map that is empty has no sparseness.
                     |> List.filter (fun r -> r[3] <> "")
                     |> List.map (fun r -> float r[3])
@@ -191,6 +204,49 @@ let tests =
                 change ()
                 Expect.stringContains (study second out) "is not used" second
                 Expect.isFalse (isMarked out) second)
+
+        example "a method of empty maps wins nothing, before and after it goes on" (fun folder ->
+            let out = folder </> "out"
+
+            let options =
+                $"--model {Tiny.withDeadUnit folder} --dataset {Tiny.dataset folder} --layer fc1 --metrics necessity-ordering"
+
+            let others = "integrated-gradients,saliency"
+            study $"{options} --methods {others}" (folder </> "others") |> ignore
+
+            let rows folder = [
+                for row in (json (folder </> "study.json")).GetProperty("rows").EnumerateArray() do
+                    row.GetProperty("method").GetString(), row.GetRawText()
+            ]
+
+            for round in 1..2 do
+                let said = study $"{options} --methods influence-directed,{others}" out
+                let all = rows out
+                Expect.equal (fst (List.last all)) "influence-directed" "it comes last"
+                Expect.equal (List.truncate 2 all) (rows (folder </> "others")) "and changes nothing of the others"
+                let own = (json (out </> "study.json")).GetProperty("rows")[2]
+                Expect.equal (own.GetProperty("unsound").GetInt32()) 10 "maps"
+                Expect.isFalse (own.GetProperty("is_ranked").GetBoolean()) "no rank"
+                let closing = "The map of influence-directed is zero everywhere for 10 of 10 images"
+                Expect.stringContains said closing $"run {round}"
+                Expect.stringContains said "influence-directed takes no rank by necessity-ordering" $"run {round}"
+                Expect.equal (said.Contains "Going on from 3 results") (round = 2) "goes on")
+
+        example "a method that fails is named, and a later run tries it again" (fun folder ->
+            let out = folder </> "out"
+
+            let run () =
+                attribution
+                    $"study {Tiny.means folder} --methods saliency,lrp-epsilon --metrics sparseness --out {out}"
+                |> fails
+
+            for _ in 1..2 do
+                Expect.stringStarts (run ()) "The method lrp-epsilon failed: " "which, and why"
+                Expect.equal (files out) [ "study.csv"; "study.json"; "study.png"; "study.progress" ] "files"
+
+            let said = study $"{Tiny.means folder} --metrics sparseness" (folder </> "all")
+            Expect.stringContains said "The method lrp-epsilon is left out: " "of all methods"
+            Expect.isFalse ((rows (folder </> "all") |> String.concat "").Contains "lrp-epsilon") "no rows")
 
         example "keeps scores that are undefined, and says so of them" (fun folder ->
             // Scores are negative, so that average drop is undefined.

@@ -313,20 +313,20 @@ module Tiny =
         File.WriteAllBytes(file, Array.ofList (List.concat model))
         file
 
-    let private means = [
+    let private meansOf = [
         "/head/pool/Pool", "GlobalAveragePool", [ "x" ], "mean"
         "/head/Flatten", "Flatten", [ "mean" ], "y"
     ]
 
     /// An ONNX file whose three logits are the means of the channels, with metadata.
     let onnx (metadata: (string * string) list) folder =
-        onnxOf means [] [ "y", 1, [ 1; 3 ] ] metadata (folder </> "m.onnx")
+        onnxOf meansOf [] [ "y", 1, [ 1; 3 ] ] metadata (folder </> "m.onnx")
 
     /// An ONNX file with three outputs: the class of the largest of those means, their probabilities, and how much redder
     /// than green an image is, as one logit.
     let heads folder =
         let nodes =
-            means
+            meansOf
             @ [
                 "/soft", "Softmax", [ "y" ], "prob"
                 "/best", "ArgMax", [ "mean" ], "label"
@@ -339,6 +339,31 @@ module Tiny =
             [ "label", 7, [ 1 ]; "prob", 1, [ 1; 3 ]; "redness", 1, [ 1; 1 ] ]
             []
             (folder </> "heads.onnx")
+
+    let private four () = images 4 size
+
+    /// Options for a network whose logits are the channels' means, which has no weights and no ReLU, and four images.
+    let means folder =
+        let data = write (folder </> "four.npz") [ "X", four () ]
+        $"--model {onnx [] folder} --preprocess none --dataset {data}"
+
+    /// Options for a network of the pixels' roots, whose gradient is infinite at 0, and four images, of which two have black
+    /// pixels.
+    let roots folder =
+        use pixels = four().clamp_min(1uy.ToScalar())
+        pixels[0L, 3L, 4L] <- torch.zeros (3L, torch.uint8)
+        pixels[2L, 5L, 6L] <- torch.zeros (3L, torch.uint8)
+        let data = write (folder </> "dark.npz") [ "X", pixels ]
+
+        let nodes =
+            ("/first", "Sqrt", [ "x" ], "first")
+            :: [
+                "/head/pool/Pool", "GlobalAveragePool", [ "first" ], "mean"
+                "/head/Flatten", "Flatten", [ "mean" ], "y"
+            ]
+
+        let model = onnxOf nodes [] [ "y", 1, [ 1; 3 ] ] [] (folder </> "roots.onnx")
+        $"--model {model} --preprocess none --dataset {data}"
 
 /// Options that name a tiny model and a tiny data set.
 let tiny folder =

@@ -10,6 +10,7 @@ module Deletion =
         Order = PixelOrder.All
         Change = PixelChange.Remove
         PixelsPerStep = pixelsPerStep
+        FewestSteps = 1
         Blank = blank
         IsAboveBlack = false
     }

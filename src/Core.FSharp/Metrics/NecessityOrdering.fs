@@ -10,6 +10,7 @@ module NecessityOrdering =
         Order = PixelOrder.Descending
         Change = PixelChange.Remove
         PixelsPerStep = pixelsPerStep
+        FewestSteps = 1
         Blank = Baseline.black
         IsAboveBlack = true
     }

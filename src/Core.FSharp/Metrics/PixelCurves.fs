@@ -28,6 +28,8 @@ type PixelPath = {
     Change: PixelChange
     /// M: a score is taken after every M pixels.
     PixelsPerStep: int
+    /// As many steps at the least, where the path has the pixels: where M would leave fewer, steps are shorter. 1: M as it is.
+    FewestSteps: int
     Blank: Baseline
     /// Scores are max(t(·) - t(0), 0), 0 the black image, in place of t(·).
     IsAboveBlack: bool
@@ -46,6 +48,25 @@ type PixelCurve = {
 /// Paths on which an image's pixels are removed or put back in the order of their attribution, and what a score does on them.
 [<RequireQualifiedAccess>]
 module PixelCurves =
+    /// The course's images, and its M.
+    let private coursePixels, courseStep, fewest = 224L * 224L, 1000L, 25
+
+    /// <summary>M and the fewest steps where nobody chose them, for images of so many pixels: 1000 from 224×224 pixels on, as
+    /// the course takes them; for smaller images as large a share of the pixels (fifty steps of all), and 25 steps at the
+    /// least, so that a map with few positive pixels is seen too.</summary>
+    let chosenSteps (pixels: int64) : struct (int * int) =
+        if pixels >= coursePixels then
+            struct (int courseStep, 1)
+        else
+            struct (int (max 1L (pixels * courseStep / coursePixels)), fewest)
+
+    /// The path in steps of M pixels, and at least so many of them.
+    let inSteps (pixelsPerStep: int) (fewestSteps: int) (path: PixelPath) = {
+        path with
+            PixelsPerStep = pixelsPerStep
+            FewestSteps = fewestSteps
+    }
+
     let private numbers (t: Tensor) =
         Tensor.toArray<float>(t.``to`` torch.float64)
 
@@ -63,7 +84,11 @@ module PixelCurves =
             | PixelOrder.Descending
             | PixelOrder.Ascending -> Ranking.positives pixels
 
-        lengths |> Array.map (Ranking.steps path.PixelsPerStep >> Array.append starts)
+        let steps (length: int64) =
+            let longest = max 1L (length / int64 path.FewestSteps)
+            Ranking.steps (int (min (int64 path.PixelsPerStep) longest)) length
+
+        lengths |> Array.map (steps >> Array.append starts)
 
     /// How many images are scored for the curves of attributions.
     let passes (path: PixelPath) (attributions: Tensor) : int64 =

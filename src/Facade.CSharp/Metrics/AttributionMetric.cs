@@ -6,7 +6,8 @@ using static TorchSharp.torch;
 
 namespace Attribution;
 
-/// <summary>A metric, set up: attributions of instances (n×c×h×w or n×h×w) to one score an instance; NaN where it is undefined.</summary>
+/// <summary>A metric, set up: attributions of instances (n×c×h×w or n×h×w) to one score an instance; NaN where it is undefined.
+/// A metric of the registry gives <see cref="MapScores"/>, which say what each map is.</summary>
 /// <param name="attributions">One map an instance.</param>
 /// <param name="x">Instances: n×c×h×w, 0-255.</param>
 /// <param name="batchSize">Images a pass; null: as many as memory allows. The result does not depend on it.</param>
@@ -49,8 +50,12 @@ public sealed record MetricSettings
     /// <summary>The class whose score is measured; null: the one predicted for each instance.</summary>
     public int? TargetClass { get; init; }
 
-    /// <summary>How many pixels are removed or put back at a time.</summary>
-    public int PixelsPerStep { get; init; } = 1000;
+    /// <summary>How many pixels are removed or put back at a time; null: chosen by the images' size, see
+    /// <see cref="PixelSteps.For"/>.</summary>
+    public int? PixelsPerStep { get; init; }
+
+    /// <summary>The steps of images of so many pixels.</summary>
+    internal PixelSteps Steps(long pixels) => PixelSteps.For(PixelsPerStep, pixels);
 
     /// <summary>How many random samples are drawn an instance; null: the metric's own default.</summary>
     public int? Samples { get; init; }
@@ -86,6 +91,7 @@ public sealed record MetricSettings
 /// <param name="NeedsExplain">Whether it makes maps of its own, so that <see cref="MetricSettings.Explain"/> must be set.</param>
 /// <param name="ComparesClasses">Whether it compares a class's map with another's, which a model of a single logit does not
 /// have.</param>
+/// <param name="HasSteps">Whether it removes or puts back pixels, <see cref="MetricSettings.PixelsPerStep"/> at a time.</param>
 public sealed record AttributionMetric(
     string Name,
     string Title,
@@ -98,7 +104,8 @@ public sealed record AttributionMetric(
     Func<MetricSettings, long, double> Passes,
     Func<Model, MetricSettings, Scorer> Create,
     bool NeedsExplain = false,
-    bool ComparesClasses = false
+    bool ComparesClasses = false,
+    bool HasSteps = false
 )
 {
     /// <summary>What an explanation costs at the least: a gradient.</summary>
@@ -117,7 +124,7 @@ public sealed record AttributionMetric(
             "black",
             Scale.Logits,
             (_, _) => 2,
-            (model, s) => new AverageDrop(model, s.TargetClass).Drops
+            (model, s) => new AverageDrop(model, s.TargetClass).Scores
         ),
         new(
             "average-drop-soft",
@@ -129,7 +136,7 @@ public sealed record AttributionMetric(
             "black",
             Scale.Probabilities,
             (_, _) => 2,
-            (model, s) => new AverageDrop(model, s.TargetClass, mask: Mask.Soft, scale: Scale.Probabilities).Drops
+            (model, s) => new AverageDrop(model, s.TargetClass, mask: Mask.Soft, scale: Scale.Probabilities).Scores
         ),
         new(
             "necessity-ordering",
@@ -140,8 +147,9 @@ public sealed record AttributionMetric(
             "0 to ∞",
             "black",
             Scale.Logits,
-            (s, pixels) => 2 + pixels / (2.0 * s.PixelsPerStep),
-            (model, s) => new N_Ord(model, s.TargetClass, s.PixelsPerStep).Evaluate
+            (s, pixels) => 2 + pixels / (2.0 * s.Steps(pixels).Pixels),
+            (model, s) => new N_Ord(model, s.TargetClass, s.PixelsPerStep).Evaluate,
+            HasSteps: true
         ),
         new(
             "sufficiency-ordering",
@@ -152,8 +160,9 @@ public sealed record AttributionMetric(
             "0 to ∞",
             "black",
             Scale.Logits,
-            (s, pixels) => 3 + pixels / (2.0 * s.PixelsPerStep),
-            (model, s) => new S_Ord(model, s.TargetClass, s.PixelsPerStep).Evaluate
+            (s, pixels) => 3 + pixels / (2.0 * s.Steps(pixels).Pixels),
+            (model, s) => new S_Ord(model, s.TargetClass, s.PixelsPerStep).Evaluate,
+            HasSteps: true
         ),
         new(
             "proportionality-necessity",
@@ -164,8 +173,9 @@ public sealed record AttributionMetric(
             "0 to ∞",
             "black",
             Scale.Logits,
-            (s, pixels) => 2 + pixels / (double)s.PixelsPerStep,
-            (model, s) => new TPN(model, s.TargetClass, s.PixelsPerStep).Evaluate
+            (s, pixels) => 2 + pixels / (double)s.Steps(pixels).Pixels,
+            (model, s) => new TPN(model, s.TargetClass, s.PixelsPerStep).Evaluate,
+            HasSteps: true
         ),
         new(
             "proportionality-sufficiency",
@@ -176,8 +186,9 @@ public sealed record AttributionMetric(
             "0 to ∞",
             "black",
             Scale.Logits,
-            (s, pixels) => 4 + pixels / (double)s.PixelsPerStep,
-            (model, s) => new TPS(model, s.TargetClass, s.PixelsPerStep).Evaluate
+            (s, pixels) => 4 + pixels / (double)s.Steps(pixels).Pixels,
+            (model, s) => new TPS(model, s.TargetClass, s.PixelsPerStep).Evaluate,
+            HasSteps: true
         ),
         new(
             "deletion",
@@ -188,8 +199,9 @@ public sealed record AttributionMetric(
             "0 to 1",
             "black",
             Scale.Probabilities,
-            (s, pixels) => 1 + pixels / (double)s.PixelsPerStep,
-            (model, s) => new Deletion(model, s.TargetClass, s.PixelsPerStep).Evaluate
+            (s, pixels) => 1 + pixels / (double)s.Steps(pixels).Pixels,
+            (model, s) => new Deletion(model, s.TargetClass, s.PixelsPerStep).Evaluate,
+            HasSteps: true
         ),
         new(
             "insertion",
@@ -200,8 +212,9 @@ public sealed record AttributionMetric(
             "0 to 1",
             "black",
             Scale.Probabilities,
-            (s, pixels) => 2 + pixels / (double)s.PixelsPerStep,
-            (model, s) => new Insertion(model, s.TargetClass, s.PixelsPerStep).Evaluate
+            (s, pixels) => 2 + pixels / (double)s.Steps(pixels).Pixels,
+            (model, s) => new Insertion(model, s.TargetClass, s.PixelsPerStep).Evaluate,
+            HasSteps: true
         ),
         new(
             "pixel-flipping",
@@ -212,8 +225,9 @@ public sealed record AttributionMetric(
             "-∞ to ∞",
             "black",
             Scale.Logits,
-            (s, pixels) => 1 + pixels / (double)s.PixelsPerStep,
-            (model, s) => new PixelFlipping(model, s.TargetClass, s.PixelsPerStep).Evaluate
+            (s, pixels) => 1 + pixels / (double)s.Steps(pixels).Pixels,
+            (model, s) => new PixelFlipping(model, s.TargetClass, s.PixelsPerStep).Evaluate,
+            HasSteps: true
         ),
         new(
             "average-increase",

@@ -20,7 +20,13 @@ public enum NonPositive
 /// <param name="Score">The mean drop in percent over the instances that were not skipped.</param>
 /// <param name="Drops">Each instance's drop in percent; NaN where it was skipped.</param>
 /// <param name="Skipped">Positions of the instances whose score is not positive.</param>
-public sealed record AverageDropResult(double Score, IReadOnlyList<double> Drops, IReadOnlyList<int> Skipped);
+/// <param name="Maps">What each instance's map is: one that is not sound keeps its drop, but wins nothing by it.</param>
+public sealed record AverageDropResult(
+    double Score,
+    IReadOnlyList<double> Drops,
+    IReadOnlyList<int> Skipped,
+    MapStates Maps
+);
 
 /// <summary>
 /// Average drop %, 100/n · Σ max(f_c(x) - f_c(M(x)), 0) / f_c(x): how much of the score is lost when only what a mask M keeps is
@@ -78,7 +84,7 @@ public sealed class AverageDrop
         if (skipped.Length == drops.Length)
             throw new AttributionException("Average drop is undefined: no instance has a positive score.");
 
-        return new(drops.Where(drop => !double.IsNaN(drop)).Average(), drops, skipped);
+        return new(drops.Where(drop => !double.IsNaN(drop)).Average(), drops, skipped, MapStates.Of(attributions));
     }
 
     /// <summary>Each instance's drop in percent; NaN where its score is not positive, whatever is to be done with such.</summary>
@@ -92,4 +98,12 @@ public sealed class AverageDrop
         IProgress<Progress>? progress = null,
         CancellationToken cancellation = default
     ) => masked.Of(attributions, x, batchSize, progress, cancellation);
+
+    internal MapScores Scores(
+        Tensor attributions,
+        Instances x,
+        int? batchSize,
+        IProgress<Progress>? progress,
+        CancellationToken cancellation
+    ) => Maps.Scored(attributions, Drops(attributions, x, batchSize, progress, cancellation));
 }

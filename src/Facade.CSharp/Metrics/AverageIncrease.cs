@@ -32,11 +32,11 @@ public sealed class AverageIncrease
     /// <param name="cancellation">Stops the work.</param>
     /// <exception cref="ArgumentException">The shapes do not fit.</exception>
     /// <exception cref="AttributionException">An attribution or the model's output is not finite.</exception>
-    public IReadOnlyList<double> Evaluate(
+    public MapScores Evaluate(
         Tensor attributions,
         Instances x,
         int? batchSize = null,
         IProgress<Progress>? progress = null,
         CancellationToken cancellation = default
-    ) => masked.Of(attributions, x, batchSize, progress, cancellation);
+    ) => Maps.Scored(attributions, masked.Of(attributions, x, batchSize, progress, cancellation));
 }

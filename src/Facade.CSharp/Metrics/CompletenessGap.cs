@@ -35,7 +35,7 @@ public sealed class CompletenessGap
     /// <param name="cancellation">Stops the work.</param>
     /// <exception cref="ArgumentException">The shapes do not fit.</exception>
     /// <exception cref="AttributionException">An attribution or the model's output is not finite.</exception>
-    public IReadOnlyList<double> Evaluate(
+    public MapScores Evaluate(
         Tensor attributions,
         Instances x,
         int? batchSize = null,
@@ -45,7 +45,7 @@ public sealed class CompletenessGap
 
     /// <summary>The gap of each instance as a share of |f_c(x) - f_c(b)|; NaN where that is 0.</summary>
     /// <inheritdoc cref="Evaluate"/>
-    public IReadOnlyList<double> Relative(
+    public MapScores Relative(
         Tensor attributions,
         Instances x,
         int? batchSize = null,
@@ -53,7 +53,7 @@ public sealed class CompletenessGap
         CancellationToken cancellation = default
     ) => Gaps(true, attributions, x, batchSize, progress, cancellation);
 
-    private double[] Gaps(
+    private MapScores Gaps(
         bool isRelative,
         Tensor attributions,
         Instances x,
@@ -65,11 +65,12 @@ public sealed class CompletenessGap
         Maps.RequireOneEach(attributions, x);
         var target = x.TargetOf(quantity, model.Working(batchSize, 2L * x.Count, progress, cancellation));
         var start = baseline.For(x);
-        return x.Core.Collect(
+        var gaps = x.Core.Collect(
             target,
             Pass.Forward,
             batch =>
                 Maps.Numbers(Core.CompletenessGap.gaps(isRelative, start, target, batch.RowsOf(attributions), batch))
         );
+        return Maps.Scored(attributions, gaps);
     }
 }

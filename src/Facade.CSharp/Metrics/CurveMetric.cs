@@ -22,25 +22,31 @@ public abstract class CurveMetric<TCurve>
 {
     private readonly Model model;
     private readonly Quantity quantity;
+    private readonly int? pixelsPerStep;
     private readonly Func<Instances, PixelPath[]> paths;
     private readonly Func<Core.PixelCurve[], (double Score, TCurve Curve)> read;
 
     /// <param name="model">The classifier.</param>
     /// <param name="quantity">The score.</param>
-    /// <param name="pixelsPerStep">M: a score is taken after every M pixels.</param>
-    /// <param name="paths">The order of the pixels, and what happens to them.</param>
+    /// <param name="pixelsPerStep">M: a score is taken after every M pixels; null: chosen by the images' size.</param>
+    /// <param name="paths">The order of the pixels, and what happens to them, in whatever steps.</param>
     /// <param name="read">The score of an instance, and what there is to plot, of its curve on each path.</param>
     private protected CurveMetric(
         Model model,
         Quantity quantity,
-        int pixelsPerStep,
+        int? pixelsPerStep,
         Func<Instances, PixelPath[]> paths,
         Func<Core.PixelCurve[], (double Score, TCurve Curve)> read
     )
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(pixelsPerStep, 1);
-        (this.model, this.quantity, this.paths, this.read) = (model, quantity, paths, read);
+        (this.model, this.quantity, this.pixelsPerStep) = (model, quantity, PixelSteps.Required(pixelsPerStep));
+        (this.paths, this.read) = (paths, read);
     }
+
+    /// <summary>The steps in which the pixels of images of a size change.</summary>
+    /// <param name="height">Their height in pixels.</param>
+    /// <param name="width">Their width in pixels.</param>
+    public PixelSteps Steps(long height, long width) => PixelSteps.For(pixelsPerStep, height * width);
 
     /// <summary>The score of each instance.</summary>
     /// <param name="attributions">n×c×h×w, or pixel attributions n×h×w.</param>
@@ -50,13 +56,18 @@ public abstract class CurveMetric<TCurve>
     /// <param name="cancellation">Stops the work.</param>
     /// <exception cref="ArgumentException">The shapes do not fit.</exception>
     /// <exception cref="AttributionException">An attribution or the model's output is not finite.</exception>
-    public IReadOnlyList<double> Evaluate(
+    public MapScores Evaluate(
         Tensor attributions,
         Instances x,
         int? batchSize = null,
         IProgress<Progress>? progress = null,
         CancellationToken cancellation = default
-    ) => [.. Read(attributions, x, batchSize, progress, cancellation).Select(instance => instance.Score)];
+    ) =>
+        Maps.Scored(
+            attributions,
+            [.. Read(attributions, x, batchSize, progress, cancellation).Select(instance => instance.Score)],
+            StepsOf(attributions)
+        );
 
     /// <summary>The curve of each instance, of which <see cref="Evaluate"/> gives the score.</summary>
     /// <inheritdoc cref="Evaluate"/>
@@ -68,6 +79,10 @@ public abstract class CurveMetric<TCurve>
         CancellationToken cancellation = default
     ) => [.. Read(attributions, x, batchSize, progress, cancellation).Select(instance => instance.Curve)];
 
+    // What has no height and width is refused where it is measured.
+    private PixelSteps StepsOf(Tensor attributions) =>
+        attributions.ndim < 2 ? new(1) : Steps(attributions.shape[^2], attributions.shape[^1]);
+
     private (double Score, TCurve Curve)[] Read(
         Tensor attributions,
         Instances x,
@@ -77,7 +92,8 @@ public abstract class CurveMetric<TCurve>
     )
     {
         Maps.RequireOneEach(attributions, x);
-        var paths = this.paths(x);
+        var steps = StepsOf(attributions);
+        PixelPath[] paths = [.. this.paths(x).Select(path => PixelCurves.inSteps(steps.Pixels, steps.Fewest, path))];
         var passes = x.Count + paths.Sum(path => PixelCurves.passes(path, attributions));
         var target = x.TargetOf(quantity, model.Working(batchSize, passes, progress, cancellation));
         return x.Core.Collect(

@@ -20,10 +20,10 @@ public static class EffectiveComplexity
     /// <exception cref="ArgumentException">They have another number of dimensions.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The threshold is negative, or 1 or more.</exception>
     /// <exception cref="AttributionException">An attribution is not finite, or there is none.</exception>
-    public static IReadOnlyList<double> Evaluate(Tensor attributions, double threshold = 0.01)
+    public static MapScores Evaluate(Tensor attributions, double threshold = 0.01)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(threshold);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(threshold, 1);
-        return Maps.Numbers(Core.EffectiveComplexity.scores(threshold, attributions));
+        return Maps.Scored(attributions, Maps.Numbers(Core.EffectiveComplexity.scores(threshold, attributions)));
     }
 }

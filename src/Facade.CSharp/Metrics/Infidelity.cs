@@ -64,7 +64,7 @@ public sealed class Infidelity
     /// <param name="cancellation">Stops the work.</param>
     /// <exception cref="ArgumentException">The shapes do not fit.</exception>
     /// <exception cref="AttributionException">An attribution or the model's output is not finite.</exception>
-    public IReadOnlyList<double> Evaluate(
+    public MapScores Evaluate(
         Tensor attributions,
         Instances x,
         int? batchSize = null,
@@ -77,7 +77,7 @@ public sealed class Infidelity
         var target = x.TargetOf(quantity, model.Working(batchSize, passes, progress, cancellation));
         var draws = perturbation.For(x);
         var start = multipliedFrom?.For(x);
-        return x.Core.Collect(
+        var scores = x.Core.Collect(
             target,
             Pass.Forward,
             batch =>
@@ -88,5 +88,6 @@ public sealed class Infidelity
                 return Maps.Numbers(Core.Infidelity.scores(draws, samples, seed, scaled, target, maps, batch));
             }
         );
+        return Maps.Scored(attributions, scores);
     }
 }

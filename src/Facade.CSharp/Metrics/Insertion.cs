@@ -15,14 +15,15 @@ public sealed class Insertion : CurveMetric<PixelCurve>
     /// <summary>The insertion of a class's score.</summary>
     /// <param name="model">The classifier.</param>
     /// <param name="targetClass">The class; null: the one predicted for each whole instance.</param>
-    /// <param name="pixelsPerStep">M: a score is taken after every M pixels.</param>
+    /// <param name="pixelsPerStep">M: a score is taken after every M pixels;
+    /// null: chosen by the images\' size, see <see cref="PixelSteps.For"/>.</param>
     /// <param name="scale">Whether the score is the class's probability or its logit.</param>
     /// <param name="baseline">What a pixel is before it is put in; null: black.</param>
     /// <exception cref="ArgumentOutOfRangeException">pixelsPerStep is less than 1, or there is no score on that scale.</exception>
     public Insertion(
         Model model,
         int? targetClass = null,
-        int pixelsPerStep = 1000,
+        int? pixelsPerStep = null,
         Scale scale = Scale.Probabilities,
         Baseline? baseline = null
     )
@@ -30,7 +31,7 @@ public sealed class Insertion : CurveMetric<PixelCurve>
             model,
             Quantity.OfTarget(model, targetClass, scale),
             pixelsPerStep,
-            x => [Core.Insertion.path(pixelsPerStep, (baseline ?? Baseline.Black).For(x))],
+            x => [Core.Insertion.path(1, (baseline ?? Baseline.Black).For(x))],
             curves => (Core.Insertion.score(curves[0]), curves[0].OverPixels())
         ) { }
 }

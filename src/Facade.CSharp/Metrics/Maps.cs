@@ -21,6 +21,19 @@ internal static class Maps
             );
     }
 
+    /// <summary>The maps, with zeros in place of those that are not finite.</summary>
+    public static Tensor Finite(Tensor attributions, MapStates states)
+    {
+        if (states.Positions(MapState.NotFinite) is not { Count: > 0 } wrong)
+            return attributions;
+        var rows = tensor(wrong.Select(i => (long)i).ToArray(), device: attributions.device);
+        return attributions.index_fill(0, rows, 0);
+    }
+
+    /// <summary>Scores, and what the scored maps are.</summary>
+    public static MapScores Scored(Tensor attributions, IReadOnlyList<double> scores, PixelSteps? steps = null) =>
+        new(scores, MapStates.Of(attributions), steps);
+
     /// <summary>A metric of the maps alone.</summary>
     public static Scorer Alone(Func<Tensor, IReadOnlyList<double>> score) =>
         (attributions, x, _, _, _) =>

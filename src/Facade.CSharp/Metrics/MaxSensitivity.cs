@@ -53,7 +53,7 @@ public sealed class MaxSensitivity
     /// <param name="cancellation">Stops the work.</param>
     /// <exception cref="ArgumentException">The shapes do not fit.</exception>
     /// <exception cref="AttributionException">The model's output is not finite, or lacks the class.</exception>
-    public IReadOnlyList<double> Evaluate(
+    public MapScores Evaluate(
         Tensor attributions,
         Instances x,
         int? batchSize = null,
@@ -65,7 +65,7 @@ public sealed class MaxSensitivity
         var (classes, _) = Maps.Explained(model, targetClass, x, batchSize, cancellation);
         var explainer = explain(model, Quantity.TrueClass(classes));
         var done = 0;
-        return Maps.Numbers(
+        var scores = Maps.Numbers(
             Interop.MaxSensitivity(
                 changed => explainer(x.With(changed), batchSize, progress.Part(done++, samples), cancellation),
                 radius * x.Peak,
@@ -75,5 +75,6 @@ public sealed class MaxSensitivity
                 x.Core
             )
         );
+        return Maps.Scored(attributions, scores);
     }
 }

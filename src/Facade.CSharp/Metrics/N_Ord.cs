@@ -19,16 +19,17 @@ public sealed class N_Ord : CurveMetric<RemovalCurve>
     /// <summary>The necessity ordering of a class's score.</summary>
     /// <param name="model">The classifier.</param>
     /// <param name="targetClass">The class; null: the one predicted for each whole instance.</param>
-    /// <param name="pixelsPerStep">M: a score is taken after every M pixels and weighs as much; 1 is the definition exactly.</param>
+    /// <param name="pixelsPerStep">M: a score is taken after every M pixels and weighs as much; 1 is the definition exactly;
+    /// null: chosen by the images\' size, see <see cref="PixelSteps.For"/>.</param>
     /// <param name="normalised">Whether scores are divided by max(f_c(x) - f_c(0), 0), so that images compare; NaN where that
     /// is 0.</param>
     /// <exception cref="ArgumentOutOfRangeException">pixelsPerStep is less than 1.</exception>
-    public N_Ord(Model model, int? targetClass = null, int pixelsPerStep = 1000, bool normalised = false)
+    public N_Ord(Model model, int? targetClass = null, int? pixelsPerStep = null, bool normalised = false)
         : base(
             model,
             Quantity.OfTarget(targetClass),
             pixelsPerStep,
-            _ => [NecessityOrdering.path(pixelsPerStep)],
+            _ => [NecessityOrdering.path(1)],
             curves =>
             {
                 var curve = curves[0].Normalised(normalised);

@@ -96,13 +96,17 @@ public sealed class ParameterRandomisation
     /// <param name="cancellation">Stops the work.</param>
     /// <exception cref="ArgumentException">The shapes do not fit.</exception>
     /// <exception cref="AttributionException">The model has no weights, its output is not finite, or it lacks the class.</exception>
-    public IReadOnlyList<double> Evaluate(
+    public MapScores Evaluate(
         Tensor attributions,
         Instances x,
         int? batchSize = null,
         IProgress<Progress>? progress = null,
         CancellationToken cancellation = default
-    ) => Core.ParameterRandomisation.scores(CoreCurve(attributions, x, batchSize, progress, cancellation));
+    ) =>
+        Maps.Scored(
+            attributions,
+            Core.ParameterRandomisation.scores(CoreCurve(attributions, x, batchSize, progress, cancellation))
+        );
 
     /// <summary>The correlations layer by layer, from the logits down; the last of a cascade has every layer random. NaN where a
     /// map is constant.</summary>

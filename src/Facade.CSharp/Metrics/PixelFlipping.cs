@@ -14,14 +14,15 @@ public sealed class PixelFlipping : CurveMetric<PixelCurve>
     /// <summary>The pixel flipping of a class's score.</summary>
     /// <param name="model">The classifier.</param>
     /// <param name="targetClass">The class; null: the one predicted for each whole instance.</param>
-    /// <param name="pixelsPerStep">M: a score is taken after every M pixels, and every score weighs the same.</param>
+    /// <param name="pixelsPerStep">M: a score is taken after every M pixels, and every score weighs the same;
+    /// null: chosen by the images\' size, see <see cref="PixelSteps.For"/>.</param>
     /// <param name="scale">Whether the score is the class's probability or its logit.</param>
     /// <param name="baseline">What a removed pixel becomes; null: black.</param>
     /// <exception cref="ArgumentOutOfRangeException">pixelsPerStep is less than 1, or there is no score on that scale.</exception>
     public PixelFlipping(
         Model model,
         int? targetClass = null,
-        int pixelsPerStep = 1000,
+        int? pixelsPerStep = null,
         Scale scale = Scale.Logits,
         Baseline? baseline = null
     )
@@ -29,7 +30,7 @@ public sealed class PixelFlipping : CurveMetric<PixelCurve>
             model,
             Quantity.OfTarget(model, targetClass, scale),
             pixelsPerStep,
-            x => [Core.PixelFlipping.path(pixelsPerStep, (baseline ?? Baseline.Black).For(x))],
+            x => [Core.PixelFlipping.path(1, (baseline ?? Baseline.Black).For(x))],
             curves => (Core.PixelFlipping.score(curves[0]), curves[0].OverPixels())
         ) { }
 }

@@ -11,8 +11,7 @@ public sealed record ProportionalityCurves(PixelCurve Descending, PixelCurve Asc
 
 internal static class ProportionalityReading
 {
-    public static PixelPath[] Paths(PixelChange change, int pixelsPerStep) =>
-        [.. Proportionality.paths(change, pixelsPerStep)];
+    public static PixelPath[] Paths(PixelChange change) => [.. Proportionality.paths(change, 1)];
 
     public static (double, ProportionalityCurves) Read(Core.PixelCurve[] curves, bool isNormalised)
     {

@@ -37,7 +37,7 @@ public sealed class RandomLogit
     /// <exception cref="ArgumentException">The shapes do not fit.</exception>
     /// <exception cref="AttributionException">The model's output is not finite, lacks the class, or has no other; or it has a
     /// single logit.</exception>
-    public IReadOnlyList<double> Evaluate(
+    public MapScores Evaluate(
         Tensor attributions,
         Instances x,
         int? batchSize = null,
@@ -59,6 +59,6 @@ public sealed class RandomLogit
         var others = Core.RandomLogit.others(seed, count, numbers, classes);
         using var scope = NewDisposeScope();
         var maps = explain(model, Quantity.TrueClass(others))(x, batchSize, progress, cancellation);
-        return Core.RandomLogit.scores(attributions, maps);
+        return Maps.Scored(attributions, Core.RandomLogit.scores(attributions, maps));
     }
 }

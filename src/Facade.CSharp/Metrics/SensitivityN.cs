@@ -62,7 +62,7 @@ public sealed class SensitivityN
     /// <param name="cancellation">Stops the work.</param>
     /// <exception cref="ArgumentException">The shapes do not fit.</exception>
     /// <exception cref="AttributionException">An attribution or the model's output is not finite.</exception>
-    public IReadOnlyList<double> Evaluate(
+    public MapScores Evaluate(
         Tensor attributions,
         Instances x,
         int? batchSize = null,
@@ -74,10 +74,11 @@ public sealed class SensitivityN
         var passes = (1 + (long)shares.Length * subsets) * x.Count;
         var target = x.TargetOf(quantity, model.Working(batchSize, passes, progress, cancellation));
         var start = baseline.For(x);
-        return x.Core.Collect(
+        var scores = x.Core.Collect(
             target,
             Pass.Forward,
             batch => Core.SensitivityN.scores(shares, subsets, seed, start, target, batch.RowsOf(attributions), batch)
         );
+        return Maps.Scored(attributions, scores);
     }
 }

@@ -15,6 +15,6 @@ public static class Sparseness
     /// <param name="attributions">n×c×h×w, or pixel attributions n×h×w.</param>
     /// <exception cref="ArgumentException">They have another number of dimensions.</exception>
     /// <exception cref="AttributionException">An attribution is not finite, or there is none.</exception>
-    public static IReadOnlyList<double> Evaluate(Tensor attributions) =>
-        Maps.Numbers(Core.Sparseness.scores(attributions));
+    public static MapScores Evaluate(Tensor attributions) =>
+        Maps.Scored(attributions, Maps.Numbers(Core.Sparseness.scores(attributions)));
 }

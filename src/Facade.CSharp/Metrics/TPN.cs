@@ -16,15 +16,16 @@ public sealed class TPN : CurveMetric<ProportionalityCurves>
     /// <summary>The total proportionality for necessity of a class's score.</summary>
     /// <param name="model">The classifier.</param>
     /// <param name="targetClass">The class; null: the one predicted for each whole instance.</param>
-    /// <param name="pixelsPerStep">M: a score is taken after every M pixels.</param>
+    /// <param name="pixelsPerStep">M: a score is taken after every M pixels;
+    /// null: chosen by the images\' size, see <see cref="PixelSteps.For"/>.</param>
     /// <param name="normalised">Whether scores are divided by max(f_c(x) - f_c(0), 0), as defined; NaN where that is 0.</param>
     /// <exception cref="ArgumentOutOfRangeException">pixelsPerStep is less than 1.</exception>
-    public TPN(Model model, int? targetClass = null, int pixelsPerStep = 1000, bool normalised = true)
+    public TPN(Model model, int? targetClass = null, int? pixelsPerStep = null, bool normalised = true)
         : base(
             model,
             Quantity.OfTarget(targetClass),
             pixelsPerStep,
-            _ => ProportionalityReading.Paths(PixelChange.Remove, pixelsPerStep),
+            _ => ProportionalityReading.Paths(PixelChange.Remove),
             curves => ProportionalityReading.Read(curves, normalised)
         ) { }
 }

@@ -11,7 +11,7 @@ public static class WinRate
 {
     /// <summary>The percentage of instances that each method wins; methods that share the best score share the instance, so
     /// the percentages sum to 100.</summary>
-    /// <remarks>NaN never wins. An instance of which no method has a number does not count; where none counts, the result
+    /// <remarks>NaN never wins, nor does a map that is not sound, where the scores are <see cref="MapScores"/>. An instance of which no method has a number does not count; where none counts, the result
     /// is NaN.</remarks>
     /// <param name="scores">Each method's scores, one an instance.</param>
     /// <param name="better">Which of two scores is the better.</param>
@@ -25,6 +25,10 @@ public static class WinRate
             );
 
         var sign = better == Better.Lower ? 1 : -1;
-        return Core.WinRate.percent([.. scores.Select(method => method.Select(score => sign * score).ToArray())]);
+        return Core.WinRate.percent([
+            .. scores
+                .Select(method => method is MapScores found ? found.OfSound : method)
+                .Select(method => method.Select(score => sign * score).ToArray()),
+        ]);
     }
 }

@@ -50,8 +50,14 @@ public sealed class AttributionReport
     /// <summary>The average drop.</summary>
     public required DropSection Drop { get; init; }
 
-    /// <summary>Pixels that necessity ordering removes at a time.</summary>
-    public required int PixelsPerStep { get; init; }
+    /// <summary>The steps in which pixels are removed and put back.</summary>
+    public required PixelSteps Steps { get; init; }
+
+    /// <summary>What was left out since it failed, and why: a sentence each.</summary>
+    public required IReadOnlyList<string> Failures { get; init; }
+
+    /// <summary>The methods of which some maps are empty, constant or the like, and what becomes of these: a sentence each.</summary>
+    public required IReadOnlyList<string> Unsound { get; init; }
 
     /// <summary>The necessity ordering.</summary>
     public required IReadOnlyList<NecessityRow> Necessity { get; init; }

@@ -280,6 +280,7 @@ internal static class Charts
     /// <param name="panels">The panels, row by row.</param>
     /// <param name="left">The room for what stands at the ticks of y.</param>
     /// <param name="frame">The size of a panel inside its axes; null: the usual one.</param>
+    /// <param name="note">What stands below the panels; null: nothing.</param>
     public static Figure Draw(
         string title,
         string subtitle,
@@ -287,14 +288,16 @@ internal static class Charts
         int columns,
         IReadOnlyList<Panel> panels,
         float left = NumbersWidth,
-        SKSize? frame = null
+        SKSize? frame = null,
+        string? note = null
     )
     {
         var inner = frame ?? usualFrame;
         var cell = new SKSize(left + inner.Width + Right, Top + inner.Height + Bottom);
         var head = Margin + TitleSize + 22 + 28;
         var rows = (panels.Count + columns - 1) / columns;
-        var size = new SKSize(2 * Margin + columns * cell.Width, head + rows * cell.Height + Margin / 2);
+        var foot = note is null ? Margin / 2 : Margin + TextSize;
+        var size = new SKSize(2 * Margin + columns * cell.Width, head + rows * cell.Height + foot);
         using var surface = SKSurface.Create(
             new SKImageInfo(
                 (int)(Density * size.Width),
@@ -316,6 +319,8 @@ internal static class Charts
             var origin = new SKPoint(Margin + i % columns * cell.Width, head + 10 + i / columns * cell.Height);
             Draw(canvas, panel, SKRect.Create(new(origin.X + left, origin.Y + Top), inner));
         }
+        if (note is not null)
+            Text(canvas, note, new(Margin, size.Height - Margin / 2), TextSize, faint, room);
         using var pixmap = surface.PeekPixels();
         using var png = pixmap.Encode(new SKPngEncoderOptions(SKPngEncoderFilterFlags.None, zLibLevel: 6))!;
         return new(png.ToArray(), pixmap.Width, pixmap.Height);

@@ -7,7 +7,17 @@ namespace Attribution;
 /// <param name="Method">Its name.</param>
 /// <param name="Description">Its settings, for people.</param>
 /// <param name="ZeroMaps">Positions in the data of the images whose map is zero everywhere: a unit held at 0, say.</param>
-public sealed record MethodSummary(string Method, string Description, IReadOnlyList<int> ZeroMaps);
+public sealed record MethodSummary(string Method, string Description, IReadOnlyList<int> ZeroMaps)
+{
+    /// <summary>The positions of the images whose map is the same number everywhere, but not 0.</summary>
+    public IReadOnlyList<int> ConstantMaps { get; init; } = [];
+
+    /// <summary>Those of the images whose map has no positive pixel, though its pixels differ.</summary>
+    public IReadOnlyList<int> NonPositiveMaps { get; init; } = [];
+
+    /// <summary>Those of the images whose map holds a NaN or an infinity.</summary>
+    public IReadOnlyList<int> NotFiniteMaps { get; init; } = [];
+}
 
 /// <summary>One image of a run.</summary>
 /// <param name="Index">Its position in the data.</param>
@@ -36,6 +46,9 @@ public sealed record ExplanationSummary(
     IReadOnlyList<string> Notes
 )
 {
+    /// <summary>The methods that failed, and why: a sentence each.</summary>
+    public IReadOnlyList<string> Failed { get; init; } = [];
+
     /// <summary>Writes <c>summary.json</c>.</summary>
     /// <exception cref="AttributionException">The file cannot be written.</exception>
     public void WriteJson(string path) =>
@@ -53,6 +66,7 @@ public sealed record ExplanationSummary(
                 Methods,
                 Instances,
                 Notes,
+                Failed,
             }
         );
 }

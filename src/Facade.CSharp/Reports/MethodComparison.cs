@@ -13,12 +13,11 @@ internal sealed class MethodComparison(
     ImageSet images,
     IReadOnlyList<long> labels,
     ReportOptions options,
-    int pixelsPerStep,
+    PixelSteps steps,
     CancellationToken cancellation
 )
 {
-    // A report is to be waited for: fewer random samples than the methods' own numbers, and fewer, larger steps of pixels.
-    private const int LongerSteps = 5;
+    // A report is to be waited for: fewer random samples than the methods' own numbers.
     private static readonly Dictionary<string, int> fewerSamples = new()
     {
         ["rise"] = 300,
@@ -31,6 +30,8 @@ internal sealed class MethodComparison(
     private const int OfEachStudied = 2;
     private const int OfEachLocated = 3;
     private const int Resamples = 2000;
+
+    private readonly SortedSet<string> failures = new(StringComparer.Ordinal);
 
     private int[] First(int ofEach) =>
         [.. labels.Index().GroupBy(l => l.Item).SelectMany(same => same.Take(ofEach).Select(l => l.Index)).Order()];
@@ -64,13 +65,16 @@ internal sealed class MethodComparison(
         var x = ((Instances)images.Take(rows)).Remembered();
         var methods = new List<(string Name, Tensor Maps)> { (ReportMethods.InfluenceDirected, byExpert(rows)) };
         foreach (var method in AttributionMethod.All)
-            methods.Add((method.Name, Maps(method, Quantity.Predicted, x, next)));
+            if (Maps(method, Quantity.Predicted, x, next) is { } maps)
+                methods.Add((method.Name, maps));
+        var states = methods.Select(method => MapStates.Of(method.Maps)).ToArray();
         var every = cat([.. methods.Select(method => method.Maps)]);
         AttributionMetric[] metrics = [.. Attribution.Study.Criteria.Select(AttributionMetric.Find)];
-        var settings = new MetricSettings { PixelsPerStep = LongerSteps * pixelsPerStep };
+        var settings = new MetricSettings { PixelsPerStep = options.PixelsPerStep };
         var scores =
             from metric in metrics
-            let found = metric.Create(model, settings)(
+            let found = MapScores.Of(
+                metric.Create(model, settings),
                 every,
                 x.Repeated(methods.Count),
                 options.BatchSize,
@@ -78,11 +82,15 @@ internal sealed class MethodComparison(
                 cancellation
             )
             from part in found.Chunk(rows.Length).Index()
-            select new MethodScores(methods[part.Index].Name, metric.Name, part.Item);
+            select new MethodScores(methods[part.Index].Name, metric.Name, part.Item)
+            {
+                Maps = states[part.Index],
+                Steps = steps,
+            };
         var table = new ScoreTable([.. rows.Select(images.Label)], [.. scores]);
         var study = new Study(table, metrics, options.Seed);
         var figure = study.Figure(
-            $"{rows.Length} images, the predicted class's score. Boxes hold the middle half; the best median is on top."
+            $"{rows.Length} images, the predicted class's score, {steps.Short}. Boxes hold the middle half; the best median is on top."
         );
         return new(
             rows.Length,
@@ -108,16 +116,18 @@ internal sealed class MethodComparison(
         Instances x = images.Take(rows);
         var masks = truth.Parts.index_select(0, tensor(rows.Select(row => (long)row).ToArray()));
         var areas = Core.Localisation.areas(masks);
-        var methods = AttributionMethod.All.Select(method =>
+        MethodTruth Find(AttributionMethod method, Tensor found)
         {
-            using var maps = Maps(method, margin, x, next);
+            var states = MapStates.Of(found);
+            using var maps = Attribution.Maps.Finite(found, states);
             var shares = Core.Localisation.shares(masks, maps);
             double[] known =
             [
-                .. Enumerable.Range(0, rows.Length).Where(i => double.IsFinite(shares[i])).Select(i => (double)i),
+                .. states.Positions(MapState.Sound).Where(i => double.IsFinite(shares[i])).Select(i => (double)i),
             ];
             double Ratio(double[] some) => some.Average(i => shares[(int)i]) / some.Average(i => areas[(int)i]);
-            var hits = Core.Localisation.hits(masks, maps).Where(double.IsFinite).DefaultIfEmpty(double.NaN).Average();
+            var inside = Core.Localisation.hits(masks, maps);
+            var hits = known.Select(i => inside[(int)i]).DefaultIfEmpty(double.NaN).Average();
             if (known.Length == 0)
                 return new MethodTruth(method.Name, 0, double.NaN, new(double.NaN, double.NaN, double.NaN), hits);
             var (low, high) = Interop.BootstrapInterval(Ratio, new Random(options.Seed), Resamples, 0.95, known);
@@ -128,24 +138,44 @@ internal sealed class MethodComparison(
                 new(Ratio(known), low, high),
                 hits
             );
-        });
+        }
+        var methods = new List<MethodTruth>();
+        foreach (var method in AttributionMethod.All)
+            if (Maps(method, margin, x, next) is { } maps)
+                methods.Add(Find(method, maps));
+        // Where few maps are sound, their mean is of other images than the others'.
         MethodTruth[] ranked =
         [
-            .. methods.ToArray().OrderByDescending(m => double.IsNaN(m.Ratio.Value) ? double.MinValue : m.Ratio.Value),
+            .. methods
+                .OrderBy(m => m.Count > 0 && 2 * m.Count >= rows.Length ? 0 : 1)
+                .ThenByDescending(m => double.IsNaN(m.Ratio.Value) ? double.MinValue : m.Ratio.Value),
         ];
-        return new(rows.Length, areas.Average(), ranked, Verdict(ranked));
+        return new(rows.Length, areas.Average(), ranked, Verdict(ranked, rows.Length));
     }
 
-    private Tensor Maps(AttributionMethod method, Quantity quantity, Instances x, Func<long, IProgress<Progress>> next)
+    /// <summary>What was left out since it failed, and why: a sentence each.</summary>
+    public IReadOnlyList<string> Failures => [.. failures];
+
+    // One method that a model does not allow leaves the others as they are.
+    private Tensor? Maps(AttributionMethod method, Quantity quantity, Instances x, Func<long, IProgress<Progress>> next)
     {
         var settings = Settings(method, quantity, options.Seed) with { Background = (Instances)images };
         var progress = next((long)(method.Work(settings, x).Passes * x.Count));
-        var maps = method.Create(model, settings)(x, options.BatchSize, progress, cancellation);
-        return TensorModule.pixels(maps);
+        try
+        {
+            return TensorModule.pixels(method.Create(model, settings)(x, options.BatchSize, progress, cancellation));
+        }
+        catch (AttributionException e)
+        {
+            failures.Add($"The method {method.Name} is left out: {e.Message}");
+            return null;
+        }
     }
 
-    private static string[] Verdict(MethodTruth[] methods)
+    private static string[] Verdict(MethodTruth[] all, int images)
     {
+        MethodTruth[] methods = [.. all.Where(m => m.Count > 0 && 2 * m.Count >= images)];
+        MethodTruth[] unsound = [.. all.Except(methods)];
         static string Told(MethodTruth m) =>
             $"{m.Method} ({m.Ratio.Value:0.0}×, {m.Ratio.Low:0.0} to {m.Ratio.High:0.0})";
         static string List(IEnumerable<MethodTruth> some) => string.Join(", ", some.Select(Told));
@@ -158,6 +188,12 @@ internal sealed class MethodComparison(
             $"{finding.Length} of {methods.Length} methods find the distinguishing part: they put more on it than a uniform map by the whole of their 95 % interval{spread}.",
             .. missing.Length > 0 ? new[] { $"Surely less than a uniform map put on it: {List(missing)}." } : [],
             .. others.Length > 0 ? new[] { $"For the rest these images do not decide it: {List(others)}." } : [],
+            .. unsound.Length > 0
+                ? new[]
+                {
+                    $"Not compared, since they have a sound map for fewer than half of the images: {string.Join(", ", unsound.Select(m => $"{m.Method} ({m.Count} of {images})"))}.",
+                }
+                : [],
         ];
     }
 }

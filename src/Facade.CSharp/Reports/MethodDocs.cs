@@ -137,6 +137,17 @@ public static partial class MethodDocs
         Most metrics hide pixels in the order of the map and look at what becomes of the score:
 
         ![One scene while its pixels are removed, or put into black, in the order of a map](pictures/metrics-order.png)
+
+        Metrics that remove pixels or put them back take a score after every M of them. `--pixels-per-step` says how many; without
+        it M is 1000 for images of 224×224 or larger, as large a share of smaller ones (15 for 28×28), and less where a map would have
+        fewer than 25 steps. Tables, figures and files say what was taken.
+
+        **Maps with nothing to compare.** A map that is zero everywhere, the same number everywhere, without a positive pixel or not
+        finite is not sound. By most definitions it is the best there is: an empty map's necessity ordering is 0, and a constant
+        map keeps the whole image. So its score stands in the files as it is defined, but takes part in no mean, rank, comparison or
+        test, and every table, figure and file says how many of a method's maps are such. A method that has a sound map for fewer
+        than half of the images takes no rank: it would take the images away from the others. The rule is one for all metrics, also
+        for those that could rank a map without positive pixels, so that all of them compare methods on the same images.
         """;
 
     /// <summary>The method that is in no registry, since it takes a question and not an image alone: by the same

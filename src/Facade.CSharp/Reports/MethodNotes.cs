@@ -173,10 +173,10 @@ internal static partial class MethodNotes
                 "R(i) is the image with its i pixels of largest positive attribution set to black and everything else "
                     + "unchanged; N is how many have positive attribution; f_c(0) is the logit of the black image. The "
                     + "sum goes over i = 1 … N.",
-                "Pixels go in steps of M (`--pixels-per-step`, 1000 by default), each score weighing as many pixels as its "
+                "Pixels go in steps of M (`--pixels-per-step`, see above), each score weighing as many pixels as its "
                     + "step has; M = 1 is the paper's equation exactly. Ties are broken by position, row by row. A map "
-                    + "without positive pixels scores 0. `normalised: true` divides by s(x) = max(f_c(x) - f_c(0), 0), so "
-                    + "that images compare.",
+                    + "without positive pixels scores 0, and is compared with none. `normalised: true` divides by "
+                    + "s(x) = max(f_c(x) - f_c(0), 0), so that images compare.",
                 (model, maps, images) => new N_Ord(model).Evaluate(maps, images)
             ),
             ["sufficiency-ordering"] = Metric(
@@ -185,7 +185,7 @@ internal static partial class MethodNotes
                 "R⁺(i) is the black image with the i pixels of largest positive attribution put back from x; N is how many "
                     + "have positive attribution. The sum goes over i = 1 … N.",
                 "Steps, ties, and scores above the black image's as for necessity ordering. A map without positive pixels "
-                    + "scores 0.",
+                    + "scores 0, and is compared with none.",
                 (model, maps, images) => new S_Ord(model).Evaluate(maps, images)
             ),
             ["proportionality-necessity"] = Metric(

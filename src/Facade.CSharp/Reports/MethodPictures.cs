@@ -27,7 +27,6 @@ public sealed class MethodPictures
     private const int StudiedScenes = 28;
     private const int StudiedSamples = 50;
     private const int StudiedSteps = 16;
-    private const int PixelsPerStep = 128;
 
     private readonly Model model;
     private readonly ConceptScenes scenes;
@@ -275,7 +274,6 @@ public sealed class MethodPictures
                 step();
                 var settings = new MetricSettings
                 {
-                    PixelsPerStep = PixelsPerStep,
                     Explain = Explain,
                     MultipliedFrom = method.Takes.HasFlag(Takes.Multiply) ? Baseline.Black : null,
                 };

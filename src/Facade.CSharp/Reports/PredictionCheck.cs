@@ -13,8 +13,18 @@ public sealed class PredictionCheck
     // With fewer images a good classifier may have bad luck.
     private const int FewestImages = 20;
 
+    // So many that a classifier which knows its classes is right on one.
+    private const int FewestOfNone = 5;
+
+    // The share of one class among predictions that is suspicious, and among labels that explains it.
+    private const double NearlyAll = 0.95;
+    private const double MostlyOne = 0.8;
+
     // Of the largest logit: more than the rounding of float32.
     private const double LeastDifference = 1e-5;
+
+    private const string Remedy =
+        "check that images are preprocessed as in the model's training (--preprocess, --scale, --mean, --std, --channel-order)";
 
     private readonly List<long> predicted = [];
     private double[] first = [];
@@ -38,8 +48,6 @@ public sealed class PredictionCheck
     /// <param name="images">The images of the logits, in their order.</param>
     public string? Warning(ImageSet images)
     {
-        const string Remedy =
-            "check that images are preprocessed as in the model's training (--preprocess, --scale, --mean, --std, --channel-order)";
         if (isConstant && predicted.Count > 1 && Differ(images))
             return $"The model gives all {predicted.Count} images the same scores, though they differ: {Remedy}.";
         if (!images.HasTrueClasses || predicted.Count < FewestImages)
@@ -48,6 +56,40 @@ public sealed class PredictionCheck
         return right * first.Length <= predicted.Count
             ? $"The model is right on {right} of {predicted.Count} images, no more than guessing among its {first.Length} classes: {Remedy}, and that labels are the numbers of its classes."
             : null;
+    }
+
+    /// <summary>The warning, or else what may be wrong, said with more caution; null where nothing seems to be. It may be wrong
+    /// when of 5 to 19 images with true classes none is given its own, and when 95 % of 20 images or more are given one class,
+    /// though the images differ, and their true classes, where they are known, are not mostly one.</summary>
+    /// <param name="images">The images of the logits, in their order.</param>
+    /// <param name="names">What the classes are called; null: by their numbers.</param>
+    public string? Doubt(ImageSet images, ClassNames? names = null)
+    {
+        if (Warning(images) is { } warning)
+            return warning;
+        var count = predicted.Count;
+        if (images.HasTrueClasses && count is >= FewestOfNone and < FewestImages)
+            return predicted.Zip(images.TrueClasses).Any(pair => pair.First == pair.Second)
+                ? null
+                : $"The model gives none of {count} images its true class, which is rare for a good one: {Remedy}, and that labels are the numbers of its classes.";
+        if (count < FewestImages)
+            return null;
+        var (one, most) = Most(predicted);
+        if (most < NearlyAll * count || !Differ(images))
+            return null;
+        var seen =
+            $"The model gives {most} of {count} images the same class, {(names ?? ClassNames.None)[(int)one]}, though they differ";
+        if (!images.HasTrueClasses)
+            return $"{seen}: if they are of several classes, {Remedy}.";
+        return Most(images.TrueClasses).Count < MostlyOne * count
+            ? $"{seen} and their true classes are several: {Remedy}, and that labels are the numbers of its classes."
+            : null;
+    }
+
+    private static (long Class, int Count) Most(IEnumerable<long> classes)
+    {
+        var most = classes.CountBy(k => k).MaxBy(k => k.Value);
+        return (most.Key, most.Value);
     }
 
     private static bool Differ(ImageSet images)

@@ -75,7 +75,7 @@ internal sealed class ReportBuilder : IDisposable
     public AttributionReport Build()
     {
         var dropRows = RowsOf(choice.DropClass);
-        var comparison = new MethodComparison(model, images, labels, options, choice.PixelsPerStep, cancellation);
+        var comparison = new MethodComparison(model, images, labels, options, choice.Steps, cancellation);
         int[] studied = options.IsFull ? comparison.Studied : [];
         int[] explained = [.. choice.Figures.Concat(dropRows).Concat(studied).Distinct()];
         var methodQuestions = explained.Select(row => predicted[row]).Distinct().ToDictionary(p => p, ScoreOf);
@@ -110,6 +110,8 @@ internal sealed class ReportBuilder : IDisposable
         var study = options.IsFull ? comparison.Study(pixelMaps[2], stages.Next) : null;
         var truths = options is { IsFull: true, Truth: { } known } ? comparison.Truth(known, stages.Next) : null;
         var essence = options.IsFull && images.HasTrueClasses ? Essence(survey.Layer) : null;
+        var drop = Drop(dropRows, pixelMaps);
+        var necessity = Necessity(choice.Figures, pixelMaps);
         var figures = new[] { study?.Figure, essence?.KeptFigure, essence?.SilencedFigure }.OfType<ReportImage>();
 
         return new()
@@ -125,9 +127,11 @@ internal sealed class ReportBuilder : IDisposable
             Experts = Experts(survey, companion, ScoresOf),
             Margins = Experts(survey, companion, MarginsOf),
             Methods = [.. choice.Figures.Select(row => MethodRow(row, pixelMaps, survey.Units.Noun(), Expert(row)))],
-            Drop = Drop(dropRows, pixelMaps),
-            PixelsPerStep = choice.PixelsPerStep,
-            Necessity = Necessity(choice.Figures, pixelMaps),
+            Drop = drop,
+            Steps = choice.Steps,
+            Failures = comparison.Failures,
+            Unsound = Unsound(drop, necessity, study?.Study),
+            Necessity = necessity,
             Locations = options.Truth is { } truth ? Locations(truth, survey, pixelMaps) : null,
             Study = study,
             Truth = truths,
@@ -409,7 +413,6 @@ internal sealed class ReportBuilder : IDisposable
     {
         using var drop = NewDisposeScope();
         var x = ((Instances)images.Take(rows)).Remembered();
-        var isDefined = rows.Any(row => logits[row].Max() > 0);
         return new(
             choice.DropClass,
             [.. rows.Select(row => instances[row])],
@@ -417,22 +420,21 @@ internal sealed class ReportBuilder : IDisposable
                 .. ReportMethods.All.Select(
                     (method, i) =>
                     {
-                        var drops = isDefined
-                            ? new AverageDrop(model, onNonPositive: NonPositive.Skip)
-                                .Evaluate(
-                                    pixelMaps[i](rows),
-                                    x,
-                                    options.BatchSize,
-                                    stages.Next(2 * rows.Length),
-                                    cancellation
-                                )
-                                .Drops
-                            : [.. rows.Select(_ => double.NaN)];
-                        double[] known = [.. drops.Where(double.IsFinite)];
-                        var (low, high) = isDefined
-                            ? Statistics.bootstrapInterval(new Random(options.Seed), Resamples, 0.95, known)
-                            : (double.NaN, double.NaN);
-                        return new MethodDrop(method, isDefined ? known.Average() : double.NaN, low, high, drops);
+                        var scored = MapScores.Of(
+                            new AverageDrop(model).Scores,
+                            pixelMaps[i](rows),
+                            x,
+                            options.BatchSize,
+                            stages.Next(2 * rows.Length),
+                            cancellation
+                        );
+                        double[] known = [.. scored.OfSound.Where(double.IsFinite)];
+                        var (low, high) =
+                            known.Length > 0
+                                ? Statistics.bootstrapInterval(new Random(options.Seed), Resamples, 0.95, known)
+                                : (double.NaN, double.NaN);
+                        var mean = known.DefaultIfEmpty(double.NaN).Average();
+                        return new MethodDrop(method, mean, low, high, [.. scored], scored.Maps);
                     }
                 ),
             ]
@@ -444,11 +446,13 @@ internal sealed class ReportBuilder : IDisposable
         using var necessity = NewDisposeScope();
         var x = ((Instances)images.Take(rows)).Remembered();
         var blank = Rows(model.ClassScores(zeros(1, images.Channels, images.Height, images.Width)))[0];
+        var metric = new N_Ord(model, pixelsPerStep: options.PixelsPerStep);
+        MapStates[] states = [.. pixelMaps.Select(maps => MapStates.Of(maps(rows)))];
         var curves = ReportMethods
             .All.Select(
                 (_, i) =>
-                    new N_Ord(model, pixelsPerStep: choice.PixelsPerStep).Curves(
-                        pixelMaps[i](rows),
+                    metric.Curves(
+                        Attribution.Maps.Finite(pixelMaps[i](rows), states[i]),
                         x,
                         options.BatchSize,
                         stages.Next(200 * rows.Length),
@@ -465,12 +469,40 @@ internal sealed class ReportBuilder : IDisposable
                         Math.Max(logits[row].Max() - blank[predicted[row]], 0),
                         [
                             .. ReportMethods.All.Select(
-                                (method, i) => new MethodCurve(method, Score(curves[i][k]), curves[i][k])
+                                (method, i) =>
+                                    new MethodCurve(
+                                        method,
+                                        states[i][k] == MapState.NotFinite ? double.NaN : Score(curves[i][k]),
+                                        curves[i][k],
+                                        states[i][k]
+                                    )
                             ),
                         ]
                     )
             ),
         ];
+    }
+
+    // Each image counts once, in whichever section its map is used.
+    private static string[] Unsound(DropSection drop, IReadOnlyList<NecessityRow> necessity, Study? study)
+    {
+        var own = ReportMethods.All.Select(
+            (method, i) =>
+            {
+                var ofDrop = drop.Instances.Zip(drop.Drops[i].Maps);
+                var ofNecessity = necessity.Select(row => (row.Instance, row.Curves[i].Map));
+                return (
+                    method,
+                    new MapStates(ofDrop.Concat(ofNecessity).DistinctBy(m => m.Item1).Select(m => m.Item2))
+                );
+            }
+        );
+        var others = study
+            ?.Rows.Select(row => row.Method)
+            .Distinct()
+            .Except(ReportMethods.All)
+            .Select(method => (method, study.Maps(method)));
+        return [.. own.Concat(others ?? []).Select(method => method.Item2.Sentence(method.method)).OfType<string>()];
     }
 
     private static double Score(RemovalCurve curve) => PixelCurves.ordering([.. curve.Removed], [.. curve.Scores]);
@@ -574,7 +606,7 @@ internal sealed class ReportBuilder : IDisposable
         [
             .. model.Notes,
             .. images.Notes,
-            .. new[] { check.Warning(images) }.OfType<string>(),
+            .. new[] { check.Doubt(images, Names) }.OfType<string>(),
             .. differ > 0
                 ? new[]
                 {

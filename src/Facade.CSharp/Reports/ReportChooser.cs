@@ -9,7 +9,6 @@ internal sealed class ReportChooser
 {
     private const int Camel = 354;
     private const int Weasel = 356;
-    private const int CoursesPixels = 224 * 224;
     private const int EachKind = 5;
 
     private static readonly int[] coursesClasses = [1, 163, 250, 283, 284, 340, 354, 356, 386, 397, 479, 511, 734, 817];
@@ -110,15 +109,16 @@ internal sealed class ReportChooser
         DropClass = options.DropClass is { } k ? Required(k) : first.First;
         Add("class of the average drop", Name(DropClass), options.DropClass, "the first of the classes");
 
-        var pixels = images.Height * images.Width;
-        PixelsPerStep = options.PixelsPerStep ?? (pixels >= CoursesPixels ? 1000 : Math.Max(1, pixels / 200));
-        if (PixelsPerStep < 1)
-            throw new AttributionException($"A step removes at least 1 pixel, but {PixelsPerStep} are asked for.");
+        if (options.PixelsPerStep < 1)
+            throw new AttributionException(
+                $"A step removes at least 1 pixel, but {options.PixelsPerStep} are asked for."
+            );
+        Steps = PixelSteps.For(options.PixelsPerStep, (long)images.Height * images.Width);
         Add(
             "pixels per step",
-            $"{PixelsPerStep}",
+            $"{Steps}",
             options.PixelsPerStep,
-            "1000 for an image of the course's size or larger, else a two-hundredth of it"
+            "1000 for an image of the course's size or larger, else as large a share of it"
         );
 
         Figures = options.Figures is { } ids ? Asked(ids) : ChosenFigures();
@@ -142,7 +142,7 @@ internal sealed class ReportChooser
 
     public int DropClass { get; }
 
-    public int PixelsPerStep { get; }
+    public PixelSteps Steps { get; }
 
     public int[] Figures { get; }
 

@@ -44,8 +44,8 @@ public sealed record ReportOptions
     /// <summary>The class over whose images the average drop is taken; chosen: the first of <see cref="Classes"/>.</summary>
     public int? DropClass { get; init; }
 
-    /// <summary>Pixels that necessity ordering removes at a time; chosen: 1000, as the course does, and a two-hundredth
-    /// of an image smaller than the course's.</summary>
+    /// <summary>Pixels that are removed or put back at a time; chosen: 1000, as the course does, and as large a share of an
+    /// image smaller than the course's, see <see cref="PixelSteps.For"/>.</summary>
     public int? PixelsPerStep { get; init; }
 
     /// <summary>Decides on the bootstrap's samples.</summary>

@@ -6,39 +6,25 @@ namespace Attribution;
 /// <summary>A report's numbers as files.</summary>
 internal static class ReportScores
 {
-    private sealed record Scores(
-        string Method,
-        string Metric,
-        double Mean,
-        IReadOnlyList<ReportInstance> Instances,
-        IReadOnlyList<double> Values
-    );
-
     public static void WriteCsv(AttributionReport report, string path) =>
         ScoreRows.Write(
             path,
-            from scores in All(report)
-            from row in scores.Instances.Zip(scores.Values)
-            select (row.First.Label, scores.Method, scores.Metric, row.Second)
+            from of in All(report)
+            from row in of.Instances.Zip(of.Scores.PerInstance)
+            select (row.First.Label, of.Scores.Method, of.Scores.Metric, row.Second)
         );
 
     public static void WriteJson(AttributionReport report, string path) =>
         Json.Write(
             path,
             All(report)
-                .GroupBy(scores => scores.Method)
+                .GroupBy(of => of.Scores.Method)
                 .ToDictionary(
                     method => method.Key,
                     method =>
                         method.ToDictionary(
-                            scores => scores.Metric,
-                            scores => new
-                            {
-                                Score = Json.Number(scores.Mean),
-                                Instances = scores.Instances.Select(instance => instance.Label),
-                                PerInstance = scores.Values.Select(Json.Number),
-                                Skipped = scores.Values.Index().Where(v => double.IsNaN(v.Item)).Select(v => v.Index),
-                            }
+                            of => of.Scores.Metric,
+                            of => of.Scores.ForJson(of.Instances.Select(instance => instance.Label))
                         )
                 )
         );
@@ -70,26 +56,25 @@ internal static class ReportScores
                 })
         );
 
-    private static IEnumerable<Scores> All(AttributionReport report) =>
+    private static IEnumerable<(IReadOnlyList<ReportInstance> Instances, MethodScores Scores)> All(
+        AttributionReport report
+    ) =>
         report
-            .Drop.Drops.Select(drop => new Scores(
-                drop.Method,
-                "average-drop",
-                drop.Score,
-                report.Drop.Instances,
-                drop.Drops
-            ))
+            .Drop.Drops.Select(drop =>
+                (report.Drop.Instances, new MethodScores(drop.Method, "average-drop", drop.Drops) { Maps = drop.Maps })
+            )
             .Concat(
                 ReportMethods.All.Select(
                     (method, column) =>
                     {
-                        double[] values = [.. report.Necessity.Select(row => row.Curves[column].Score)];
-                        return new Scores(
-                            method,
-                            "necessity-ordering",
-                            values.Average(),
-                            [.. report.Necessity.Select(row => row.Instance)],
-                            values
+                        MethodCurve[] curves = [.. report.Necessity.Select(row => row.Curves[column])];
+                        return (
+                            (IReadOnlyList<ReportInstance>)[.. report.Necessity.Select(row => row.Instance)],
+                            new MethodScores(method, "necessity-ordering", [.. curves.Select(curve => curve.Score)])
+                            {
+                                Maps = new(curves.Select(curve => curve.Map)),
+                                Steps = report.Steps,
+                            }
                         );
                     }
                 )

@@ -153,12 +153,23 @@ public sealed record MethodRow(ReportInstance Instance, ReportImage Input, IRead
 
 /// <summary>A method's average drop.</summary>
 /// <param name="Method">The method.</param>
-/// <param name="Score">The mean drop in percent; NaN where it is defined for no image.</param>
+/// <param name="Score">The mean drop in percent over the images whose map is sound; NaN where it is defined for none.</param>
 /// <param name="Low">The lower end of its 95% bootstrap interval.</param>
 /// <param name="High">The upper end.</param>
 /// <param name="Drops">Each image's drop in percent; NaN where the score is not positive.</param>
-public sealed record MethodDrop(string Method, double Score, double Low, double High, IReadOnlyList<double> Drops)
+/// <param name="Maps">What each image's map is.</param>
+public sealed record MethodDrop(
+    string Method,
+    double Score,
+    double Low,
+    double High,
+    IReadOnlyList<double> Drops,
+    MapStates Maps
+)
 {
+    /// <summary>Over how many images the mean is.</summary>
+    public int Count => Drops.Zip(Maps).Count(d => double.IsFinite(d.First) && d.Second == MapState.Sound);
+
     /// <summary>How many images were left out since their score is not positive.</summary>
     public int Skipped => Drops.Count(double.IsNaN);
 }
@@ -171,9 +182,10 @@ public sealed record DropSection(int Class, IReadOnlyList<ReportInstance> Instan
 
 /// <summary>A method's necessity ordering of an image.</summary>
 /// <param name="Method">The method.</param>
-/// <param name="Score">N_o.</param>
+/// <param name="Score">N_o; NaN for a map that is not finite.</param>
 /// <param name="Curve">The score after each removal.</param>
-public sealed record MethodCurve(string Method, double Score, RemovalCurve Curve);
+/// <param name="Map">What the map is.</param>
+public sealed record MethodCurve(string Method, double Score, RemovalCurve Curve, MapState Map);
 
 /// <summary>The methods' necessity ordering of an image.</summary>
 /// <param name="Instance">The image.</param>
@@ -244,7 +256,7 @@ public sealed record StudySection(int Instances, Study Study, ReportImage Figure
 
 /// <summary>How much of a method's positive attribution lies on the distinguishing part.</summary>
 /// <param name="Method">The method's name.</param>
-/// <param name="Count">The images with any positive attribution; the means are over these.</param>
+/// <param name="Count">The images whose map is sound; the means are over these.</param>
 /// <param name="Share">The mean share on the part.</param>
 /// <param name="Ratio">How many times as much as of a uniform map, with the 95 % bootstrap interval over images.</param>
 /// <param name="Hits">How often the largest pixel lies on it.</param>

@@ -15,6 +15,26 @@ public sealed record MethodScores(string Method, string Metric, IReadOnlyList<do
 
     private double[] Known => [.. PerInstance.Where(double.IsFinite)];
 
+    /// <summary>What each instance's map is; all sound where the scores do not say.</summary>
+    public MapStates Maps { get; init; } = (PerInstance as MapScores)?.Maps ?? MapStates.AllSound(PerInstance.Count);
+
+    /// <summary>The steps that the scores were taken in; null for a metric without, or where the scores do not say.</summary>
+    public PixelSteps? Steps { get; init; } = (PerInstance as MapScores)?.Steps;
+
+    /// <summary>Why there are no scores; null where there are.</summary>
+    public string? Failure { get; init; }
+
+    /// <summary>The scores of the maps that are sound alone, NaN for the others: what methods are compared by.</summary>
+    public MethodScores OfSound =>
+        this with
+        {
+            PerInstance = [.. PerInstance.Zip(Maps, (score, map) => map == MapState.Sound ? score : double.NaN)],
+        };
+
+    /// <summary>No scores of so many instances, and why.</summary>
+    public static MethodScores Failed(string method, string metric, int count, string reason) =>
+        new(method, metric, [.. Enumerable.Repeat(double.NaN, count)]) { Failure = reason };
+
     /// <summary>The number of instances that were not skipped.</summary>
     public int Count => Known.Length;
 
@@ -28,6 +48,23 @@ public sealed record MethodScores(string Method, string Metric, IReadOnlyList<do
     /// <summary>The positions of the instances that were skipped.</summary>
     public IReadOnlyList<int> Skipped =>
         [.. Enumerable.Range(0, PerInstance.Count).Where(i => !double.IsFinite(PerInstance[i]))];
+
+    /// <summary>For files.</summary>
+    /// <param name="instances">The names of the instances, where they are not the same for all metrics.</param>
+    internal object ForJson(IEnumerable<string>? instances) =>
+        new
+        {
+            Score = Json.Number(Score),
+            Instances = instances,
+            PerInstance = PerInstance.Select(Json.Number),
+            Skipped,
+            PixelsPerStep = Steps?.Pixels,
+            FewestSteps = Steps is { Fewest: > 1 } steps ? steps.Fewest : (int?)null,
+            SoundScore = Maps.Unsound > 0 ? Json.Number(OfSound.Score) : null,
+            Maps = Maps.ForJson(),
+            Failed = Failure,
+            Settings,
+        };
 }
 
 /// <summary>Scores of several methods by several metrics on the same images.</summary>
@@ -52,37 +89,44 @@ public sealed class ScoreTable
     /// <summary>The scores, in order.</summary>
     public IReadOnlyList<MethodScores> Scores { get; }
 
-    /// <summary>Writes <c>Idx,method,metric,score</c>, one row an instance; the score is empty where it was skipped.</summary>
+    /// <summary>The methods of which some maps are not sound, and what becomes of these: a sentence each.</summary>
+    public IReadOnlyList<string> Notes =>
+        [
+            .. Scores
+                .GroupBy(scores => scores.Method)
+                .Select(method => (method.Key, method.First().Maps))
+                .Where(method => method.Maps.Unsound > 0)
+                .Select(method =>
+                    method.Maps.Sentence(method.Key)!.TrimEnd('.')
+                    + ": what these maps score stands in the files, and takes part in no mean, rank or comparison."
+                ),
+        ];
+
+    /// <summary>The steps in which pixels were removed or put back, null where no metric does so.</summary>
+    public PixelSteps? Steps => Scores.Select(scores => scores.Steps).FirstOrDefault(steps => steps is not null);
+
+    /// <summary>Writes <c>Idx,method,metric,score</c>, one row an instance; the score is empty where it was skipped, and what
+    /// failed has no rows.</summary>
     /// <exception cref="AttributionException">The file cannot be written.</exception>
     public void WriteCsv(string path) =>
         ScoreRows.Write(
             path,
             from scores in Scores
+            where scores.Failure is null
             from row in instances.Zip(scores.PerInstance)
             select (row.First, scores.Method, scores.Metric, row.Second)
         );
 
     /// <summary>Writes <c>{method: {metric: {score, per_instance, skipped, settings}}}</c>; a skipped instance is null in
-    /// <c>per_instance</c>, and its position stands in <c>skipped</c>.</summary>
+    /// <c>per_instance</c>, and its position stands in <c>skipped</c>. Where it applies with <c>pixels_per_step</c>, and
+    /// <c>fewest_steps</c> where that was chosen; with <c>maps</c> (how many are sound, and which are empty, constant and so
+    /// on) and <c>sound_score</c>, the mean over the sound ones; with <c>failed</c>, the reason.</summary>
     /// <exception cref="AttributionException">The file cannot be written.</exception>
     public void WriteJson(string path) =>
         Json.Write(
             path,
             Scores
                 .GroupBy(s => s.Method)
-                .ToDictionary(
-                    method => method.Key,
-                    method =>
-                        method.ToDictionary(
-                            s => s.Metric,
-                            s => new
-                            {
-                                Score = Json.Number(s.Score),
-                                PerInstance = s.PerInstance.Select(Json.Number),
-                                s.Skipped,
-                                s.Settings,
-                            }
-                        )
-                )
+                .ToDictionary(method => method.Key, method => method.ToDictionary(s => s.Metric, s => s.ForJson(null)))
         );
 }

@@ -14,19 +14,31 @@ public readonly record struct Estimate(double Value, double Low, double High);
 /// <summary>How a method fares by a metric.</summary>
 /// <param name="Metric">The metric's name.</param>
 /// <param name="Method">The method's name.</param>
-/// <param name="Count">The images whose score is defined.</param>
+/// <param name="Count">The images whose map is sound and whose score is defined.</param>
 /// <param name="Median">The median over them.</param>
-/// <param name="Rank">The mean of its ranks among the methods, 1 for the best, over the images that have a score by each.</param>
-public sealed record StudyRow(string Metric, string Method, int Count, Estimate Median, Estimate Rank);
+/// <param name="Rank">The mean of its ranks among the methods, 1 for the best, over the images of which each of them has a sound
+/// map and a score. A method that has one for fewer than half of the images takes no rank: it would take the images away
+/// from the others.</param>
+public sealed record StudyRow(string Metric, string Method, int Count, Estimate Median, Estimate Rank)
+{
+    /// <summary>Whether it takes a rank: at least half of the images have a sound map of it, and a score.</summary>
+    public bool IsRanked { get; init; } = true;
+
+    /// <summary>The images over which it is ranked.</summary>
+    public int Ranked { get; init; }
+
+    /// <summary>How many of its maps are not sound.</summary>
+    public int Unsound { get; init; }
+}
 
 /// <summary>Two methods compared by a metric on the same images.</summary>
 /// <param name="Metric">The metric's name.</param>
 /// <param name="First">The method that is better on more images.</param>
 /// <param name="Second">The other.</param>
-/// <param name="Count">The images that have a score by both.</param>
+/// <param name="Count">The images of which both have a sound map and a score.</param>
 /// <param name="BetterShare">The share of those on which the first is better; a tie counts half.</param>
 /// <param name="Probability">The two-sided probability of Wilcoxon's signed-rank test.</param>
-/// <param name="Corrected">The same by Holm's correction for all pairs of the metric.</param>
+/// <param name="Corrected">The same by Holm's correction for all pairs of the metric that have images in common.</param>
 public sealed record StudyPair(
     string Metric,
     string First,
@@ -66,21 +78,34 @@ public sealed class Study
     /// <summary>The metrics, in order.</summary>
     public IReadOnlyList<AttributionMetric> Metrics { get; }
 
-    /// <summary>For each metric its methods, by their medians, the best first.</summary>
+    /// <summary>For each metric its methods, by their medians, the best first; those that take no rank come last.</summary>
     public IReadOnlyList<StudyRow> Rows { get; }
 
     /// <summary>For each metric the pairs of methods, the surest difference first.</summary>
     public IReadOnlyList<StudyPair> Pairs { get; }
 
-    /// <summary>The scores of a method by a metric, one an image; NaN where it is undefined.</summary>
+    /// <summary>The methods of which some maps are not sound, and those that take no rank: a sentence each.</summary>
+    public IReadOnlyList<string> Notes => [.. table.Notes, .. Rows.GroupBy(row => row.Method).SelectMany(Unranked)];
+
+    /// <summary>The steps in which pixels were removed or put back; null where no metric does so.</summary>
+    public PixelSteps? Steps => table.Steps;
+
+    /// <summary>What each of a method's maps is.</summary>
+    /// <exception cref="AttributionException">There is no such method.</exception>
+    public MapStates Maps(string method) =>
+        table.Scores.FirstOrDefault(s => s.Method == method)?.Maps
+        ?? throw new AttributionException($"The study has no method '{method}'.");
+
+    /// <summary>The scores that a method's sound maps have by a metric, one an image; NaN for others, and where undefined.</summary>
     internal IReadOnlyList<double> Scores(string metric, string method) =>
-        table.Scores.First(s => s.Metric == metric && s.Method == method).PerInstance;
+        table.Scores.First(s => s.Metric == metric && s.Method == method).OfSound.PerInstance;
 
     /// <summary>Writes the scores: <c>Idx,method,metric,score</c>, one row an instance.</summary>
     /// <exception cref="AttributionException">The file cannot be written.</exception>
     public void WriteCsv(string path) => table.WriteCsv(path);
 
-    /// <summary>Writes <c>{metrics: […], rows: […], pairs: […]}</c>.</summary>
+    /// <summary>Writes <c>{metrics: […], rows: […], pairs: […]}</c>; with <c>maps</c>, by method, where some are not sound, and
+    /// with <c>failed</c> where a method has no scores by a metric.</summary>
     /// <exception cref="AttributionException">The file cannot be written.</exception>
     public void WriteJson(string path) =>
         Json.Write(
@@ -97,12 +122,17 @@ public sealed class Study
                     m.Range,
                     m.Blank,
                     Over = m.Over.ToString().ToLowerInvariant(),
+                    PixelsPerStep = StepsOf(m)?.Pixels,
+                    FewestSteps = StepsOf(m) is { Fewest: > 1 } steps ? steps.Fewest : (int?)null,
                 }),
                 Rows = Rows.Select(r => new
                 {
                     r.Metric,
                     r.Method,
                     r.Count,
+                    r.IsRanked,
+                    r.Ranked,
+                    r.Unsound,
                     Median = Numbers(r.Median),
                     Rank = Numbers(r.Rank),
                 }),
@@ -111,8 +141,23 @@ public sealed class Study
                     .Scores.Where(s => s.Settings is not null)
                     .DistinctBy(s => s.Method)
                     .ToDictionary(s => s.Method, s => s.Settings),
+                Maps = table
+                    .Scores.Where(s => s.Maps.Unsound > 0)
+                    .DistinctBy(s => s.Method)
+                    .ToDictionary(s => s.Method, s => s.Maps.ForJson()),
+                Failed = table
+                    .Scores.Where(s => s.Failure is not null)
+                    .Select(s => new
+                    {
+                        s.Method,
+                        s.Metric,
+                        Reason = s.Failure,
+                    }),
             }
         );
+
+    private PixelSteps? StepsOf(AttributionMetric metric) =>
+        table.Scores.FirstOrDefault(s => s.Metric == metric.Name && s.Steps is not null)?.Steps;
 
     /// <summary>Draws the paper's figure: for each metric a panel of box plots, the method of the best median on top.</summary>
     /// <param name="path">The PNG file.</param>
@@ -124,31 +169,60 @@ public sealed class Study
     {
         const int RowHeight = 19;
         const float NamesWidth = 165;
+        const float CountsWidth = 45;
         var most = Metrics.Max(metric => Rows.Count(row => row.Metric == metric.Name));
+        var isAnyUnsound = Rows.Any(row => row.Unsound > 0);
         return Charts.Draw(
             "Attribution methods by what they are measured by",
             subtitle,
             [],
             Math.Min(2, Metrics.Count),
             [.. Metrics.Select(PanelOf)],
-            NamesWidth,
-            new(300, RowHeight * most)
+            NamesWidth + (isAnyUnsound ? CountsWidth : 0),
+            new(300, RowHeight * most),
+            isAnyUnsound
+                ? "k/n: of the n maps k are sound, and the box is of these; the others are empty, constant, without positive pixels or not finite."
+                : null
         );
     }
 
+    private static string[] Unranked(IGrouping<string, StudyRow> method)
+    {
+        string[] metrics = [.. method.Where(row => !row.IsRanked && row.Unsound > 0).Select(row => row.Metric)];
+        return metrics.Length == 0
+            ? []
+            :
+            [
+                $"{method.Key} takes no rank by {string.Join(", ", metrics)}: fewer than half of the images have a sound map of it, and a score.",
+            ];
+    }
+
+    private static string Labelled(StudyRow row, int images) =>
+        row.Unsound > 0 ? $"{row.Method} {images - row.Unsound}/{images}" : row.Method;
+
     private Panel PanelOf(AttributionMetric metric)
     {
-        var drawn = Rows.Where(row => row.Metric == metric.Name && row.Count > 0).Reverse().ToArray();
-        BoxPlot[] boxes = [.. drawn.Select(row => BoxPlot.Of(Scores(metric.Name, row.Method).Where(double.IsFinite)))];
-        var (from, to) = boxes.Length > 0 ? (boxes.Min(b => b.Least), boxes.Max(b => b.Most)) : (0, 1);
+        var drawn = Rows.Where(row => row.Metric == metric.Name && (row.Count > 0 || row.Unsound > 0))
+            .Reverse()
+            .ToArray();
+        (double Y, BoxPlot Box)[] boxes =
+        [
+            .. drawn
+                .Index()
+                .Where(row => row.Item.Count > 0)
+                .Select(row =>
+                    ((double)row.Index, BoxPlot.Of(Scores(metric.Name, row.Item.Method).Where(double.IsFinite)))
+                ),
+        ];
+        var (from, to) = boxes.Length > 0 ? (boxes.Min(b => b.Box.Least), boxes.Max(b => b.Box.Most)) : (0, 1);
         var margin = to > from ? 0.03 * (to - from) : 0.5;
         var better = metric.Better == Better.Lower ? "← better" : "better →";
-        var methods = drawn.Select((row, i) => ((double)i, row.Method));
+        var methods = drawn.Select((row, i) => ((double)i, Labelled(row, Maps(row.Method).Count)));
         return new(
             metric.Title,
             Axis.Linear(better, from - margin, to + margin),
             new("", -0.7, drawn.Length - 0.3, [.. methods]),
-            [.. boxes.Select((box, i) => Charts.Box(i, box, Charts.Palette[0]))]
+            [.. boxes.Select(box => Charts.Box(box.Y, box.Box, Charts.Palette[0]))]
         );
     }
 
@@ -160,37 +234,47 @@ public sealed class Study
             High = Json.Number(e.High),
         };
 
-    private MethodScores[] Of(AttributionMetric metric) => [.. table.Scores.Where(s => s.Metric == metric.Name)];
+    // Sound maps alone are compared.
+    private MethodScores[] Of(AttributionMetric metric) =>
+        [.. table.Scores.Where(s => s.Metric == metric.Name && s.Failure is null).Select(s => s.OfSound)];
 
     private static double Sign(AttributionMetric metric) => metric.Better == Better.Lower ? 1 : -1;
 
     private IEnumerable<StudyRow> RowsOf(AttributionMetric metric, int seed)
     {
         var all = Of(metric);
+        // A method with few scores would take the images away from the others.
+        MethodScores[] ranked = [.. all.Where(s => s.Count > 0 && 2 * s.Count >= s.PerInstance.Count)];
         int[] complete =
         [
             .. Enumerable
-                .Range(0, all.FirstOrDefault()?.PerInstance.Count ?? 0)
-                .Where(i => all.All(s => double.IsFinite(s.PerInstance[i]))),
+                .Range(0, ranked.FirstOrDefault()?.PerInstance.Count ?? 0)
+                .Where(i => ranked.All(s => double.IsFinite(s.PerInstance[i]))),
         ];
         double[][] ranks =
         [
-            .. complete.Select(i => Statistics.ranks([.. all.Select(s => Sign(metric) * s.PerInstance[i])])),
+            .. complete.Select(i => Statistics.ranks([.. ranked.Select(s => Sign(metric) * s.PerInstance[i])])),
         ];
-        return all.Select(
-                (scores, column) =>
+        return all.Select(scores =>
+            {
+                double[] known = [.. scores.PerInstance.Where(double.IsFinite)];
+                var column = Array.IndexOf(ranked, scores);
+                double[] own = column < 0 ? [] : [.. ranks.Select(r => r[column])];
+                return new StudyRow(
+                    metric.Name,
+                    scores.Method,
+                    known.Length,
+                    Sampled(Statistics.median, known, seed),
+                    Sampled(Enumerable.Average, own, seed)
+                )
                 {
-                    double[] known = [.. scores.PerInstance.Where(double.IsFinite)];
-                    return new StudyRow(
-                        metric.Name,
-                        scores.Method,
-                        known.Length,
-                        Sampled(Statistics.median, known, seed),
-                        Sampled(Enumerable.Average, [.. ranks.Select(r => r[column])], seed)
-                    );
-                }
-            )
-            .OrderBy(row => double.IsNaN(row.Median.Value) ? double.PositiveInfinity : Sign(metric) * row.Median.Value)
+                    IsRanked = column >= 0,
+                    Ranked = own.Length,
+                    Unsound = scores.Maps.Unsound,
+                };
+            })
+            .OrderBy(row => row.IsRanked ? 0 : 1)
+            .ThenBy(row => double.IsNaN(row.Median.Value) ? double.PositiveInfinity : Sign(metric) * row.Median.Value)
             .ThenBy(row => row.Rank.Value);
     }
 
@@ -211,8 +295,16 @@ public sealed class Study
             from b in Enumerable.Range(a + 1, all.Length - a - 1)
             select Pair(metric, all[a], all[b]),
         ];
-        var corrected = Statistics.holm([.. pairs.Select(pair => pair.Probability)]);
-        return [.. pairs.Select((pair, i) => pair with { Corrected = corrected[i] }).OrderBy(pair => pair.Probability)];
+        // Where nothing can be compared no test is made.
+        StudyPair[] tested = [.. pairs.Where(pair => pair.Count > 0)];
+        var corrected = Statistics.holm([.. tested.Select(pair => pair.Probability)]);
+        return
+        [
+            .. tested
+                .Select((pair, i) => pair with { Corrected = corrected[i] })
+                .Concat(pairs.Where(pair => pair.Count == 0))
+                .OrderBy(pair => pair.Probability),
+        ];
     }
 
     private static StudyPair Pair(AttributionMetric metric, MethodScores a, MethodScores b)

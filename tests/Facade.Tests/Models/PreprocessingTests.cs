@@ -279,6 +279,44 @@ internal static class PreprocessingTests
                 Expect.isNull(Warning(Logits(20), unknown), "true classes are not known");
             }
         );
+        yield return Runner.TestCase(
+            "that are one class for nearly all, or right for none of a few, are doubted",
+            () =>
+            {
+                using var scope = NewDisposeScope();
+                static string? Doubt(long[] predicted, long[]? truth, bool isSame = false)
+                {
+                    var count = predicted.Length;
+                    // Scores that differ, largest for the class.
+                    var logits =
+                        nn.functional.one_hot(tensor(predicted), 4).to(ScalarType.Float32) * 9
+                        + arange(count).reshape(-1, 1) / 7f;
+                    using var images = isSame ? ImageSet.FromTensor(ones(count, 3, 2, 2), truth) : Images(count, truth);
+                    var check = new PredictionCheck();
+                    check.Add(logits);
+                    return check.Doubt(images, ClassNames.Of(["ant", "bee", "cow", "dog"]));
+                }
+                static long[] Mostly(long k, int times, params long[] rest) =>
+                    [.. Enumerable.Repeat(k, times), .. rest];
+                static void Says(string? told, params string[] words) =>
+                    Expect.isTrue(told is not null && words.All(told.Contains), $"{told}");
+
+                Says(Doubt(Mostly(2, 19, 1), null), "19 of 20 images the same class, cow", "if they are of several");
+                Expect.isNull(Doubt(Mostly(2, 18, 1, 1), null), "nine of ten");
+                Expect.isNull(Doubt(Mostly(2, 19), null), "few images");
+                Expect.isNull(Doubt(Mostly(2, 20), null, isSame: true), "one image, twenty times");
+                Says(Doubt(Mostly(2, 20), [.. Mostly(2, 12), .. Mostly(1, 8)]), "20 of 20", "cow", "are several");
+                Expect.isNull(Doubt(Mostly(2, 20), Mostly(2, 20)), "images of one class");
+                Expect.isNull(Doubt(Mostly(2, 20), Mostly(2, 17, 1, 1, 0)), "nearly all of one class");
+                // The warning comes first.
+                Says(Doubt(Mostly(2, 20), Mostly(1, 20)), "right on 0 of 20");
+
+                Says(Doubt(Mostly(2, 5), Mostly(1, 5)), "none of 5 images its true class");
+                Says(Doubt(Mostly(2, 19), Mostly(1, 19)), "none of 19");
+                Expect.isNull(Doubt(Mostly(2, 5), Mostly(1, 4, 2)), "one is right");
+                Expect.isNull(Doubt(Mostly(2, 4), Mostly(1, 4)), "too few images");
+            }
+        );
     }
 
     public static Test Tests =>
