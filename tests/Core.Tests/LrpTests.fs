@@ -168,7 +168,7 @@ let tests =
         example "a rule that makes no number names the method and the node" (fun () ->
             // The derivative of √ at 0 is infinite, of which 0 parts are no number.
             let root (inputs: Tensor list) =
-                (inputs.Head - inputs.Head).sqrt () * inputs.Head
+                (inputs.Head - inputs.Head).sqrt() * inputs.Head
 
             let model =
                 graphModel "s" [
