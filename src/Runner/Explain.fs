@@ -57,7 +57,7 @@ let private fileOf (method: Method) = $"attributions-{method.Name}.npz"
 let private drawShared arguments (output: Output) (inputs: Inputs) findings (method: Method) =
     use _ = torch.NewDisposeScope()
     use file = NpzFile.Open(output.Draft(fileOf method))
-    let maps = file.Read("pixels").nan_to_num (0., 0., 0.)
+    let maps = file.Read("pixels").nan_to_num(0., 0., 0.)
     let scale = Some(MapScale.Of maps)
 
     for i in 0 .. inputs.Selected.Count - 1 do

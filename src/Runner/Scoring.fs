@@ -120,6 +120,7 @@ module Scoring =
             Some $"Parameter randomisation redraws {ParameterRandomisation.Redraws inputs.Model}, from the logits down."
         else
             None
+
     /// What a metric is called where it fails.
     let failing name = $"The metric {name}"
 

@@ -215,6 +215,7 @@ let private run arguments =
     use inputs = Inputs.load arguments
     let images = inputs.Selected
     let target, score = Scoring.target arguments inputs
+
     let metrics =
         metricNames
         |> Scoring.applicable inputs

@@ -38,7 +38,7 @@ internal sealed partial class OnnxOps
         if (x.Shape is not { } from)
         {
             // Known numbers, which may number the instances: the shape is worked out for each case.
-            return graph.Pure(node.Output, node.Op, t => t[0].reshape(shape(t[0].shape)), null, x);
+            return graph.Function(node.Output, node.Op, Kind.Moves, t => t[0].reshape(shape(t[0].shape)), null, x);
         }
         if (batch == 1)
             return Filed(node, x, shape(x.Each));
@@ -218,7 +218,7 @@ internal sealed partial class OnnxOps
                     : x;
             long[] each = Broadcast(x.Each, asked);
             GraphBuilder.RequireSensible(each);
-            return graph.Pure(node.Output, node.Op, t => t[0].expand([-1, .. each]), null, x);
+            return graph.Function(node.Output, node.Op, Kind.Moves, t => t[0].expand([-1, .. each]), null, x);
         }
         // The file's own batch size, where it is written down, stands for any.
         var (first, second) = (node.List(target.First), node.List(target.Second));

@@ -142,11 +142,11 @@ internal sealed partial class OnnxOps
         {
             var result = isOneEach
                 ? graph.Emit(name, Op.NewReshape(sizes), null, x)
-                : graph.Pure(name, "Reshape", t => t[0].reshape([-1, .. sizes]), null, x);
+                : graph.Function(name, "Reshape", Kind.Moves, t => t[0].reshape([-1, .. sizes]), null, x);
             return isStacked ? result.Stacked() : result;
         }
         // For an operator that takes the first dimension to be of instances.
-        return graph.Pure(name, "Reshape", t => t[0].reshape([-1, .. each.Skip(1)]), null, x);
+        return graph.Function(name, "Reshape", Kind.Moves, t => t[0].reshape([-1, .. each.Skip(1)]), null, x);
     }
 
     // Stacked values and constants of as many dimensions, so that they broadcast as the file's do.
