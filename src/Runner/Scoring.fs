@@ -117,7 +117,11 @@ module Scoring =
             metrics
             |> List.exists (fun metric -> metric.Info.Name = "parameter-randomisation")
         then
-            Some $"Parameter randomisation redraws {ParameterRandomisation.Redraws inputs.Model}, from the logits down."
+            try
+                Some $"Parameter randomisation redraws {ParameterRandomisation.Redraws inputs.Model}, from the logits down."
+            with :? AttributionException ->
+                // Of a model without weights the metric itself has said so.
+                None
         else
             None
 
