@@ -99,12 +99,11 @@ module Doctor =
             let bad = wrong |> List.filter (fst >> isOf) |> List.length
 
             match trust with
-            | Kernels.Off -> "not tried: no process could be started, so it is off"
             | Kernels.Untried -> "not tried: no process could be started, so convolutions are matrix products"
             | _ when bad = 0 -> $"right in all of {all} cases"
             | _ -> $"wrong in {bad} of {all} cases, which take another path"
 
-        let couldTry = trust <> Kernels.Off && trust <> Kernels.Untried
+        let couldTry = trust <> Kernels.Untried
 
         {
             Facts = [|

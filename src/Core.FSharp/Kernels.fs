@@ -677,33 +677,24 @@ module internal Kernels =
         | Sound
         /// It is not: a case is computed by what the probe found right for it, or by matrix products.
         | Unsound
-        /// No probe can run: oneDNN is off.
-        | Off
-        /// No probe can run, and oneDNN cannot be turned off: matrix products.
+        /// No probe can run: matrix products for every convolution.
         | Untried
+
+    let private kept = lazy (read ())
 
     let private trusted =
         lazy
-            (read ()
+            (kept.Force()
 
              if standard |> List.exists (string >> table.ContainsKey >> not) then
                  noted.Trigger
                      "Trying how well this machine computes convolutions, once (up to a minute; ATTRIBUTION_KERNELS=onednn trusts it untried)."
 
              if not (explore (standard |> Seq.map string)) then
-                 // The slow path that is right everywhere.
-                 let hasSwitch = Machine.useOneDnn false
+                 noted.Trigger
+                     "No process could be started to try this machine's kernels, so convolutions are computed as matrix products, which is right everywhere but slower: set ATTRIBUTION_KERNELS=onednn if you trust oneDNN on this machine."
 
-                 noted.Trigger(
-                     "No process could be started to try this machine's kernels, so convolutions take "
-                     + (if hasSwitch then
-                            "libtorch's path without oneDNN"
-                        else
-                            "matrix products")
-                     + ", which is slower: set ATTRIBUTION_KERNELS=onednn if you trust oneDNN on this machine."
-                 )
-
-                 if hasSwitch then Off else Untried
+                 Untried
              else
                  match wrong () with
                  | [] -> Sound
@@ -722,7 +713,9 @@ module internal Kernels =
             match machine () with
             | Sound when isIll -> Unsound
             | found -> found
-        | Choice.Each -> Unsound
+        | Choice.Each ->
+            kept.Force()
+            Unsound
         | _ -> Sound
 
     let private libtorch =
@@ -805,7 +798,6 @@ module internal Kernels =
             | Choice.Probe
             | Choice.Each ->
                 match trust () with
-                | Off -> by Kernel.Native
                 | Untried -> by Kernel.Products
                 | Sound when isRight isTransposed c x -> by Kernel.Native
                 // No probe tries the gradient of weights.
@@ -827,7 +819,7 @@ module internal Kernels =
         | Choice.OneDnn
         | Choice.Libtorch -> false
         | Choice.Probe
-        | Choice.Each -> trust () <> Off
+        | Choice.Each -> true
 
     /// Turns oneDNN off for the whole process where this machine's kernels are not to be trusted: for functions that are not
     /// seen into.
