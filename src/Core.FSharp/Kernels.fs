@@ -825,6 +825,10 @@ module internal Kernels =
     /// seen into.
     let shield () =
         match chosen.Value with
+        | Choice.OneDnn -> ()
         | Choice.Libtorch -> libtorch.Force()
-        | Choice.Probe when trust () <> Sound -> Machine.useOneDnn false |> ignore
-        | _ -> ()
+        | Choice.Products -> Machine.useOneDnn false |> ignore
+        | Choice.Probe
+        | Choice.Each ->
+            if machine () <> Sound || isIll then
+                Machine.useOneDnn false |> ignore

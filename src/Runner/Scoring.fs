@@ -118,7 +118,8 @@ module Scoring =
             |> List.exists (fun metric -> metric.Info.Name = "parameter-randomisation")
         then
             try
-                Some $"Parameter randomisation redraws {ParameterRandomisation.Redraws inputs.Model}, from the logits down."
+                Some
+                    $"Parameter randomisation redraws {ParameterRandomisation.Redraws inputs.Model}, from the logits down."
             with :? AttributionException ->
                 // Of a model without weights the metric itself has said so.
                 None

@@ -165,7 +165,7 @@ module DeepLift =
 
     /// The change of a window's maximum is due to the one input that made it: the instance's largest where the maximum grew,
     /// the baseline's where it fell.
-    let private pullMaximum overlaps (pool: Tensor -> struct (Tensor * Tensor)) (x: Tensor) (x': Tensor) (w: Tensor) =
+    let private pullMaximum (pool: Tensor -> struct (Tensor * Tensor)) (x: Tensor) (x': Tensor) (w: Tensor) =
         let struct (y, at) = pool x
         let struct (y', at') = pool x'
         let due = torch.where(y.gt y', at, at').flatten 2L
@@ -173,14 +173,23 @@ module DeepLift =
 
         let w = w.flatten 2L
         let share = rescale (pick x) (pick x') (y.flatten 2L) (y'.flatten 2L) w w
-        let none = torch.zeros_like (x.flatten 2L)
 
-        (if overlaps then
-             none.scatter_add_ (2L, due, share)
-         else
-             none.scatter_ (2L, due, share))
-            .reshape
-            x.shape
+        torch.zeros_like(x.flatten 2L).scatter_add_(2L, due, share).reshape x.shape
+
+    /// The same as Captum does it: of the windows whose maximum is at one number the last one counts, for the instance's and
+    /// for the baseline's maxima by themselves.
+    let private pullLastWindow pool (pulled: Tensor) (x: Tensor) (x': Tensor) (w: Tensor) =
+        let struct (y: Tensor, at: Tensor) = pool x
+        let struct (y', at') = pool x'
+
+        let unpooled (at: Tensor) (change: Tensor) =
+            torch.zeros_like(x.flatten 2L).scatter_(2L, at.flatten 2L, (change * w).flatten 2L).reshape x.shape
+
+        let grown = (y - y').clamp_min(0.0.ToScalar())
+        let fallen = (y - y').clamp_max(0.0.ToScalar())
+        let change = x - x'
+
+        torch.where (change.abs().lt(1e-10.ToScalar()), pulled, (unpooled at grown + unpooled at' fallen) / change)
 
     /// <summary>The rule for so many instances, given what every node's value was for the baseline.</summary>
     let rule (maximum: MaximumRule) (instances: int64) (reference: IReadOnlyDictionary<string, Tensor>) : Rule =
@@ -211,11 +220,16 @@ module DeepLift =
                         pulled)
             | (Pool { Kind = MaxPool } | GlobalPool MaxPool), _, _ when maximum = MaximumRule.Gradient -> ran.Pull w
             | Pool({ Kind = MaxPool } as p), [ x ], [ x' ] -> [
-                pullMaximum (maximum = MaximumRule.Rescale) (Semantics.maximumAndPlace p) x x' w
+                let pool = Semantics.maximumAndPlace p
+
+                if maximum = MaximumRule.LastWindow then
+                    pullLastWindow pool (ran.Pull w).Head x x' w
+                else
+                    pullMaximum pool x x' w
               ]
             | GlobalPool MaxPool, [ x ], [ x' ] ->
                 let largest (t: Tensor) = t.flatten(2L).max(2L, true)
-                [ pullMaximum true largest x x' w ]
+                [ pullMaximum largest x x' w ]
             | (Multiply | MatMul | Function((Product | Filters), _, _)), _, _ when live < 3 ->
                 pullBetween 0.5 ran inputs' w
             | Divide, [ a; b ], [ a'; b' ] -> pullQuotient a b a' b' w

@@ -54,20 +54,20 @@ module Lrp =
 
     let private zero = 0.0.ToScalar()
 
-    /// R / z, of which a z that is not finite (a masked score) gets nothing.
-    let private ratio (relevance: Tensor) (z: Tensor) =
-        let quotient = relevance / z
-        torch.where (z.isfinite (), quotient, torch.zeros_like quotient)
-
-    /// R / z with z as far from 0, on its own side of it, as ε of its mean magnitude.
+    /// R / z with z as far from 0, on its own side of it, as ε of its mean magnitude. An infinite z (a masked score) gets nothing.
     let private stable (epsilon: float) (relevance: Tensor) (z: Tensor) =
+        let magnitude (z: Tensor) =
+            torch.linalg.vector_norm (z, 1., [| 1L .. z.ndim - 1L |], true)
+
         let sum =
-            torch.linalg.vector_norm (z.nan_to_num (0., 0., 0.), 1., [| 1L .. z.ndim - 1L |], true)
+            match magnitude z with
+            | whole when whole.isfinite().all().ToBoolean() -> whole
+            | _ -> magnitude (z.nan_to_num (0., 0., 0.))
 
         let each = Seq.fold (*) 1L z.shape[1..]
         let least = sum.mul_((epsilon / float each).ToScalar()).clamp_min_(1e-30.ToScalar())
         // In place, as elsewhere here: memory is what these take time for.
-        ratio relevance (torch.where(z.lt zero, -least, least).add_ z)
+        relevance / torch.where(z.lt zero, -least, least).add_ z
 
     /// x ⊙ what came back. An x that is not finite gets nothing.
     let private times (x: Tensor) (part: Tensor) =
@@ -138,7 +138,7 @@ module Lrp =
             (part.abs () + (ran.Value - part).abs()).mul_((epsilon: float).ToScalar()).clamp_min_(1e-30.ToScalar())
 
         let z = torch.where(ran.Value.lt zero, -least, least).add_ ran.Value
-        times x (ran.Pull(ratio relevance z)).Head
+        times x (ran.Pull(relevance / z)).Head
 
     /// AttnLRP's rule, a Taylor expansion at x: xᵢ (Rᵢ - sᵢ Σⱼ Rⱼ).
     let private ofSoftmax (axis: int64) (ran: Ran) (relevance: Tensor) =
