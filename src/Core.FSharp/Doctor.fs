@@ -95,7 +95,7 @@ module Doctor =
 
         let answer dtype =
             let isOf (case: ConvolutionCase) = case.Type = dtype
-            let all = Kernels.standard |> List.filter isOf |> List.length
+            let all = Kernels.triedOf dtype
             let bad = wrong |> List.filter (fst >> isOf) |> List.length
 
             match trust with

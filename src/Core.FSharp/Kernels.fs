@@ -237,27 +237,10 @@ module internal KernelTrial =
 
 /// Another process that tries kernels, since one may end the process that runs it.
 [<Sealed>]
-type internal KernelProbe() =
+type internal KernelProbe(host: string) =
     // What a child needs longer than this for, it will not do.
     let patience = TimeSpan.FromSeconds 60.
     let mutable child: Process = null
-
-    let dotnet () =
-        let runtime = DirectoryInfo(RuntimeEnvironment.GetRuntimeDirectory())
-
-        let name =
-            if OperatingSystem.IsWindows() then
-                "dotnet.exe"
-            else
-                "dotnet"
-
-        let own = Environment.ProcessPath
-
-        if not (isNull own) && Path.GetFileName own = name then
-            own
-        else
-            // …/shared/Microsoft.NETCore.App/10.0.0/
-            Path.Combine(runtime.Parent.Parent.Parent.FullName, name)
 
     let stop () =
         if not (isNull child) then
@@ -320,7 +303,7 @@ type internal KernelProbe() =
 
         let info =
             ProcessStartInfo(
-                dotnet (),
+                host,
                 arguments,
                 RedirectStandardInput = true,
                 RedirectStandardOutput = true,
@@ -333,6 +316,21 @@ type internal KernelProbe() =
         child.ErrorDataReceived.Add ignore
         child.BeginErrorReadLine()
         readLine () = "ready"
+
+    /// The program that starts .NET programs: this process's own, or that of its runtime.
+    static member Host: string =
+        let name =
+            if OperatingSystem.IsWindows() then
+                "dotnet.exe"
+            else
+                "dotnet"
+
+        match Environment.ProcessPath with
+        | own when not (isNull own) && Path.GetFileName own = name -> own
+        | _ ->
+            // …/shared/Microsoft.NETCore.App/10.0.0/
+            let runtime = DirectoryInfo(RuntimeEnvironment.GetRuntimeDirectory())
+            Path.Combine(runtime.Parent.Parent.Parent.FullName, name)
 
     /// Whether a child can be had.
     member _.Start() : bool =
@@ -610,14 +608,14 @@ module internal Kernels =
     let private gate = obj ()
 
     // Waits for the next case; it ends with this process.
-    let private probe = lazy (new KernelProbe())
+    let private probe = lazy (new KernelProbe(KernelProbe.Host))
 
     let private amount (error: float) =
         let percent = (100. * error).ToString("0.##", CultureInfo.InvariantCulture)
         $"wrong by {percent} %%"
 
-    let private judge (case: ConvolutionCase) : Verdict =
-        let tried kernel = probe.Value.Try(kernel, case)
+    let private judge (probe: KernelProbe) (case: ConvolutionCase) : Verdict =
+        let tried kernel = probe.Try(kernel, case)
 
         let time =
             function
@@ -647,22 +645,39 @@ module internal Kernels =
             Native = amount error
           }
 
-    /// Tries cases that are not in the table; false where no probe can run.
-    let private explore (cases: string seq) : bool =
+    /// Tries cases that are not in the table; false, and nothing learnt, where no probe can run, or can no more.
+    let exploreBy (probe: KernelProbe) (cases: string seq) : bool =
         lock gate (fun () ->
             let unknown =
                 cases |> Seq.filter (table.ContainsKey >> not) |> Seq.distinct |> List.ofSeq
 
-            unknown.IsEmpty
-            || probe.Value.Start()
-               && (let found =
-                       unknown |> List.map (fun text -> text, judge (ConvolutionCase.parse text))
+            try
+                let found =
+                    unknown |> List.map (fun text -> text, judge probe (ConvolutionCase.parse text))
 
-                   for case, verdict in found do
-                       table[case] <- verdict
+                for case, verdict in found do
+                    learn case verdict
 
-                   append found
-                   true))
+                if not found.IsEmpty then
+                    append found
+
+                true
+            with :? InvalidOperationException ->
+                false)
+
+    let private explore cases = exploreBy probe.Value cases
+
+    /// Whether a case was tried, and whether its kind was found right.
+    let isTried (case: ConvolutionCase) = table.ContainsKey(string case)
+
+    let isKindRight (case: ConvolutionCase) =
+        rightKinds.ContainsKey(ConvolutionCase.kind case)
+
+    /// How many cases of a type were tried.
+    let triedOf (dtype: torch.ScalarType) =
+        table.Keys
+        |> Seq.filter (fun text -> (ConvolutionCase.parse text).Type = dtype)
+        |> Seq.length
 
     /// Those of the cases tried that oneDNN gets wrong, with how.
     let wrong () : (ConvolutionCase * Verdict) list = [

@@ -56,6 +56,40 @@ let tests =
                     (batch (tensor [ 1; 2 ] [ 1; 2 ])))
                 "attribution")
 
+        example
+            "a max pool's rules: both windows to the one maximum, the last of them alone, or the gradient"
+            (fun () ->
+                let pool =
+                    Pool {
+                        Kind = MaxPool
+                        Kernel = [| 1L; 2L |]
+                        Stride = [| 1L; 1L |]
+                        Padding = [| 0L; 0L |]
+                        Dilation = [| 1L; 1L |]
+                        CeilMode = false
+                    }
+
+                let model =
+                    graphModel "s" [
+                        node "pool" pool [ "x" ]
+                        node "flat" Flatten [ "pool" ]
+                        node "s" (Linear(tensor [ 1; 2 ] [ 1; 1 ], None)) [ "flat" ]
+                    ]
+
+                // Both windows of (1, 3, 2) have the maximum 3; both of the baseline (0, 1, 4) end at 1 and 4.
+                let x, b = tensor [ 1; 1; 1; 3 ] [ 1; 3; 2 ], tensor [ 1; 1; 1; 3 ] [ 0; 1; 4 ]
+                let target = Target.ofQuantity (Quantity.ofClass 0) model
+
+                let found rule =
+                    DeepLift.observed rule ignore (Baseline.ofFunction "b" (fun _ -> b)) true target (batch x)
+
+                // The first window grew from 1 to 3, due to the second number; the other fell from 4 to 3, due to the third.
+                same (tensor [ 1; 1; 1; 3 ] [ 0; 2; -1 ]) (found MaximumRule.Rescale) "rescale"
+                // The second window's maximum is at the second number too, and did not grow: it takes the first's place.
+                same (tensor [ 1; 1; 1; 3 ] [ 0; 0; -1 ]) (found MaximumRule.LastWindow) "last window"
+                // Twice the difference from the baseline.
+                same (tensor [ 1; 1; 1; 3 ] [ 0; 4; 0 ]) (found MaximumRule.Gradient) "gradient")
+
         law "it is what loops give: each ReLU hands on its slope between the two" (fun rng ->
             let net, model, images, x = case rng 0.
             let k = rng.Next 4

@@ -123,7 +123,7 @@ let tests =
                     Expect.isGreaterThan error (KernelTrial.tolerance case) "noticed")
 
         testCase "a probe that dies is followed by another" (fun () ->
-            use probe = new KernelProbe()
+            use probe = new KernelProbe(KernelProbe.Host)
             Expect.isTrue (probe.Start()) "a probe can be started"
             let case = random (Random 1) torch.float32
             // One group too many, which no kernel takes.
@@ -137,4 +137,41 @@ let tests =
             match probe.Try(Kernel.Products, case) with
             | Outcome.Ran(error, _) -> Expect.isLessThan error (KernelTrial.tolerance case) "the next one answers"
             | Outcome.Died -> failtest "the next one died")
+
+        testCase "what a probe finds is known at once, by its kind too" (fun () ->
+            use probe = new KernelProbe(KernelProbe.Host)
+            let rng = Random()
+
+            // An image larger than that of any other test, so that nobody has tried the case.
+            let case = {
+                random rng torch.float32 with
+                    IsLast = false
+                    IsTransposed = false
+                    X = [| 1L; 3L; int64 (rng.Next(40, 400)); int64 (rng.Next(40, 400)) |]
+                    Weight = [| 2L; 3L; 3L; 2L |]
+                    Stride = [| 1L; 1L |]
+                    Padding = [| 1L; 1L |]
+                    Dilation = [| 1L; 1L |]
+                    Groups = 1L
+            }
+
+            Expect.isTrue (Kernels.exploreBy probe [ string case ]) "it was tried"
+            Expect.isTrue (Kernels.isTried case) "and is known"
+
+            let isRight =
+                Kernels.wrong () |> List.exists (fun (wrong, _) -> wrong = case) |> not
+
+            Expect.equal (Kernels.isKindRight case) isRight "its kind is right if it is")
+
+        testCase "where no probe can be started nothing is learnt, and no exception leaves" (fun () ->
+            use probe = new KernelProbe("/nowhere/dotnet")
+
+            let case = {
+                random (Random 3) torch.float32 with
+                    Groups = 12345L
+            }
+
+            Expect.isFalse (probe.Start()) "it cannot be started"
+            Expect.isFalse (Kernels.exploreBy probe [ string case ]) "nothing is tried"
+            Expect.isFalse (Kernels.isTried case) "nor known")
     ]
