@@ -1,24 +1,6 @@
 namespace Attribution.Core
 
-open System
 open TorchSharp
-
-/// How many derivatives enclose the code that this thread is running.
-[<AbstractClass; Sealed>]
-type internal Nesting private () =
-    [<ThreadStatic; DefaultValue>]
-    static val mutable private depth: int
-
-    /// A derivative that is itself being differentiated must be recorded.
-    static member IsInside = Nesting.depth > 0
-
-    static member Enter() =
-        Nesting.depth <- Nesting.depth + 1
-
-        {
-            new IDisposable with
-                member _.Dispose() = Nesting.depth <- Nesting.depth - 1
-        }
 
 /// The one caller of autograd: it ends the process with a signal where it is misused, so nothing else may call it.
 [<RequireQualifiedAccess>]
@@ -37,9 +19,7 @@ module internal Autograd =
             copy.requires_grad_ true
 
     let private record (f: Tensor list -> 'a) (xs: Tensor list) : Tensor list * 'a =
-        use _ = torch.inference_mode false
-        use _ = torch.enable_grad ()
-        use _ = Nesting.Enter()
+        use _ = Recording.Start()
         let xs = List.map variable xs
         xs, f xs
 
@@ -55,7 +35,7 @@ module internal Autograd =
         if not y.requires_grad then
             List.map zeros vs
         else
-            let nested = Nesting.IsInside
+            let nested = Recording.IsOn
             let watched = vs |> List.filter _.requires_grad |> Array.ofList
 
             let results =
@@ -64,7 +44,7 @@ module internal Autograd =
             vs
             |> List.map (fun v ->
                 // Not by Equals, which compares the numbers: two arguments may hold the same ones.
-                match Array.FindIndex(watched, fun w -> obj.ReferenceEquals(w, v)) with
+                match System.Array.FindIndex(watched, fun w -> obj.ReferenceEquals(w, v)) with
                 | -1 -> zeros v
                 | i when isNull results[i] || results[i].IsInvalid -> zeros v
                 | i -> results[i])
@@ -87,9 +67,21 @@ module internal Autograd =
         value :: y :: xs |> List.iter (Scope.keep scope >> ignore)
         value, transposedProducts false xs y
 
+    /// The same, part of the derivative that encloses it, if one does.
+    let within (f: Tensor list -> Tensor) (xs: Tensor list) : Tensor * (Tensor -> Tensor list) =
+        if not Recording.IsOn then
+            alone f xs
+        else
+            let watched (x: Tensor) =
+                if x.is_floating_point () then variable x else x.alias ()
+
+            let xs = List.map watched xs
+            let y = f xs
+            y, transposedProducts true xs y
+
     /// y, cut off from what was recorded where no enclosing derivative needs it.
     let plain (y: Tensor) =
-        if Nesting.IsInside then y else y.detach ()
+        if Recording.IsOn then y else y.detach ()
 
     /// For f that gives y and some values on the way to it: (y, those values, w ↦ wᵀ ∂y/∂v for each argument and then each
     /// of those values); the map may be used any number of times.
@@ -109,3 +101,33 @@ module internal Autograd =
     let gradientOfSum (f: Tensor -> Tensor) (x: Tensor) : Tensor * Tensor =
         let xs, y = record (List.head >> f) [ x ]
         plain y, (transposedProducts false xs y (torch.ones_like y)).Head
+
+/// f of some tensors, of which a derivative keeps these alone: f is computed again on the way back.
+type internal Recomputed() =
+    inherit torch.autograd.SingleTensorFunction<Recomputed>()
+
+    override _.Name = "Recomputed"
+
+    override _.forward(context, [<System.ParamArray>] given: obj[]) =
+        let xs = [ for x in Array.tail given -> x :?> Tensor ]
+        context.save_data ("f", given[0])
+        context.save_for_backward (ResizeArray xs)
+        Scope.run (fun () -> (given[0] :?> Tensor list -> Tensor) xs)
+
+    override _.backward(context, w) =
+        let f = context.get_data "f" :?> Tensor list -> Tensor
+        let _, _, pull = Autograd.pullbacks (fun xs -> f xs, []) (List.ofSeq (context.get_saved_variables ()))
+        ResizeArray(null :: pull w)
+
+/// f of some tensors, which costs a derivative their memory and f's time once more. f must raise no exception.
+[<RequireQualifiedAccess>]
+module internal Recompute =
+    let apply (f: Tensor list -> Tensor) (xs: Tensor list) : Tensor =
+        if List.exists (fun (x: Tensor) -> x.requires_grad) xs && torch.is_grad_enabled () then
+            Recomputed.apply [|
+                box f
+                for x in xs do
+                    box x
+            |]
+        else
+            f xs

@@ -2,7 +2,7 @@ namespace Attribution.Core
 
 open TorchSharp
 
-/// Numbers drawn for instances: what an instance gets depends on the seed, its own number and the draw alone, and on no
+/// Numbers drawn for instances: what an instance gets depends on the seed, its own id and the draw alone, and on no
 /// other instance.
 [<RequireQualifiedAccess>]
 module Noise =
@@ -12,29 +12,36 @@ module Noise =
         (draws: int64[])
         (batch: Batch)
         : Tensor =
-        let one (number: int64) (draw: int64) =
-            let mixed = seed * 0x9E3779B97F4A7C15L + draw * 0x2545F4914F6CDD1DL + number
+        let one (id: int64) (draw: int64) =
+            let mixed = seed * 0x9E3779B97F4A7C15L + draw * 0x2545F4914F6CDD1DL + id
             use generator = new torch.Generator(uint64 mixed, torch.CPU)
             fill batch.X.shape[1..] generator
 
-        Scope.run (fun () -> torch.stack(Array.map2 one batch.Numbers draws).``to``(batch.X.dtype, batch.X.device))
+        Scope.run (fun () -> torch.stack(Array.map2 one batch.Ids draws).``to``(batch.X.dtype, batch.X.device))
 
-    let private each (draw: int64) (batch: Batch) = Array.create batch.Numbers.Length draw
+    let private once (draw: int64) (batch: Batch) = Array.create batch.Ids.Length draw
 
     /// Standard normal numbers, of the instances' shape: for each instance those of a draw of its own.
     let normals seed draws batch =
         drawn (fun shape generator -> torch.randn (shape, torch.float32, generator = generator)) seed draws batch
 
     /// Standard normal numbers, of the instances' shape.
-    let normal seed draw batch = normals seed (each draw batch) batch
+    let normal seed draw batch = normals seed (once draw batch) batch
+
+    /// Numbers between 0 and 1, of the instances' shape: for each instance those of a draw of its own.
+    let uniforms seed draws batch =
+        drawn (fun shape generator -> torch.rand (shape, torch.float32, generator = generator)) seed draws batch
 
     /// Numbers between 0 and 1, of the instances' shape.
-    let uniform seed draw batch =
-        drawn
-            (fun shape generator -> torch.rand (shape, torch.float32, generator = generator))
-            seed
-            (each draw batch)
-            batch
+    let uniform seed draw batch = uniforms seed (once draw batch) batch
+
+    /// Numbers between 0 and 1 (n×shape, float64), one draw for each of n ids.
+    let uniformOf (seed: int64) (shape: int64[]) (ids: int64[]) : Tensor =
+        uniform seed 0L {
+            Rows = torch.tensor ids
+            Ids = ids
+            X = torch.empty (Array.append [| ids.LongLength |] shape, torch.float64)
+        }
 
 /// Where a path to the instances begins: `Of` gives a batch (n×…) its baselines, of the same shape.
 [<NoComparison; NoEquality>]

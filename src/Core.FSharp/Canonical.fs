@@ -17,7 +17,7 @@ module Canonical =
             match node.Op with
             | Composed(_, _, spelling) ->
                 let known =
-                    Dictionary<string, string>(List.zip spelling.Takes node.Inputs |> Seq.map KeyValuePair)
+                    Dictionary<string, string>(List.zip spelling.Inputs node.Inputs |> Seq.map KeyValuePair)
 
                 let last = List.last spelling.Steps
 

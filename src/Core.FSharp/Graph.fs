@@ -112,7 +112,7 @@ and [<NoComparison; ReferenceEquality>] Node = {
 }
 
 /// The steps that make up a function of inputs by some names; the last gives its value.
-and [<NoComparison; ReferenceEquality>] Spelled = { Takes: string list; Steps: Node list }
+and [<NoComparison; ReferenceEquality>] Spelled = { Inputs: string list; Steps: Node list }
 
 /// Linear ops one after another: at most one of them sums, the others scale, shift or move numbers.
 and [<NoComparison; ReferenceEquality>] AffineLayer = { Links: Link list }
@@ -150,9 +150,9 @@ type Plan = {
 /// A way of running a network: what each op makes of its inputs' values.
 type Semantics = Op -> Tensor list -> Tensor
 
-/// A node as it ran.
+/// A node whose value was computed.
 [<NoComparison; NoEquality>]
-type Ran = {
+type Evaluated = {
     Node: Node
     /// The values of its inputs.
     Inputs: Tensor list
@@ -163,9 +163,9 @@ type Ran = {
     Pull: Tensor -> Tensor list
 }
 
-/// A way back through a network: what a node hands on to each of its inputs, of what arrives at its value. `Pull` is
-/// backpropagation; guided backpropagation, DeepLIFT and LRP are other rules on the same graph.
-type Rule = Ran -> Tensor -> Tensor list
+/// The backward rule: from the signal at a node's output, the signal for each input. `Pull` is backpropagation; guided
+/// backpropagation, DeepLIFT and LRP are other rules on the same graph.
+type Rule = Evaluated -> Tensor -> Tensor list
 
 [<RequireQualifiedAccess>]
 module Op =
@@ -216,26 +216,29 @@ module Op =
         | Composed(_, _, spelled) -> spelled.Steps |> List.exists (fun step -> isWeighted step.Op)
         | _ -> false
 
-    /// The op with f applied to each tensor that it holds.
-    let mapTensors (f: Tensor -> Tensor) op =
+    /// The op with f applied to each tensor that it holds, and to the name that PyTorch has for it there.
+    let mapNamed (f: string -> Tensor -> Tensor) op =
         match op with
-        | Constant value -> Constant(f value)
+        | Constant value -> Constant(f "value" value)
         | Convolution c ->
             Convolution {
                 c with
-                    Weight = f c.Weight
-                    Bias = Option.map f c.Bias
+                    Weight = f "weight" c.Weight
+                    Bias = Option.map (f "bias") c.Bias
             }
-        | Linear(weight, bias) -> Linear(f weight, Option.map f bias)
+        | Linear(weight, bias) -> Linear(f "weight" weight, Option.map (f "bias") bias)
         | BatchNorm b ->
             BatchNorm {
                 b with
-                    Mean = f b.Mean
-                    Variance = f b.Variance
-                    Scale = f b.Scale
-                    Shift = f b.Shift
+                    Mean = f "running_mean" b.Mean
+                    Variance = f "running_var" b.Variance
+                    Scale = f "weight" b.Scale
+                    Shift = f "bias" b.Shift
             }
         | other -> other
+
+    /// The op with f applied to each tensor that it holds.
+    let mapTensors (f: Tensor -> Tensor) op = mapNamed (fun _ -> f) op
 
 [<RequireQualifiedAccess>]
 module Link =
@@ -527,7 +530,7 @@ module Graph =
             |> fst
             |> List.map2 (fun (input: Tensor) given -> if isNull given then input else given) inputs
 
-        let value, pull = Autograd.alone (merge >> Semantics.plain node.Op) live
+        let value, pull = Autograd.within (merge >> Semantics.plain node.Op) live
 
         let parts w =
             List.mapFold whole (pull w) isLive
@@ -544,60 +547,59 @@ module Graph =
     /// brings back to the given node, of what `seed` makes of that value. Where a value goes to several nodes, what they hand
     /// back is summed.</summary>
     let propagate (rule: Rule) (plan: Plan) (given: Tensor) (seed: Tensor -> Tensor) : Tensor =
-        use scope = torch.NewDisposeScope()
-        use _ = torch.no_grad ()
-        let start, goal = plan.Given.Head, plan.Wanted.Head
-        let values = Dictionary<string, Tensor>(dict [ start, given ])
-        let live = HashSet<string> [ start ]
-        let way = Stack<Ran>()
+        Scope.run (fun () -> Scope.quietly (fun () ->
+                let start, goal = plan.Given.Head, plan.Wanted.Head
+                let values = Dictionary<string, Tensor>(dict [ start, given ])
+                let live = HashSet<string> [ start ]
+                let way = Stack<Evaluated>()
 
-        for step in plan.Steps do
-            let node = step.Node
-            let inputs = node.Inputs |> List.map (fun name -> values[name])
+                for step in plan.Steps do
+                    let node = step.Node
+                    let inputs = node.Inputs |> List.map (fun name -> values[name])
 
-            if List.exists live.Contains node.Inputs && not node.Op.IsRepeat then
-                let value, pull = pullback node inputs (node.Inputs |> List.map live.Contains)
-                live.Add node.Name |> ignore
-                values[node.Name] <- value
+                    if List.exists live.Contains node.Inputs && not node.Op.IsRepeat then
+                        let value, pull = pullback node inputs (node.Inputs |> List.map live.Contains)
+                        live.Add node.Name |> ignore
+                        values[node.Name] <- value
 
-                way.Push {
-                    Node = node
-                    Inputs = inputs
-                    IsLive = node.Inputs |> List.map live.Contains
-                    Value = value
-                    Pull = pull
-                }
-            else
-                values[node.Name] <- Semantics.plain node.Op inputs
+                        way.Push {
+                            Node = node
+                            Inputs = inputs
+                            IsLive = node.Inputs |> List.map live.Contains
+                            Value = value
+                            Pull = pull
+                        }
+                    else
+                        values[node.Name] <- Semantics.plain node.Op inputs
 
-        let arriving = Dictionary<string, Tensor>(dict [ goal, seed values[goal] ])
+                let arriving = Dictionary<string, Tensor>(dict [ goal, seed values[goal] ])
 
-        let take name =
-            match arriving.TryGetValue name with
-            | true, w ->
-                arriving.Remove name |> ignore
-                Some w
-            | _ -> None
+                let take name =
+                    match arriving.TryGetValue name with
+                    | true, w ->
+                        arriving.Remove name |> ignore
+                        Some w
+                    | _ -> None
 
-        let hand name (part: Tensor) =
-            match take name with
-            | Some sum ->
-                arriving[name] <- Tensor.add sum part
-                sum.Dispose()
-                part.Dispose()
-            | None -> arriving[name] <- part
+                let hand name (part: Tensor) =
+                    match take name with
+                    | Some sum ->
+                        arriving[name] <- Tensor.add sum part
+                        sum.Dispose()
+                        part.Dispose()
+                    | None -> arriving[name] <- part
 
-        for ran in way do
-            match take ran.Node.Name with
-            | Some w ->
-                // A rule may hand on what it was handed, so each part becomes a tensor of its own.
-                let parts =
-                    Scope.runMany (fun () -> rule ran w |> List.map (fun part -> part.alias ()))
+                for evaluated in way do
+                    match take evaluated.Node.Name with
+                    | Some w ->
+                        // A rule may hand on what it was handed, so each part becomes a tensor of its own.
+                        let parts =
+                            Scope.runMany (fun () -> rule evaluated w |> List.map (fun part -> part.alias ()))
 
-                w.Dispose()
+                        w.Dispose()
 
-                for name, isLive, part in List.zip3 ran.Node.Inputs ran.IsLive parts do
-                    if isLive then hand name part else part.Dispose()
-            | None -> ()
+                        for name, isLive, part in List.zip3 evaluated.Node.Inputs evaluated.IsLive parts do
+                            if isLive then hand name part else part.Dispose()
+                    | None -> ()
 
-        scope.MoveToOuter(take start |> Option.defaultWith (fun () -> torch.zeros_like given))
+                take start |> Option.defaultWith (fun () -> torch.zeros_like given)))

@@ -13,7 +13,7 @@ type Interop private () =
         Count = count
         Type = TorchSharp.torch.float32
         Read = fun start length -> read.Invoke(start, length)
-        Number = id
+        Id = id
     }
 
     /// Hands `listener` every sentence that a person should know about the machine's kernels.
@@ -74,16 +74,13 @@ type Interop private () =
             Inputs = [ model.Graph.Output ]
         }
 
-        {
-            model with
-                Graph = {
-                    model.Graph with
-                        Nodes = Array.append model.Graph.Nodes [| node |]
-                        Output = node.Name
-                }
-                Plans = Collections.Concurrent.ConcurrentDictionary()
-                Footprints = Collections.Concurrent.ConcurrentDictionary()
+        let graph = {
+            model.Graph with
+                Nodes = Array.append model.Graph.Nodes [| node |]
+                Output = node.Name
         }
+
+        Model.withGraph graph model
 
     /// The values of as many numbers an instance as the graph's output has, or of one, in float32: (node, n×k), each after
     /// those that it follows from.
@@ -106,7 +103,7 @@ type Interop private () =
             |> Graph.mapOps (Op.mapTensors single)
             |> Graph.plan [ graph.Input ] [ graph.Output ]
 
-        Scope.forwardOnly (fun () -> Graph.runObserved observe Semantics.plain plan [ x ])
+        Scope.quietly (fun () -> Graph.runObserved observe Semantics.plain plan [ x ])
         |> ignore
 
         let struct (_, output) = found[found.Count - 1]
@@ -199,9 +196,9 @@ type Interop private () =
 
     /// The target with outputs of its instances that are known, or will be.
     [<Extension>]
-    static member Knowing(target: Target, known: Known) = {
+    static member Remembering(target: Target, cache: OutputCache) = {
         target with
-            Known = Option.ofObj known
+            Cache = Option.ofObj cache
     }
 
     /// Max-sensitivity of a method.
@@ -212,6 +209,6 @@ type Interop private () =
 
     /// The model parameter randomisation test of a method.
     static member Randomisation
-        (explain: Func<Model, Tensor>, isAlone: bool, steps: int, seed: int64, attributions, model)
+        (relaxation, explain: Func<Model, Tensor>, isAlone: bool, steps: int, seed: int64, attributions, model)
         =
-        ParameterRandomisation.curve explain.Invoke isAlone steps seed attributions model
+        ParameterRandomisation.curve relaxation explain.Invoke isAlone steps seed attributions model

@@ -48,9 +48,9 @@ type Slice = {
     G: Tensor list -> Tensor -> Tensor
 }
 
-/// A network cut at several layers.
+/// A network cut at several layers at once.
 [<NoComparison; NoEquality>]
-type Cuts = {
+type Slices = {
     /// The layers that depend on none of the others, and the rest.
     First: string list
     Rest: string list
@@ -150,6 +150,86 @@ module Model =
         model.Graph |> Graph.mapOps (Op.mapTensors add) |> ignore
         sum
 
+    /// The model of another graph with the same weights, or of other weights.
+    let withGraph (graph: Graph) (model: Model) = {
+        model with
+            Graph = graph
+            Plans = ConcurrentDictionary()
+            Footprints = ConcurrentDictionary()
+            Verified = ConcurrentDictionary()
+    }
+
+    /// f of each of the model's parameters: weights, biases, scales and shifts of layers, and the constants that are learnt.
+    let private mapParameters (f: string -> Tensor -> Tensor) (model: Model) : Graph =
+        let learnt = Learnt.constants model.Graph
+
+        let change (node: Node) =
+            let each name value =
+                match node.Op, name with
+                | Constant _, _ when learnt.Contains node.Name -> f node.Name value
+                | Constant _, _
+                | _, ("running_mean" | "running_var") -> value
+                | _ -> f $"{node.Name}.{name}" value
+
+            {
+                node with
+                    Op = Op.mapNamed each node.Op
+            }
+
+        {
+            model.Graph with
+                Nodes = Array.map change model.Graph.Nodes
+        }
+
+    /// <summary>The model's parameters by their names: `layer.weight` and `layer.bias` of a convolution, a dense layer or a
+    /// normalisation (its scale and shift), and constants that are learnt by their own.</summary>
+    /// <remarks>The tensors are the model's own. Statistics of normalisations are none, and functions keep theirs to
+    /// themselves.</remarks>
+    let parameters (model: Model) : Map<string, Tensor> =
+        let found = Dictionary<string, Tensor>()
+
+        mapParameters
+            (fun name value ->
+                found[name] <- value
+                value)
+            model
+        |> ignore
+
+        Map [ for pair in found -> pair.Key, pair.Value ]
+
+    /// <summary>The model with these tensors in place of its parameters of their names: a function from tensors to a model.
+    /// Inside a derivative all that the model gives is connected to them.</summary>
+    /// <exception cref="T:System.ArgumentException">The model has no parameter of a name, or it has another shape.</exception>
+    let withParameters (given: Map<string, Tensor>) (model: Model) : Model =
+        let used = HashSet<string>()
+
+        let change name (value: Tensor) =
+            match given.TryFind name with
+            | None -> value
+            | Some tensor ->
+                used.Add name |> ignore
+                Tensor.requireShape $"The parameter '{name}'" value.shape tensor
+                tensor.``to`` (value.dtype, value.device)
+
+        let graph = mapParameters change model
+
+        match given.Keys |> Seq.tryFind (used.Contains >> not) with
+        | Some unknown ->
+            let names = String.Join(", ", (parameters model).Keys)
+            invalidArg "given" $"The model has no parameter '{unknown}', but {names}."
+        | None -> withGraph graph { model with SharesWeights = true }
+
+    /// <summary>The model with softplus(βx)/β in place of its ReLUs, on the same weights: what second derivatives of a network
+    /// of ReLUs need.</summary>
+    /// <remarks>Dombrowski et al., arXiv 1906.07983. β is in units of one over an activation's; max pools stay as they
+    /// are.</remarks>
+    /// <exception cref="T:System.ArgumentException">β is not positive.</exception>
+    let smooth (beta: float) (model: Model) : Model =
+        if not (beta > 0. && Double.IsFinite beta) then
+            invalidArg "beta" $"β is a positive number, but is {beta}."
+
+        withGraph (Rewrite.smooth beta model.Graph) model
+
     /// The bytes of the weights.
     let bytes (model: Model) : int64 =
         sumOfWeights (fun t -> t.numel () * t.ElementSize) model
@@ -235,17 +315,37 @@ module Model =
             invalidArg "x" $"The model takes instances of the shape {text shape}, but these have {text x.shape[1..]}."
         | _ -> ()
 
+    let private isDifferentiated (model: Model) =
+        let mutable any = false
+
+        let look (t: Tensor) =
+            any <- any || t.requires_grad
+            t
+
+        model.Graph |> Graph.mapOps (Op.mapTensors look) |> ignore
+        any
+
+    /// Whether what is computed from weights must be computed anew each time.
+    let private keepsWeights (model: Model) =
+        model.SharesWeights || torch.is_grad_enabled () && isDifferentiated model
+
     /// The plain run from the given nodes to the wanted ones, made fast once.
     let private plan (model: Model) (given: string list) (wanted: string list) =
-        let key = String.Join('\n', Seq.append given ("" :: wanted))
+        let keepsWeights = keepsWeights model
+        let key = String.Join('\n', Seq.append given (string keepsWeights :: wanted))
 
         let rewrite =
-            if model.SharesWeights then
-                Rewrite.forSharedWeights
+            if keepsWeights then
+                Rewrite.forOwnWeights
             else
                 Rewrite.forRun
 
-        model.Plans.GetOrAdd(key, fun _ -> model.Graph |> rewrite given wanted |> Graph.plan given wanted)
+        // A derivative may ask for the plan first, and for another use of it later.
+        let make _ =
+            use _ = torch.no_grad ()
+            model.Graph |> rewrite given wanted |> Graph.plan given wanted
+
+        model.Plans.GetOrAdd(key, make)
 
     /// Sees that what is about to run can be trusted, once for each plan and kind of pass.
     let private verify (model: Model) (isGradient: bool) (plan: Plan) (values: Tensor list) =
@@ -309,9 +409,13 @@ module Model =
 
     /// The plan of a run that rules look at: from the images to a layer.
     let private planForRules (model: Model) (layer: string) =
+        let keepsWeights = keepsWeights model
+
         let make _ =
+            use _ = torch.no_grad ()
+
             let rewrite =
-                if model.SharesWeights then
+                if keepsWeights then
                     fun _ _ graph -> graph
                 else
                     Rewrite.forRules
@@ -320,7 +424,7 @@ module Model =
             |> rewrite [ model.Graph.Input ] [ layer ]
             |> Graph.plan [ model.Graph.Input ] [ layer ]
 
-        model.Plans.GetOrAdd($"rules\n{layer}", make)
+        model.Plans.GetOrAdd($"rules {keepsWeights}\n{layer}", make)
 
     /// The model with one form for every spelling of its network, for rules that look at its layers from one of them down.
     let canonical (layer: string) (model: Model) : Model =
@@ -335,11 +439,7 @@ module Model =
             Output = layer
         }
 
-        {
-            model with
-                Graph = Canonical.form ((=) layer) graph
-                Plans = ConcurrentDictionary()
-        }
+        withGraph (Canonical.form ((=) layer) graph) model
 
     /// The nodes that a way back by rules from a layer goes through, from the images on.
     let steps (layer: string) (model: Model) : Node[] =
@@ -403,7 +503,7 @@ module Model =
     /// <summary>f cut at several layers at once. H gives the values of those that come first, followed by what flows past
     /// them; G goes from there to the logits, followed by the values of the rest of the layers.</summary>
     /// <exception cref="T:System.ArgumentException">The model has no such layer, or it does not lead to the logits.</exception>
-    let cuts (layers: string list) (model: Model) : Cuts =
+    let slices (layers: string list) (model: Model) : Slices =
         for layer in layers do
             requireLayer layer model
 
@@ -432,11 +532,11 @@ module Model =
     /// <summary>f = g ∘ h, cut at a layer.</summary>
     /// <exception cref="T:System.ArgumentException">The model has no such layer, or it does not lead to the logits.</exception>
     let cut (layer: string) (model: Model) : Slice =
-        let cuts = cuts [ layer ] model
+        let slices = slices [ layer ] model
 
         {
-            H = fun x -> let values, past = cuts.H x in values @ past
-            G = fun past z -> Scope.run (fun () -> cuts.G past [ z ] |> fst)
+            H = fun x -> let values, past = slices.H x in values @ past
+            G = fun past z -> Scope.run (fun () -> slices.G past [ z ] |> fst)
         }
 
     /// Which dimension of a value of so many dimensions holds channels, as far as the graph tells.
@@ -497,7 +597,7 @@ module Model =
 
             let every = Graph.plan [ model.Graph.Input ] [ model.Graph.Output ] model.Graph
 
-            Scope.forwardOnly (fun () -> Graph.runObserved observe Semantics.plain every [ x ])
+            Scope.quietly (fun () -> Graph.runObserved observe Semantics.plain every [ x ])
             |> ignore)
 
         let names = HashSet<string>(layers model)
@@ -567,7 +667,7 @@ module Model =
 
             let plan = plan model [ model.Graph.Input ] [ model.Graph.Output ]
 
-            Scope.forwardOnly (fun () -> Graph.runObserved observe Semantics.plain plan [ placed ])
+            Scope.quietly (fun () -> Graph.runObserved observe Semantics.plain plan [ placed ])
             |> ignore
 
             held sizes plan

@@ -48,10 +48,10 @@ type Target = {
     /// Its values (n×…) → the outputs (n×k).
     Read: Tensor -> Tensor
     Quantity: Quantity
-    /// Outputs of the explained instances that are known beforehand; what is computed of them is added.
-    Known: Known option
-    /// The output (1×k) of the black image of the shape of these, computed at most once.
-    Blank: Tensor -> Tensor
+    /// Outputs of the explained instances that were computed before; what is computed of them is added.
+    Cache: OutputCache option
+    /// The output (1×k) of the black image of the shape of these, computed at most once but in derivatives.
+    OfBlack: Tensor -> Tensor
 } with
 
     /// Instances (n×…) → outputs (n×k).
@@ -280,20 +280,21 @@ module Quantity =
 [<RequireQualifiedAccess>]
 module Target =
     let private make layer (read: Tensor -> Tensor) quantity model =
-        let known = Known 1
+        let cache = OutputCache 1
 
-        let blank (x: Tensor) =
+        let compute (x: Tensor) =
+            Scope.run (fun () ->
+                Scope.quietly (fun () -> read (Model.value layer model (torch.zeros_like (x.narrow (0L, 0L, 1L))))))
+
+        let ofBlack (x: Tensor) =
             let first = torch.zeros (1L, torch.int64)
 
-            match known.TryFind first with
+            match cache.TryFind first with
+            | _ when Recording.IsOn -> compute x
             | Some output -> output
             | None ->
-                let output =
-                    Scope.run (fun () ->
-                        Scope.forwardOnly (fun () ->
-                            read (Model.value layer model (torch.zeros_like (x.narrow (0L, 0L, 1L))))))
-
-                known.Keep(first, output)
+                let output = compute x
+                cache.Keep(first, output)
                 output
 
         {
@@ -301,8 +302,8 @@ module Target =
             Layer = layer
             Read = read
             Quantity = quantity
-            Known = None
-            Blank = blank
+            Cache = None
+            OfBlack = ofBlack
         }
 
     /// <summary>A quantity of interest. No op above the layer of a unit's quantity runs.</summary>
@@ -344,7 +345,7 @@ module Target =
         outputs
 
     let private keep target rows (outputs: Tensor) =
-        target.Known |> Option.iter (fun known -> known.Keep(rows, outputs))
+        target.Cache |> Option.iter (fun cache -> cache.Keep(rows, outputs))
         outputs
 
     /// The quantity of the explained instances' own outputs, fit to be differentiated.
@@ -372,25 +373,30 @@ module Target =
 
         Model.propagate rule target.Layer seed target.Model batch.X
 
-    /// What the batch's own outputs are, without a gradient, computed at most once; they live as long as the scope that
-    /// this is called in.
+    /// What the batch's own outputs are, computed at most once; they live as long as the scope that this is called in. Inside a
+    /// derivative they are part of it, and no cache is asked.
     let explained (target: Target) (batch: Batch) : Explained =
         // Whoever asks first may do so in a scope that ends before the next one asks.
         let live = Scope.keepHere ()
+        let cache = if Recording.IsOn then None else target.Cache
 
         let compute () =
-            Scope.run (fun () -> Scope.forwardOnly (fun () -> checkedOutput target batch.Rows batch.X))
+            Scope.run (fun () -> Scope.quietly (fun () -> checkedOutput target batch.Rows batch.X))
             |> keep target batch.Rows
 
         {
             Rows = batch.Rows
             Outputs =
                 lazy
-                    (target.Known
-                     |> Option.bind (fun known -> known.TryFind batch.Rows)
+                    (cache
+                     |> Option.bind (fun cache -> cache.TryFind batch.Rows)
                      |> Option.defaultWith compute
                      |> live)
         }
+
+    /// t(x) of each of the explained instances (n).
+    let ofExplained (target: Target) (explained: Explained) : Tensor =
+        target.Quantity.Of explained (explained.Outputs.Force())
 
     /// What is explained, narrowed to some positions in the batch (int64, m; repeats allowed).
     let at (positions: Tensor) (explained: Explained) : Explained = {

@@ -93,8 +93,26 @@ module Rewrite =
     /// before it, and a ReLU overwrites its input, wherever nothing else reads the value in between.</summary>
     let forRun = rewrite true true
 
-    /// The same without what is computed from weights, which may change.
-    let forSharedWeights = rewrite false true
+    /// The same without what is computed from weights: they may change, or be differentiated.
+    let forOwnWeights = rewrite false true
 
     /// The graph for a way back by rules, which look at every op's inputs and value: only normalisations are folded.
     let forRules = rewrite true false
+
+    /// <summary>The graph with softplus(βx)/β in place of every ReLU, and the like in place of clipped and leaky ones: smooth,
+    /// and the nearer to the graph itself the larger β is.</summary>
+    /// <remarks>Dombrowski et al., arXiv 1906.07983: what second derivatives of networks of ReLUs need.</remarks>
+    let smooth (beta: float) (graph: Graph) : Graph =
+        // From a threshold on, libtorch takes βx itself; at 40 the two are equal in float64.
+        let softplus (x: Tensor) =
+            torch.nn.functional.softplus (x, beta, 40.)
+
+        let named f = Activation(Pointwise("Softplus", f))
+
+        graph
+        |> Graph.mapOps (function
+            | Activation Relu -> named softplus
+            | Activation(ClippedRelu ceiling) -> named (fun x -> softplus x - softplus (x - ceiling.ToScalar()))
+            | Activation(LeakyRelu slope) ->
+                named (fun x -> x * slope.ToScalar() + softplus x * (1. - slope).ToScalar())
+            | op -> op)

@@ -14,7 +14,7 @@ module Spelling =
     let private pointwise name f = Activation(Pointwise(name, f))
 
     let private composed name (compute: Tensor list -> Tensor) takes steps =
-        Composed(name, compute, { Takes = takes; Steps = steps })
+        Composed(name, compute, { Inputs = takes; Steps = steps })
 
     /// (x - mean) / (what `deviation` makes of the mean square of that).
     let private standardised (mean: Tensor -> Tensor) (deviation: Node list) =

@@ -18,14 +18,62 @@ open TorchSharp
 /// A TorchSharp tensor. Images are n×c×h×w; a batch's first dimension counts instances.
 type Tensor = torch.Tensor
 
-/// Some of the explained instances: their positions among all (int64, n), the numbers that decide what is drawn at random for
-/// them, and the instances themselves (n×…).
+/// Whether a derivative is being taken of what this thread computes. Inside one, every result is connected to all that it
+/// depends on; outside, nothing is recorded.
+[<AbstractClass; Sealed>]
+type Recording private () =
+    [<ThreadStatic; DefaultValue>]
+    static val mutable private depth: int
+
+    /// Whether one is.
+    static member IsOn = Recording.depth > 0
+
+    /// Begins to record, until what it gives is disposed of.
+    static member Start() : IDisposable =
+        let isInference, isEnabled = torch.inference_mode false, torch.enable_grad ()
+        Recording.depth <- Recording.depth + 1
+
+        {
+            new IDisposable with
+                member _.Dispose() =
+                    Recording.depth <- Recording.depth - 1
+                    isEnabled.Dispose()
+                    isInference.Dispose()
+        }
+
+/// Some of the explained instances.
 [<NoComparison; ReferenceEquality>]
 type Batch = {
+    /// Their positions among all: int64, n.
     Rows: Tensor
-    Numbers: int64[]
+    /// What tells an instance from others wherever it is read, and decides what is drawn at random for it.
+    Ids: int64[]
+    /// They themselves: n×….
     X: Tensor
 }
+
+[<RequireQualifiedAccess>]
+module Batch =
+    /// The instances of a tensor (n×…), by their positions.
+    let ofTensor (x: Tensor) : Batch = {
+        Rows = torch.arange (x.shape[0], torch.int64, x.device)
+        Ids = [| 0L .. x.shape[0] - 1L |]
+        X = x
+    }
+
+    /// Those at some positions in the batch (int64, m; repeats allowed).
+    let pick (positions: Tensor) (batch: Batch) : Batch =
+        use numbers = positions.cpu ()
+
+        {
+            Rows = batch.Rows.index_select (0L, positions)
+            Ids = numbers.data<int64>().ToArray() |> Array.map (fun i -> batch.Ids[int i])
+            X = batch.X.index_select (0L, positions)
+        }
+
+    /// The positions in the batch: 0 … n-1.
+    let positions (batch: Batch) : Tensor =
+        torch.arange (batch.X.shape[0], torch.int64, batch.X.device)
 
 /// Instances that are read a batch at a time: `Read start length` gives length×….
 [<NoComparison; NoEquality>]
@@ -34,9 +82,9 @@ type Instances = {
     /// The numbers that they are read in, and that results about them are given in.
     Type: torch.ScalarType
     Read: int -> int -> Tensor
-    /// The number of the instance at a position, which decides what is drawn at random for it: the same wherever it is read
-    /// as part of another set.
-    Number: int64 -> int64
+    /// The id of the instance at a position, which decides what is drawn at random for it: the same wherever it is read as
+    /// part of another set.
+    Id: int64 -> int64
 }
 
 /// Native memory: every loop runs in scopes that free what the loop does not hand out.
@@ -72,10 +120,13 @@ module Scope =
 
             result
 
-    /// Runs f where no derivative will be asked of what it computes.
-    let forwardOnly (f: unit -> 'a) =
-        use _ = torch.no_grad ()
-        f ()
+    /// Runs f without recording, unless a derivative is being taken of what it computes.
+    let quietly (f: unit -> 'a) =
+        if Recording.IsOn then
+            f ()
+        else
+            use _ = torch.no_grad ()
+            f ()
 
 [<RequireQualifiedAccess>]
 module Tensor =
@@ -97,10 +148,27 @@ module Tensor =
     /// The numbers, in row-major order.
     let toArray<'t when 't: unmanaged and 't: struct and 't: (new: unit -> 't) and 't :> ValueType> (x: Tensor) : 't[] =
         use _ = torch.NewDisposeScope()
-        x.``to``(torch.CPU).contiguous().data<'t>().ToArray()
+        x.detach().``to``(torch.CPU).contiguous().data<'t>().ToArray()
 
     /// Sums everything but the first dimension: n×… → n.
     let sumEach (x: Tensor) = x.reshape(x.shape[0], -1L).sum 1L
+
+    /// Sums the last dimension from its first number to its last: what is padded with zeros at the end has the same sum.
+    let sumInOrder (x: Tensor) =
+        (x.cumsum -1L).select (-1L, x.shape[int x.ndim - 1] - 1L)
+
+    /// a ⊙ b, in the memory of a where no derivative needs a.
+    let timesInto (a: Tensor) (b: Tensor) = if Recording.IsOn then a * b else a.mul_ b
+
+    /// a + b, in the memory of a where no derivative needs a.
+    let plusInto (a: Tensor) (b: Tensor) = if Recording.IsOn then a + b else a.add_ b
+
+    /// a times a number, in the memory of a where no derivative needs a.
+    let scaleInto (a: Tensor) (factor: float) =
+        if Recording.IsOn then
+            a * factor.ToScalar()
+        else
+            a.mul_ (factor.ToScalar())
 
     /// A column vector of n numbers shaped so that it multiplies n×… instance by instance.
     let likeInstances (x: Tensor) (perInstance: Tensor) =
@@ -153,15 +221,15 @@ module Tensor =
 /// Outputs of instances, by their positions, kept for whoever asks next; outside native memory, so that nobody has to
 /// free them. `place` gives where an instance's are kept.
 [<Sealed; AllowNullLiteral>]
-type Known private (outputs: float[][], numbers: torch.ScalarType ref, place: int -> int) =
+type OutputCache private (outputs: float[][], numbers: torch.ScalarType ref, place: int -> int) =
     let places (positions: Tensor) =
         Tensor.toArray<int64> positions |> Array.map (int >> place)
 
-    new(count: int) = Known(Array.zeroCreate count, ref torch.float64, id)
+    new(count: int) = OutputCache(Array.zeroCreate count, ref torch.float64, id)
 
     /// The same, for instances of which the i-th is the `which i`-th of these.
     member _.Of(which: Func<int, int>) =
-        Known(outputs, numbers, which.Invoke >> place)
+        OutputCache(outputs, numbers, which.Invoke >> place)
 
     /// Those of the instances at these positions (n×k), if all are known.
     member _.TryFind(positions: Tensor) : Tensor option =
@@ -183,17 +251,25 @@ type Known private (outputs: float[][], numbers: torch.ScalarType ref, place: in
 
 [<RequireQualifiedAccess>]
 module Instances =
+    /// Those of a batch.
+    let ofBatch (batch: Batch) = {
+        Count = int batch.X.shape[0]
+        Type = batch.X.dtype
+        Read = fun start length -> batch.X.narrow (0L, start, length)
+        Id = fun position -> batch.Ids[int position]
+    }
+
     let ofTensor (x: Tensor) = {
         Count = int x.shape[0]
         Type = x.dtype
         Read = fun start length -> x.narrow (0L, start, length)
-        Number = id
+        Id = id
     }
 
     /// Those from a position on, which are in memory already.
     let part (start: int) (x: Tensor) (whole: Instances) = {
         ofTensor x with
-            Number = fun position -> whole.Number(int64 start + position)
+            Id = fun position -> whole.Id(int64 start + position)
     }
 
     /// All of them, then all of them again, `times` over.
@@ -215,7 +291,7 @@ module Instances =
             instances with
                 Count = times * instances.Count
                 Read = read
-                Number = fun position -> instances.Number(position % int64 instances.Count)
+                Id = fun position -> instances.Id(position % int64 instances.Count)
         }
 
     /// Those from a position on.
@@ -224,7 +300,7 @@ module Instances =
 
         {
             Rows = torch.arange (int64 start, int64 (start + length), torch.int64, x.device)
-            Numbers = Array.init length (fun i -> instances.Number(int64 (start + i)))
+            Ids = Array.init length (fun i -> instances.Id(int64 (start + i)))
             X = x
         }
 
@@ -250,27 +326,31 @@ module Instances =
     let iter (size: int) (f: Batch -> unit) (instances: Instances) =
         for start, length in starts size instances do
             use _ = torch.NewDisposeScope()
-            f (read instances start length)
+            Scope.quietly (fun () -> f (read instances start length))
 
     /// <summary>f of every batch: one result for each instance, in the instances' order.</summary>
     /// <exception cref="T:Attribution.AttributionException">There are no instances.</exception>
     let map (size: int) (f: Batch -> Tensor) (instances: Instances) : Tensor =
-        let mutable whole: Tensor = null
+        let of' (start, length) =
+            Scope.run (fun () -> Scope.quietly (fun () -> f (read instances start length)))
 
-        for start, length in starts size instances do
-            use scope = torch.NewDisposeScope()
-            let part = f (read instances start length)
+        match starts size instances with
+        | [ all ] -> of' all
+        // To write into a tensor costs a derivative a copy of it each time.
+        | parts when Recording.IsOn -> Scope.run (fun () -> torch.cat (parts |> List.map of' |> List.toArray))
+        | parts ->
+            let mutable whole: Tensor = null
 
-            if length = instances.Count then
-                whole <- Scope.keep scope part
-            else
+            for start, length in parts do
+                use part = of' (start, length)
+
                 if isNull whole then
                     let shape = Array.append [| int64 instances.Count |] part.shape[1..]
-                    whole <- scope.MoveToOuter(torch.empty (shape, part.dtype, part.device))
+                    whole <- torch.empty (shape, part.dtype, part.device)
 
                 whole.narrow(0L, start, length).copy_ part |> ignore
 
-        whole
+            whole
 
     /// Every pair of an instance i < n and a step k < counts[i], in that order, tiled into groups of at most `size`:
     /// f receives the pairs' instances and steps (two int64 vectors).

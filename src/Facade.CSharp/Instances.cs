@@ -56,11 +56,11 @@ public readonly struct Instances
     {
         var target = TargetModule.ofQuantity(quantity.Core, model);
         // A unit's target ends at its layer: its outputs are not the network's.
-        return target.Knowing(memory?.By(target.Model.Graph));
+        return target.Remembering(memory?.By(target.Model.Graph));
     }
 
     /// <summary>What is known of instances, by the network that computed it; `place` gives where.</summary>
-    private sealed record Memory(int Count, ConditionalWeakTable<Graph, Known> Table, Func<int, int> Place)
+    private sealed record Memory(int Count, ConditionalWeakTable<Graph, OutputCache> Table, Func<int, int> Place)
     {
         public Memory Of(Func<int, int> which)
         {
@@ -68,7 +68,7 @@ public readonly struct Instances
             return this with { Place = row => place(which(row)) };
         }
 
-        public Known By(Graph graph) => Table.GetValue(graph, _ => new Known(Count)).Of(Place);
+        public OutputCache By(Graph graph) => Table.GetValue(graph, _ => new OutputCache(Count)).Of(Place);
     }
 
     /// <summary>The rows of a tensor.</summary>

@@ -27,7 +27,7 @@ let tests =
 
             let some = {
                 Rows = torch.tensor order
-                Numbers = order
+                Ids = order
                 X = x.narrow (0L, 0L, 3L)
             }
 

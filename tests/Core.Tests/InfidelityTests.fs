@@ -11,7 +11,7 @@ let private samples = 6
 /// An instance by itself.
 let private alone (x: Tensor) (i: int) : Batch = {
     Rows = torch.tensor [| int64 i |]
-    Numbers = [| int64 i |]
+    Ids = [| int64 i |]
     X = x.narrow (0L, int64 i, 1L)
 }
 

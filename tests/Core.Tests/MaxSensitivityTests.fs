@@ -28,7 +28,7 @@ let tests =
                     let alone = {
                         batch x with
                             X = x.narrow (0L, int64 i, 1L)
-                            Numbers = [| int64 i |]
+                            Ids = [| int64 i |]
                     }
 
                     Seq.max [

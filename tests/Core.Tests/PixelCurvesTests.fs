@@ -199,7 +199,7 @@ let tests =
             for i in 0..2 do
                 let alone = {
                     Rows = torch.tensor [| int64 i |]
-                    Numbers = [| int64 i |]
+                    Ids = [| int64 i |]
                     X = x.narrow (0L, i, 1L)
                 }
 

@@ -59,7 +59,7 @@ let main arguments =
             CompletenessGapTests.tests
             ParameterRandomisationTests.tests
             RandomLogitTests.tests
-            CompressionTests.tests
+            ClassEssenceTests.tests
             StatisticsTests.tests
             PictureTests.tests
         ]

@@ -38,7 +38,7 @@ let networkCase (rng: Random) =
     let model = Model.ofGraph None graph |> inDouble
     model, gaussian rng [ rng.Next(1, 5); 2; 5; 4 ]
 
-let private backpropagation: Rule = fun ran w -> ran.Pull w
+let private backpropagation: Rule = fun evaluated w -> evaluated.Pull w
 
 let tests =
     testList "Propagation" [

@@ -186,7 +186,7 @@ let private targets =
 
             let bad = {
                 Rows = torch.tensor [| 40L; 41L; 42L |]
-                Numbers = [| 40L; 41L; 42L |]
+                Ids = [| 40L; 41L; 42L |]
                 X = tensor [ 3; 1 ] [ 1; -1; 2 ]
             }
 

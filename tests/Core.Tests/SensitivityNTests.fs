@@ -25,7 +25,7 @@ let private twin net i (image: float[]) (map: float[]) =
         values (
             Noise.uniform 5L draw {
                 Rows = torch.tensor [| int64 i |]
-                Numbers = [| int64 i |]
+                Ids = [| int64 i |]
                 X = torch.zeros (1, 1, 3, 4, torch.float64)
             }
         )

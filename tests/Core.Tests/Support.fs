@@ -88,7 +88,7 @@ let centralDifferences (f: Tensor -> Tensor) (x: Tensor) : Tensor =
 
 let batch (x: Tensor) : Batch = {
     Rows = torch.arange (x.shape[0], torch.int64)
-    Numbers = [| 0L .. x.shape[0] - 1L |]
+    Ids = [| 0L .. x.shape[0] - 1L |]
     X = x
 }
 

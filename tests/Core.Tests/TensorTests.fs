@@ -47,9 +47,9 @@ let private scopes =
 
             Expect.equal (liveAfter work) 0L "live tensors")
 
-        example "forwardOnly records nothing" (fun () ->
+        example "quietly records nothing" (fun () ->
             let x = (vector [ 1. ]).requires_grad_ true
-            Expect.isFalse (Scope.forwardOnly (fun () -> x * 2.)).requires_grad "inside"
+            Expect.isFalse (Scope.quietly (fun () -> x * 2.)).requires_grad "inside"
             Expect.isTrue (x * 2.).requires_grad "after")
     ]
 

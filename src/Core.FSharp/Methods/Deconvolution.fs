@@ -6,10 +6,10 @@ namespace Attribution.Core
 module Deconvolution =
     /// <summary>What arrives at ReLU(z) or ReLU6(z), w, goes on as max(w, 0).</summary>
     let rule: Rule =
-        fun ran w ->
-            match ran.Node.Op with
+        fun evaluated w ->
+            match evaluated.Node.Op with
             | Activation(Relu | ClippedRelu _) -> [ w.relu () ]
-            | _ -> ran.Pull w
+            | _ -> evaluated.Pull w
 
     /// <summary>The target brought back to each instance (n×…); with `multiply`, times the instance.</summary>
     let attribute (multiply: bool) (target: Target) (batch: Batch) : Tensor =

@@ -38,7 +38,7 @@ module DeepLift =
         torch.where (change.abs().le least, finite pulled, (y - y').div_(change).mul_ w)
 
     /// The op's derivatives at a point between the two, wᵀ of them; 0 for what is not live.
-    let private pullBetween (share: float) (ran: Ran) (inputs': Tensor list) (w: Tensor) =
+    let private pullBetween (share: float) (evaluated: Evaluated) (inputs': Tensor list) (w: Tensor) =
         let between =
             List.map2
                 (fun (x: Tensor) (x': Tensor) ->
@@ -46,10 +46,10 @@ module DeepLift =
                         x * scalar share + x' * scalar (1. - share)
                     else
                         x)
-                ran.Inputs
+                evaluated.Inputs
                 inputs'
 
-        snd (Graph.pullback ran.Node between ran.IsLive) w
+        snd (Graph.pullback evaluated.Node between evaluated.IsLive) w
 
     /// Nodes on [0, 1] that lie closer and closer to both ends.
     let private graded (levels: int) =
@@ -82,19 +82,19 @@ module DeepLift =
     let private perRow (t: Tensor) = t.reshape(t.shape[0], -1L).sum 1L
 
     /// The mean of the derivatives between the two, by as many nodes as each instance needs.
-    let private pullAlong (instances: int64) (ran: Ran) (inputs': Tensor list) (value': Tensor) (w: Tensor) =
+    let private pullAlong (instances: int64) (evaluated: Evaluated) (inputs': Tensor list) (value': Tensor) (w: Tensor) =
         let along nodes =
             nodes
             |> Array.map (fun (share, weight) ->
-                pullBetween share ran inputs' w |> List.map (fun part -> part * scalar weight))
+                pullBetween share evaluated inputs' w |> List.map (fun part -> part * scalar weight))
             |> Array.reduce (List.map2 Tensor.add)
 
-        let change = finite (w * (ran.Value - value'))
+        let change = finite (w * (evaluated.Value - value'))
 
         // Whether an instance's parts make up what the op changed.
         let isMissing parts =
             let found =
-                List.zip3 (List.zip ran.Inputs inputs') ran.IsLive parts
+                List.zip3 (List.zip evaluated.Inputs inputs') evaluated.IsLive parts
                 |> List.filter (fun (_, isLive, _) -> isLive)
                 |> List.map (fun ((x, x'), _, part: Tensor) ->
                     let moved = finite (part * (x - x'))
@@ -115,11 +115,11 @@ module DeepLift =
 
         // Where instances are not rows, all are refined alike.
         let isByRows =
-            ran.Value.shape[0] = instances
+            evaluated.Value.shape[0] = instances
             && List.forall2
                 (fun (x: Tensor) isLive -> not isLive || x.ndim > 0L && x.shape[0] = instances)
-                ran.Inputs
-                ran.IsLive
+                evaluated.Inputs
+                evaluated.IsLive
 
         let rec refine parts rest =
             match rest with
@@ -193,37 +193,37 @@ module DeepLift =
 
     /// <summary>The rule for so many instances, given what every node's value was for the baseline.</summary>
     let rule (maximum: MaximumRule) (instances: int64) (reference: IReadOnlyDictionary<string, Tensor>) : Rule =
-        fun ran w ->
-            let inputs' = ran.Node.Inputs |> List.map (fun name -> reference[name])
-            let live = ran.IsLive |> List.filter id |> List.length
+        fun evaluated w ->
+            let inputs' = evaluated.Node.Inputs |> List.map (fun name -> reference[name])
+            let live = evaluated.IsLive |> List.filter id |> List.length
 
             let along () =
-                pullAlong instances ran inputs' reference[ran.Node.Name] w
+                pullAlong instances evaluated inputs' reference[evaluated.Node.Name] w
 
             let isBend =
-                match ran.Node.Op with
+                match evaluated.Node.Op with
                 | Activation _
                 | Divide
                 | Function(Elementwise, _, _) -> live = 1
                 | _ -> false
 
             let keepsShape =
-                List.forall2 (fun isLive (x: Tensor) -> not isLive || x.shape = ran.Value.shape) ran.IsLive ran.Inputs
+                List.forall2 (fun isLive (x: Tensor) -> not isLive || x.shape = evaluated.Value.shape) evaluated.IsLive evaluated.Inputs
 
-            match ran.Node.Op, ran.Inputs, inputs' with
+            match evaluated.Node.Op, evaluated.Inputs, inputs' with
             | _ when isBend && keepsShape ->
-                List.zip3 (List.zip ran.Inputs inputs') ran.IsLive (ran.Pull w)
+                List.zip3 (List.zip evaluated.Inputs inputs') evaluated.IsLive (evaluated.Pull w)
                 |> List.map (fun ((x, x'), isLive, pulled) ->
                     if isLive then
-                        rescale x x' ran.Value reference[ran.Node.Name] pulled w
+                        rescale x x' evaluated.Value reference[evaluated.Node.Name] pulled w
                     else
                         pulled)
-            | (Pool { Kind = MaxPool } | GlobalPool MaxPool), _, _ when maximum = MaximumRule.Gradient -> ran.Pull w
+            | (Pool { Kind = MaxPool } | GlobalPool MaxPool), _, _ when maximum = MaximumRule.Gradient -> evaluated.Pull w
             | Pool({ Kind = MaxPool } as p), [ x ], [ x' ] -> [
                 let pool = Semantics.maximumAndPlace p
 
                 if maximum = MaximumRule.LastWindow then
-                    pullLastWindow pool (ran.Pull w).Head x x' w
+                    pullLastWindow pool (evaluated.Pull w).Head x x' w
                 else
                     pullMaximum pool x x' w
               ]
@@ -231,29 +231,29 @@ module DeepLift =
                 let largest (t: Tensor) = t.flatten(2L).max(2L, true)
                 [ pullMaximum largest x x' w ]
             | (Multiply | MatMul | Function((Product | Filters), _, _)), _, _ when live < 3 ->
-                pullBetween 0.5 ran inputs' w
+                pullBetween 0.5 evaluated inputs' w
             | Divide, [ a; b ], [ a'; b' ] -> pullQuotient a b a' b' w
             | (Activation _ | Softmax _ | Pure _ | Function((Elementwise | Selects | Product | Filters), _, _)), _, _ ->
                 along ()
-            | Function(Chooses, _, _), _, _ when ran.IsLive.Head -> along ()
-            | _ -> ran.Pull w
+            | Function(Chooses, _, _), _, _ when evaluated.IsLive.Head -> along ()
+            | _ -> evaluated.Pull w
 
     /// The rule, stopping at the first node where it makes a number that is none.
     let private checkedAt (rule: Rule) : Rule =
-        fun ran w ->
-            let parts = rule ran w
+        fun evaluated w ->
+            let parts = rule evaluated w
 
             if
                 not (
                     List.forall2
                         (fun (part: Tensor) isLive -> not isLive || part.isfinite().all().ToBoolean())
                         parts
-                        ran.IsLive
+                        evaluated.IsLive
                 )
             then
                 raise (
                     AttributionException
-                        $"DeepLIFT makes a NaN or an infinity at '{ran.Node.Name}' ({Op.describe ran.Node.Op}): choose another method for this model."
+                        $"DeepLIFT makes a NaN or an infinity at '{evaluated.Node.Name}' ({Op.describe evaluated.Node.Op}): choose another method for this model."
                 )
 
             parts
@@ -279,7 +279,7 @@ module DeepLift =
             let start = baseline.Of batch
 
             let reference =
-                Scope.forwardOnly (fun () -> Model.values target.Layer target.Model start)
+                Scope.quietly (fun () -> Model.values target.Layer target.Model start)
 
             let mutable change = [||]
 

@@ -23,31 +23,25 @@ module ExpectedGradients =
                     $"The background's instances have the shape {text found}, but those to be explained {text x}: give both the same shape."
             )
 
-        found.index_select(0L, place).``to``(x.dtype, x.device)
+        found.index_select(0L, place).``to`` (x.dtype, x.device)
 
-    /// The means of sums over draws, of which `counts` were not the instance itself.
-    let private means (rows: Tensor) (counts: Tensor) (sums: Tensor) =
-        match Array.tryFindIndex ((=) 0.) (Tensor.toArray<float> counts) with
+    let private requireOthers (rows: Tensor) (others: Tensor) =
+        match Array.tryFindIndex ((=) 0.) (Tensor.toArray<float> others) with
         | Some i ->
-            let row = rows[int64 i].item<int64>()
+            let row = rows[int64 i].item<int64> ()
 
             raise (
                 AttributionException
                     $"Expected gradients compare an image with others, but every one drawn for instance {row} is the image itself: give more images, or a background of others."
             )
-        | None ->
-            sums
-            / counts.reshape (Array.append [| -1L |] (Array.create (int sums.ndim - 1) 1L))
+        | None -> ()
 
     /// <summary>(1/N) Σₖ (x - bₖ) ⊙ ∇ₓ t(bₖ + αₖ(x - bₖ)), k = 1…N, bₖ drawn from the background and αₖ from [0, 1]; the mean
     /// is over the bₖ that are not x.</summary>
     /// <exception cref="T:Attribution.AttributionException">All that were drawn for an instance are it itself.</exception>
     let attribute (count: int) (background: Instances) (seed: int64) (target: Target) (batch: Batch) : Tensor =
         let x = batch.X
-
-        let drawn =
-            (Samples.uniform seed [| 3L; int64 count |] batch.Numbers).``to`` x.device
-
+        let drawn = (Noise.uniformOf seed [| 3L; int64 count |] batch.Ids).``to`` x.device
         let part = torch.arange (count, torch.float64, x.device)
 
         // A Latin hypercube (McKay, Beckman and Conover, 1979): α, and the place in the background, lie once in each of N
@@ -57,18 +51,29 @@ module ExpectedGradients =
 
         let position = draw (drawn.select(1L, 2L).argsort(1L).``to`` torch.float64) 0L
         let which = (draw part 1L * float background.Count).``to`` torch.int64
-        let sum = torch.zeros (x.shape, torch.float64, x.device)
-        let others = torch.zeros (x.shape[0], torch.float64, x.device)
 
-        Samples.iter count target batch (fun instance draw gradient ->
-            let pair = Tensor.add (instance * count) draw
-            let at (t: Tensor) = t.flatten().index_select(0L, pair)
-            let start = read background (at which) x
-            let difference = Tensor.subtract (x.index_select (0L, instance)) start
-            let along = Tensor.likeInstances x ((at position).``to`` x.dtype)
-            let found = difference * gradient (Tensor.add start (along * difference))
-            sum.index_add_ (0L, instance, found.``to`` torch.float64, 1.) |> ignore
-            let isOther = (difference.flatten 1L).any(1L).``to`` torch.float64
-            others.index_add_ (0L, instance, isOther, 1.) |> ignore)
+        let at (t: Tensor) (i: Tensor) (k: Tensor) =
+            t.flatten () |> Sweep.pick (Tensor.add (i * count) k)
 
-        (means batch.Rows others sum).``to`` x.dtype
+        let path i k =
+            let start = read background (at which i k) x
+            start, Tensor.subtract (Sweep.pick i x) start
+
+        let points i k =
+            let start, difference = path i k
+            let along = Tensor.likeInstances x ((at position i k).``to`` x.dtype)
+            Tensor.add start (along * difference)
+
+        // The part of each draw, and whether it is of another image.
+        let each i k (gradient: Tensor) =
+            let _, difference = path i k
+            let part = (difference * gradient).``to``(torch.float64).flatten 1L
+            let isOther = (difference.flatten 1L).any(1L, true).``to`` torch.float64
+            torch.cat ([| part; isOther |], 1L)
+
+        let all = Array.create (int x.shape[0]) true
+        let one = torch.ones (int64 count, torch.float64)
+        let sums = Sweep.gradientsAmong all one points each target batch
+        let others = sums.narrow (1L, -1L, 1L)
+        requireOthers batch.Rows (others.detach ())
+        (sums.narrow (1L, 0L, sums.shape[1] - 1L) / others).reshape(x.shape).``to`` x.dtype

@@ -6,25 +6,13 @@ open TorchSharp
 /// <remarks>With patches as groups, the occlusion of Zeiler and Fergus, arXiv 1311.2901.</remarks>
 [<RequireQualifiedAccess>]
 module FeatureAblation =
-    /// t(x) - t(x with what `hidden` tells of ablation k taken from the baseline), for each instance and k < count: n×count,
-    /// float64. `hidden` gives the masks (m×…) of ablations (m).
-    let internal losses (count: int64) (hidden: Tensor -> Tensor) (baseline: Baseline) (target: Target) (batch: Batch) =
-        Scope.run (fun () ->
-            Scope.forwardOnly (fun () ->
-                let x, start = batch.X, baseline.Of batch
-                let explained = Target.explained target batch
-                let size = target.BatchSize Forward (Instances.ofTensor x)
-                let after = ResizeArray<float>()
-
-                Instances.tile size (Array.create (int x.shape[0]) count) x.device (fun instance ablation ->
-                    let pick (t: Tensor) = t.index_select (0L, instance)
-                    let points = torch.where (hidden ablation, pick start, pick x)
-                    let score = Target.along target explained instance points
-                    after.AddRange(Tensor.toArray<float>(score.``to`` torch.float64)))
-
-                let before = target.Quantity.Of explained (explained.Outputs.Force())
-                let after = torch.tensor(after.ToArray()).reshape(-1L, count)
-                Tensor.subtract (before.``to``(torch.float64).unsqueeze 1L) after))
+    /// t(x) - t(x with the features of mask k replaced by the baseline's), for each instance and k < count: n×count, float64.
+    /// `masks` gives some of the masks (m×…, booleans) by their k.
+    let internal losses (count: int64) (masks: Tensor -> Tensor) (baseline: Baseline) (target: Target) (batch: Batch) =
+        let start = baseline.Of batch
+        let points i k = torch.where (masks k, Sweep.pick i start, Sweep.pick i batch.X)
+        let own, without = Sweep.scores (Sweep.each (int count) batch) points target batch
+        Tensor.subtract (own.unsqueeze 1L) without
 
     /// The number of features of each of the instances.
     let count (instances: Instances) : int64 =
@@ -34,8 +22,9 @@ module FeatureAblation =
             use _ = torch.NewDisposeScope()
             (instances.Read 0 1).numel()
 
-    /// <summary>Each feature's is t(x) - t(x without the features of its group), the baseline's in their place. `groups` (int64,
-    /// of an instance's shape, or broadcasting to it) numbers the groups from 0; null: each feature is one.</summary>
+    /// <summary>Each feature's is t(x) - t(x without the features of its group), the baseline's in their place.</summary>
+    /// <param name="groups">Groups numbered from 0 (int64, of an instance's shape, or broadcasting to it); null: each feature is
+    /// one.</param>
     let attribute (groups: Tensor) (baseline: Baseline) (target: Target) (batch: Batch) : Tensor =
         let x = batch.X
         let shape = x.shape[1..]
@@ -54,11 +43,8 @@ module FeatureAblation =
                 groups
 
         let groups = groups.``to``(x.device).unsqueeze 0L
-        let count = groups.max().item<int64>() + 1L
-
-        let hidden k =
-            groups.eq (Tensor.likeInstances groups k)
-
-        let losses = losses count hidden baseline target batch
-        let each = groups.expand(Array.append [| 1L |] shape).flatten()
-        losses.index_select(1L, each.cpu ()).reshape(x.shape).``to``(x.dtype, x.device)
+        let count = groups.max().item<int64> () + 1L
+        let masks k = groups.eq (Tensor.likeInstances groups k)
+        let losses = losses count masks baseline target batch
+        let each = groups.expand(Array.append [| 1L |] shape).flatten ()
+        losses.index_select(1L, each.cpu ()).reshape(x.shape).``to`` (x.dtype, x.device)

@@ -222,7 +222,7 @@ module GradCam =
             )
 
         let slice = Model.cut layer model
-        let held = Scope.forwardOnly (fun () -> slice.H batch.X)
+        let held = Scope.quietly (fun () -> slice.H batch.X)
         let values = held.Head
 
         if not (CamLayer.fits layer model values.shape) then

@@ -7,10 +7,10 @@ namespace Attribution.Core
 module GuidedBackpropagation =
     /// <summary>What arrives at ReLU(z), w, goes on as max(w, 0) ⊙ [z > 0]; at ReLU6(z) as max(w, 0) ⊙ [0 < z < 6].</summary>
     let rule: Rule =
-        fun ran w ->
-            match ran.Node.Op with
-            | Activation(Relu | ClippedRelu _) -> ran.Pull(w.relu ())
-            | _ -> ran.Pull w
+        fun evaluated w ->
+            match evaluated.Node.Op with
+            | Activation(Relu | ClippedRelu _) -> evaluated.Pull(w.relu ())
+            | _ -> evaluated.Pull w
 
     /// <summary>The guided gradient of the target at each instance (n×…); with `multiply`, times the instance.</summary>
     let attribute (multiply: bool) (target: Target) (batch: Batch) : Tensor =

@@ -59,15 +59,15 @@ module Influence =
         t.index_select (0L, instance.``to`` t.device)
 
     /// The layers' values at a batch's baselines, where the neighbourhood measures them from there.
-    let private origin around (cuts: Cuts) (batch: Batch) : Tensor list =
+    let private origin around (cuts: Slices) (batch: Batch) : Tensor list =
         match around with
-        | Neighbourhood.LayerLine(baseline, _) -> Scope.forwardOnly (fun () -> baseline.Of batch |> cuts.H |> fst)
+        | Neighbourhood.LayerLine(baseline, _) -> Scope.quietly (fun () -> baseline.Of batch |> cuts.H |> fst)
         | _ -> []
 
     /// The places and the weights of the points around each instance of a batch, and what there is at some of the points
     /// (their instances' positions in the batch, their places): the first layers' values, and what flows past them. None
     /// around an instance itself.
-    let private points around (cuts: Cuts) onPass (batch: Batch) (first: Tensor list, past) origin =
+    let private points around (cuts: Slices) onPass (batch: Batch) (first: Tensor list, past) origin =
         let line (start: Tensor) (stop: Tensor) instance (place: Tensor) =
             let start = pick instance start
             let along = Tensor.likeInstances start (place.``to`` (start.dtype, start.device))
@@ -86,11 +86,7 @@ module Influence =
             Some(nodes, at)
         | Neighbourhood.Gaussian(deviation, draws, seed) ->
             let at instance (draw: Tensor) =
-                let x = {
-                    Rows = pick instance batch.Rows
-                    Numbers = Tensor.toArray<int64> instance |> Array.map (fun i -> batch.Numbers[int i])
-                    X = pick instance batch.X
-                }
+                let x = Batch.pick ((instance: Tensor).``to`` batch.X.device) batch
 
                 let noise = Noise.normals seed (Array.map int64 (Tensor.toArray<float> draw)) x
                 cuts.H(Tensor.add x.X (noise * deviation.ToScalar()))
@@ -119,7 +115,7 @@ module Influence =
                         $"Layer '{layer}' has no influence on layer '{model.Graph.Output}': it does not lead there."
                 )
 
-        let cuts = Model.cuts layers model
+        let cuts = Model.slices layers model
         let layers = cuts.First @ cuts.Rest
 
         let g past first =
@@ -158,7 +154,7 @@ module Influence =
             let present (members: bool[]) =
                 members[start .. start + int batch.X.shape[0] - 1]
 
-            let first, past as here = Scope.forwardOnly (fun () -> cuts.H batch.X)
+            let first, past as here = Scope.quietly (fun () -> cuts.H batch.X)
             let origin = origin around cuts batch
             let points = points around cuts model.OnPass batch here origin
 
@@ -167,7 +163,7 @@ module Influence =
                 if points.IsNone then
                     Diff.evalReverseDiffAlong (g past) first
                 else
-                    let outputs, rest = Scope.forwardOnly (fun () -> g past first)
+                    let outputs, rest = Scope.quietly (fun () -> g past first)
                     outputs, rest, (fun _ -> [])
 
             Target.requireFinite batch.Rows outputs
@@ -225,7 +221,7 @@ module Influence =
                     torch.tensor (Array.map fst nodes), torch.tensor (Array.map snd nodes)
 
                 Instances.tile size counts torch.CPU (fun instance step ->
-                    let first, past = Scope.forwardOnly (fun () -> at instance (pick step places))
+                    let first, past = Scope.quietly (fun () -> at instance (pick step places))
                     let outputs, _, pull = Diff.evalReverseDiffAlong (g past) first
                     let explained = Target.at instance explained
                     Target.requireFinite explained.Rows outputs
@@ -343,7 +339,7 @@ module Influence =
 
         Model.instances model instances
         |> Instances.map (Model.batchSize Forward model instances) (fun batch ->
-            Scope.forwardOnly (fun () ->
+            Scope.quietly (fun () ->
                 (Model.units units layer model batch.X).index_select(1L, columns).``to`` instances.Type))
 
     /// <summary>Selectivity: the area under the ROC curve of a value as a detector of one class against another; ties count

@@ -17,56 +17,33 @@ type Adaptive = {
 /// t(x) - t(b) as the steps grow.</remarks>
 [<RequireQualifiedAccess>]
 module IntegratedGradients =
-    /// Σᵢ wᵢ ∇ₓ t(b + αᵢ d) for each instance whose place in `isAsked` is true, 0 for the others. Instances and steps
-    /// share full batches, and only the running sum is kept.
-    let private means nodes (isAsked: bool[]) (start: Tensor) (difference: Tensor) (target: Target) explained =
-        let sum = torch.zeros_like start
-        let size = target.BatchSize Gradient (Instances.ofTensor start)
-        let count = Array.length nodes
-        let counts = isAsked |> Array.map (fun asked -> if asked then int64 count else 0L)
+    /// b + αₖ(x - b)
+    let private path (nodes: (float * float)[]) (start: Tensor) (difference: Tensor) i k =
+        let alpha = torch.tensor(Array.map fst nodes).``to`` (start.dtype, start.device)
+        let along = Sweep.pick k alpha |> Tensor.likeInstances start
+        Tensor.add (Sweep.pick i start) (along * Sweep.pick i difference)
 
-        let column (pick: float * float -> float) =
-            torch.tensor(Array.map pick nodes).``to``(start.dtype, start.device)
+    let private weights (nodes: (float * float)[]) = torch.tensor (Array.map snd nodes)
 
-        let positions, weights = column fst, column snd
-
-        Instances.tile size counts start.device (fun instance step ->
-            let along (numbers: Tensor) =
-                numbers.index_select (0L, step) |> Tensor.likeInstances start
-
-            let pick (t: Tensor) = t.index_select (0L, instance)
-            let points = Tensor.add (pick start) (along positions * pick difference)
-            let gradient = Diff.gradEach (Target.along target explained instance) points
-            sum.index_add_ (0L, instance, along weights * gradient, 1.) |> ignore)
-
-        sum
-
-    /// <summary>IG(x, b) = (x - b) ⊙ Σᵢ wᵢ ∇ₓ t(b + αᵢ(x - b)) over the nodes αᵢ and weights wᵢ of a quadrature of [0, 1];
+    /// <summary>IG(x, b) = (x - b) ⊙ Σₖ wₖ ∇ₓ t(b + αₖ(x - b)) over the nodes αₖ and weights wₖ of a quadrature of [0, 1];
     /// without `multiply`, the sum alone.</summary>
     let attribute (nodes: (float * float)[]) (baseline: Baseline) (multiply: bool) (target: Target) (batch: Batch) =
         let start = baseline.Of batch
         let difference = Tensor.subtract batch.X start
-        let all = Array.create (int batch.X.shape[0]) true
-
-        let mean = means nodes all start difference target (Target.explained target batch)
-
+        let mean = Sweep.meanGradient (weights nodes) (path nodes start difference) target batch
         if multiply then difference * mean else mean
 
-    /// t(x) - t(b) of each instance (n).
-    let change (start: Tensor) (target: Target) (batch: Batch) (explained: Explained) : Tensor =
-        let all = torch.arange (batch.X.shape[0], torch.int64, batch.X.device)
-
-        Scope.forwardOnly (fun () ->
-            Tensor.subtract
-                (target.Quantity.Of explained (explained.Outputs.Force()))
-                (Target.along target explained all start))
+    /// t(x) - t(b) of each instance (n, float64).
+    let change (baseline: Baseline) (target: Target) (batch: Batch) : Tensor =
+        let start = baseline.Of batch
+        let own, ofStart = Sweep.scores (Sweep.each 1 batch) (fun i _ -> Sweep.pick i start) target batch
+        Tensor.subtract own (ofStart.squeeze 1L)
 
     /// <summary>The completeness gap |Σ IG - (t(x) - t(b))| of each instance (n), for attributions made with
     /// `multiply`.</summary>
     let completenessGap (baseline: Baseline) (target: Target) (batch: Batch) (attributions: Tensor) : Tensor =
-        let change = change (baseline.Of batch) target batch (Target.explained target batch)
-
-        (Tensor.subtract (Tensor.sumEach attributions) change).abs()
+        let sum = Tensor.sumEach(attributions).``to`` (torch.float64, torch.CPU)
+        (Tensor.subtract sum (change baseline target batch)).abs ()
 
     // A Gauss-Legendre rule shares no node with another, so a sequence of them costs their sum: twice the last.
     let private fewest = 4
@@ -76,47 +53,40 @@ module IntegratedGradients =
     let adaptive tolerance most (baseline: Baseline) (multiply: bool) (target: Target) (batch: Batch) : Adaptive =
         let start = baseline.Of batch
         let difference = Tensor.subtract batch.X start
-        let explained = Target.explained target batch
-        let change = change start target batch explained
+        let change = change baseline target batch
 
-        let mean = torch.zeros_like batch.X
-        let steps = Array.zeroCreate<int>(int batch.X.shape[0])
-        let gaps = Array.create steps.Length nan
-
-        let rec refine count =
-            use _ = torch.NewDisposeScope()
+        // The means of those that are done, of those that are not with `count` nodes; the steps and the gaps of all.
+        let rec refine count (mean: Tensor) (steps: int[]) (gaps: float[]) =
             let isOpen = steps |> Array.map ((=) 0)
 
             let found =
-                means (Quadrature.nodes GaussLegendre count) isOpen start difference target explained
+                let nodes = Quadrature.nodes GaussLegendre count
+                let path = path nodes start difference
+                Sweep.gradientsAmong isOpen (weights nodes) path (fun _ _ gradient -> gradient) target batch
 
             let gap =
-                (Tensor.subtract (Tensor.sumEach (difference * found)) change).abs()
-                / change.abs ()
+                let sum = Tensor.sumEach(difference * found).``to`` (torch.float64, torch.CPU)
+
+                (Tensor.subtract sum change).abs () / change.abs ()
                 |> _.nan_to_num(0.)
-                |> fun gap -> Tensor.toArray<float>(gap.``to`` torch.float64)
+                |> _.detach()
+                |> Tensor.toArray<float>
 
             let isLast = 2 * count > most
-
-            let isDone =
-                Array.map2 (fun isOpen gap -> isOpen && (isLast || gap <= tolerance)) isOpen gap
-
-            mean.add_ (found * (Tensor.likeInstances found (torch.tensor isDone)).``to``(found.device))
-            |> ignore
-
-            isDone
-            |> Array.iteri (fun i isDone ->
-                if isDone then
-                    steps[i] <- count
-                    gaps[i] <- gap[i])
+            let isDone = Array.map2 (fun isOpen gap -> isOpen && (isLast || gap <= tolerance)) isOpen gap
+            let done' = torch.tensor(isDone, device = mean.device) |> Tensor.likeInstances mean
+            let mean = torch.where (done', found, mean)
+            let update (now: 'a[]) (next: int -> 'a) = Array.mapi (fun i isDone -> if isDone then next i else now[i]) isDone
+            let steps, gaps = update steps (fun _ -> count), update gaps (Array.get gap)
 
             if Array.contains 0 steps then
-                refine (2 * count)
+                refine (2 * count) mean steps gaps
+            else
+                {
+                    Attributions = if multiply then difference * mean else mean
+                    Steps = steps
+                    Gaps = gaps
+                }
 
-        refine (min fewest most)
-
-        {
-            Attributions = if multiply then difference * mean else mean
-            Steps = steps
-            Gaps = gaps
-        }
+        let n = int batch.X.shape[0]
+        refine (min fewest most) (torch.zeros_like batch.X) (Array.zeroCreate n) (Array.create n nan)

@@ -65,9 +65,9 @@ module Lrp =
             | _ -> magnitude (z.nan_to_num (0., 0., 0.))
 
         let each = Seq.fold (*) 1L z.shape[1..]
-        let least = sum.mul_((epsilon / float each).ToScalar()).clamp_min_(1e-30.ToScalar())
-        // In place, as elsewhere here: memory is what these take time for.
-        relevance / torch.where(z.lt zero, -least, least).add_ z
+        let least = (sum * (epsilon / float each).ToScalar()).clamp_min (1e-30.ToScalar())
+        // In place where it may be, as elsewhere here: memory is what these take time for.
+        relevance / Tensor.plusInto (torch.where (z.lt zero, -least, least)) z
 
     /// x ⊙ what came back. An x that is not finite gets nothing.
     let private times (x: Tensor) (part: Tensor) =
@@ -75,37 +75,37 @@ module Lrp =
 
     /// x ⊙ Jᵀ(R / z): what arrives in proportion to each input's part.
     let private share epsilon (z: Tensor) (pull: Tensor -> Tensor) (x: Tensor) (relevance: Tensor) =
-        (pull (stable epsilon relevance z)).mul_ x
+        Tensor.timesInto (pull (stable epsilon relevance z)) x
 
     /// Σᵢ xᵢ ⊙ Jᵢᵀ(R / Σᵢ fᵢ(xᵢ)) for several pairs of a part of the input and of the layer.
     let private shareParts (parts: (Tensor * (Tensor -> Tensor)) list) (relevance: Tensor) =
         let runs =
             parts
             |> List.map (fun (x, f) ->
-                let z, pull = Autograd.alone (List.head >> f) [ x ]
+                let z, pull = Autograd.within (List.head >> f) [ x ]
                 x, z, pull >> List.head)
 
         let z = runs |> List.map (fun (_, z, _) -> z) |> List.reduce Tensor.add
         let w = stable Tiny relevance z
 
         runs
-        |> List.map (fun (x, _, pull) -> (pull w).mul_ x)
-        |> List.reduce (fun sum part -> sum.add_ part)
+        |> List.map (fun (x, _, pull) -> Tensor.timesInto (pull w) x)
+        |> List.reduce Tensor.plusInto
 
     let private ofWeights
         (rule: LrpRule)
         (bounds: Node -> Tensor -> float * float -> Tensor * Tensor)
         (layer: AffineLayer)
-        (ran: Ran)
+        (evaluated: Evaluated)
         (relevance: Tensor)
         =
-        let x, others = ran.Inputs.Head, ran.Inputs.Tail
+        let x, others = evaluated.Inputs.Head, evaluated.Inputs.Tail
         let linear = Affine.linear layer others
         let positive = Affine.weighed 1. 0. layer others
         let negative = Affine.weighed 0. 1. layer others
 
         match rule with
-        | Epsilon epsilon -> share epsilon ran.Value (ran.Pull >> List.head) x relevance
+        | Epsilon epsilon -> share epsilon evaluated.Value (evaluated.Pull >> List.head) x relevance
         | Gamma gamma -> shareParts [ x, Affine.raised gamma layer others ] relevance
         | AlphaBeta(alpha, beta) ->
             // What comes from an activation is mostly positive, and half of the work is saved.
@@ -118,66 +118,66 @@ module Lrp =
                     else
                         [ x, ofPositive ]
 
-                (shareParts parts relevance).mul_(share.ToScalar())
+                Tensor.scaleInto (shareParts parts relevance) share
 
             let up = part positive negative alpha
 
             if beta = 0. then up else up - part negative positive beta
         | Flat -> shareParts [ torch.ones_like x, Affine.counted layer others ] relevance
         | ZBox(low, high) ->
-            let low, high = bounds ran.Node x (low, high)
+            let low, high = bounds evaluated.Node x (low, high)
             shareParts [ x, linear; -low, positive; -high, negative ] relevance
 
     /// A layer that sums nothing: each of its numbers shares with its own bias alone, whatever the rule for sums. What is
     /// near 0 is held away from it by a share ε of both parts.
-    let private ofScale epsilon (layer: AffineLayer) (ran: Ran) (relevance: Tensor) =
-        let x, others = ran.Inputs.Head, ran.Inputs.Tail
+    let private ofScale epsilon (layer: AffineLayer) (evaluated: Evaluated) (relevance: Tensor) =
+        let x, others = evaluated.Inputs.Head, evaluated.Inputs.Tail
         let part = Affine.linear layer others x
 
         let least =
-            (part.abs () + (ran.Value - part).abs()).mul_((epsilon: float).ToScalar()).clamp_min_(1e-30.ToScalar())
+            (Tensor.scaleInto (part.abs () + (evaluated.Value - part).abs ()) epsilon).clamp_min (1e-30.ToScalar())
 
-        let z = torch.where(ran.Value.lt zero, -least, least).add_ ran.Value
-        times x (ran.Pull(relevance / z)).Head
+        let z = Tensor.plusInto (torch.where (evaluated.Value.lt zero, -least, least)) evaluated.Value
+        times x (evaluated.Pull(relevance / z)).Head
 
     /// AttnLRP's rule, a Taylor expansion at x: xᵢ (Rᵢ - sᵢ Σⱼ Rⱼ).
-    let private ofSoftmax (axis: int64) (ran: Ran) (relevance: Tensor) =
-        times ran.Inputs.Head (relevance - ran.Value * relevance.sum (axis, true))
+    let private ofSoftmax (axis: int64) (evaluated: Evaluated) (relevance: Tensor) =
+        times evaluated.Inputs.Head (relevance - evaluated.Value * relevance.sum (axis, true))
 
     /// One op's rule.
     let private ofOp (epsilon: float) (ruleFor: Node -> LrpRule) bounds : Rule =
-        fun ran relevance ->
-            let live = ran.IsLive |> List.filter id |> List.length
+        fun evaluated relevance ->
+            let live = evaluated.IsLive |> List.filter id |> List.length
 
             // In proportion to each input's part.
             let generic (factor: float) =
-                let parts = ran.Pull(stable Least relevance ran.Value * factor.ToScalar())
+                let parts = evaluated.Pull(stable Least relevance evaluated.Value * factor.ToScalar())
 
-                List.zip3 ran.Inputs ran.IsLive parts
+                List.zip3 evaluated.Inputs evaluated.IsLive parts
                 |> List.map (fun (x, isLive, part) -> if isLive then times x part else part)
 
             let keepsShape =
-                List.forall2 (fun isLive (x: Tensor) -> not isLive || x.shape = ran.Value.shape) ran.IsLive ran.Inputs
+                List.forall2 (fun isLive (x: Tensor) -> not isLive || x.shape = evaluated.Value.shape) evaluated.IsLive evaluated.Inputs
 
-            match ran.Node.Op with
+            match evaluated.Node.Op with
             | Affine layer ->
                 let part =
                     match Affine.weighted layer with
-                    | Some weighted -> ofWeights (ruleFor weighted) bounds layer ran relevance
+                    | Some weighted -> ofWeights (ruleFor weighted) bounds layer evaluated relevance
                     | None when Affine.sums layer ->
-                        share Least ran.Value (ran.Pull >> List.head) ran.Inputs.Head relevance
-                    | None -> ofScale epsilon layer ran relevance
+                        share Least evaluated.Value (evaluated.Pull >> List.head) evaluated.Inputs.Head relevance
+                    | None -> ofScale epsilon layer evaluated relevance
 
-                part :: (ran.IsLive.Tail |> List.map (fun _ -> torch.zeros_like part))
+                part :: (evaluated.IsLive.Tail |> List.map (fun _ -> torch.zeros_like part))
             | Multiply
             | MatMul
             | Function((Product | Filters), _, _) when live > 1 -> generic (1. / float live)
             // What divides is taken for a constant, as in a normalisation.
-            | Divide when live > 1 -> [ (generic 1.).Head; torch.zeros_like ran.Inputs[1] ]
-            | Softmax axis -> [ ofSoftmax axis ran relevance ]
+            | Divide when live > 1 -> [ (generic 1.).Head; torch.zeros_like evaluated.Inputs[1] ]
+            | Softmax axis -> [ ofSoftmax axis evaluated relevance ]
             | Activation _
             | Divide
-            | Function(Elementwise, _, _) when live = 1 && keepsShape -> ran.Inputs |> List.map (fun _ -> relevance)
+            | Function(Elementwise, _, _) when live = 1 && keepsShape -> evaluated.Inputs |> List.map (fun _ -> relevance)
             | Identity
             | Reshape _
             | Flatten
@@ -185,21 +185,21 @@ module Lrp =
             | Concat _
             | Pool { Kind = MaxPool }
             | GlobalPool MaxPool
-            | Function((Moves | Places | Selects | Chooses), _, _) -> ran.Pull relevance
+            | Function((Moves | Places | Selects | Chooses), _, _) -> evaluated.Pull relevance
             | _ -> generic 1.
 
     /// The rule, stopping at the first node where it makes a number that is none.
     let private checkedAt (rule: Rule) : Rule =
-        fun ran relevance ->
-            let parts = rule ran relevance
+        fun evaluated relevance ->
+            let parts = rule evaluated relevance
 
             let isSound (part: Tensor) (isLive: bool) =
                 not isLive || part.isfinite().all().ToBoolean()
 
-            if not (List.forall2 isSound parts ran.IsLive) then
+            if not (List.forall2 isSound parts evaluated.IsLive) then
                 raise (
                     AttributionException
-                        $"Layer-wise relevance propagation (LRP) makes a NaN or an infinity at '{ran.Node.Name}' ({Op.describe ran.Node.Op}): choose another method for this model."
+                        $"Layer-wise relevance propagation (LRP) makes a NaN or an infinity at '{evaluated.Node.Name}' ({Op.describe evaluated.Node.Op}): choose another method for this model."
                 )
 
             parts
@@ -244,7 +244,7 @@ module Lrp =
 
             let at (pixel: float) =
                 let flat = torch.full_like (batch.X.narrow (0L, 0L, 1L), pixel.ToScalar())
-                let values = Scope.forwardOnly (fun () -> Model.values node.Name target.Model flat)
+                let values = Scope.quietly (fun () -> Model.values node.Name target.Model flat)
                 values[node.Inputs.Head]
 
             let a, b = at low, at high

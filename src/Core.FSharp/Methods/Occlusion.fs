@@ -54,9 +54,10 @@ module Occlusion =
         let lefts =
             columns.repeat([| down; 1L |]).unsqueeze(1L).unsqueeze(2L).``to`` x.device
 
-        let pick (k: Tensor) (t: Tensor) = t.index_select (0L, k)
-        let hidden k = (pick k tops).logical_and(pick k lefts)
-        let losses = FeatureAblation.losses (down * across) hidden baseline target batch
+        let masks k =
+            (Sweep.pick k tops).logical_and (Sweep.pick k lefts)
+
+        let losses = FeatureAblation.losses (down * across) masks baseline target batch
         let rows, columns = rows.``to`` torch.float64, columns.``to`` torch.float64
 
         let sum =

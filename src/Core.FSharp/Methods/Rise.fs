@@ -47,53 +47,36 @@ module Rise =
         Tensor.requireDims "x" [ 4 ] x
         let n, h, w = x.shape[0], x.shape[2], x.shape[3]
 
-        Scope.run (fun () ->
-            Scope.forwardOnly (fun () ->
-                let start = baseline.Of batch
-                let difference = Tensor.subtract x start
-                let explained = Target.explained target batch
-                let cells = int64 cells
+        let cells = int64 cells
+        let drawn = Noise.uniformOf seed [| cells * cells + 2L |] [| 0L .. int64 count - 1L |]
 
-                let drawn =
-                    Samples.uniform seed [| cells * cells + 2L |] [| 0L .. int64 count - 1L |]
+        let grids =
+            drawn.narrow(1L, 0L, cells * cells).lt(shown.ToScalar()).``to``(x.dtype, x.device).reshape (-1L, 1L, cells, cells)
 
-                let grids =
-                    drawn
-                        .narrow(1L, 0L, cells * cells)
-                        .lt(shown.ToScalar())
-                        .``to``(x.dtype, x.device)
-                        .reshape(-1L, 1L, cells, cells)
+        let shifts = drawn.narrow (1L, cells * cells, 2L)
+        let masksOf (steps: Tensor) = masks h w (Sweep.pick steps grids) (Sweep.pick (steps.cpu ()) shifts)
 
-                let shifts = drawn.narrow (1L, cells * cells, 2L)
-                let scored = torch.zeros ([| n; h; w |], torch.float64, x.device)
-                let covered = torch.zeros_like scored
-                let scores = torch.zeros ([| n; 1L; 1L |], torch.float64, x.device)
-                let size = target.BatchSize Forward (Instances.ofTensor x)
+        // Several instances' steps may be the same masks.
+        let at (k: Tensor) =
+            let struct (steps, place, _) = k.unique (return_inverse = true)
+            Sweep.pick place (masksOf steps)
 
-                // All instances of a mask before the next, so that each mask is made once.
-                Instances.tile size (Array.create count n) x.device (fun mask instance ->
-                    let first = mask[0L].item<int64>()
-                    let length = mask[-1L].item<int64>() - first + 1L
+        let start = baseline.Of batch
+        let difference = Tensor.subtract x start
+        let points i k = Tensor.add (Sweep.pick i start) (at k * Sweep.pick i difference)
+        let _, scores = Sweep.scores (Sweep.each count batch) points target batch
+        let scores = scores.``to`` x.device
+        // Σₖ sₖ Mₖ and Σₖ Mₖ, some of the masks at a time.
+        let sums =
+            Scope.run (fun () ->
+                Seq.chunkBySize 64 [ 0L .. int64 count - 1L ]
+                |> Seq.map (fun ks ->
+                    Scope.run (fun () ->
+                        let masks = (masksOf (torch.tensor(ks, device = x.device))).``to``(torch.float64).flatten 1L
+                        let weights = torch.cat [| scores.narrow (1L, ks[0], ks.LongLength); torch.ones (1L, ks.LongLength, torch.float64, x.device) |]
+                        weights.matmul masks))
+                |> Seq.reduce Tensor.add)
 
-                    let some =
-                        masks h w (grids.narrow (0L, first, length)) (shifts.narrow (0L, first, length))
-
-                    let mask = some.index_select (0L, mask - first)
-                    let pick (t: Tensor) = t.index_select (0L, instance)
-
-                    let score =
-                        Target.along target explained instance (Tensor.add (pick start) (mask * pick difference))
-
-                    let score = score.``to``(torch.float64, x.device).reshape(-1L, 1L, 1L)
-                    let mask = mask.squeeze(1L).``to`` torch.float64
-                    scored.index_add_ (0L, instance, score * mask, 1.) |> ignore
-                    covered.index_add_ (0L, instance, mask, 1.) |> ignore
-                    scores.index_add_ (0L, instance, score, 1.) |> ignore)
-
-                let mean =
-                    if centred then
-                        scores / float count
-                    else
-                        torch.zeros_like scores
-
-                (Tensor.subtract (scored / covered) mean).nan_to_num(0.).``to`` x.dtype))
+        let shown = sums.narrow (0L, n, 1L)
+        let mean = if centred then scores.mean ([| 1L |], true) else torch.zeros (n, 1L, torch.float64, x.device)
+        (Tensor.subtract (sums.narrow (0L, 0L, n) / shown) mean).nan_to_num(0.).reshape(n, h, w).``to`` x.dtype

@@ -32,18 +32,19 @@ module SmoothGrad =
         let flat = x.flatten 1L
         let range = Tensor.subtract (flat.amax [| 1L |]) (flat.amin [| 1L |])
         let sigma = Tensor.likeInstances x (range * noise.ToScalar())
+        let points i k =
+            let some = Batch.pick i batch
+            Tensor.add some.X (Sweep.pick i sigma * Noise.normals seed (Tensor.toArray k) some)
+
         // In float64, since the variance is a small difference of the two.
-        let sum = torch.zeros (x.shape, torch.float64, x.device)
-        let squares = torch.zeros_like sum
+        let powers _ _ (gradient: Tensor) =
+            let wide = gradient.``to`` torch.float64
+            torch.stack ([| wide; wide * wide |], 1L)
 
-        Samples.iter count target batch (fun instance draw gradient ->
-            let pick (t: Tensor) = t.index_select (0L, instance)
-            let noise = pick sigma * Samples.normal seed batch instance draw
-            let found = (gradient (Tensor.add (pick x) noise)).``to`` torch.float64
-            sum.index_add_ (0L, instance, found, 1.) |> ignore
-            squares.index_add_ (0L, instance, found * found, 1.) |> ignore)
-
-        let mean, meanSquare = sum / float count, squares / float count
+        let all = Array.create (int x.shape[0]) true
+        let equal = torch.full (int64 count, 1. / float count, torch.float64)
+        let means = Sweep.gradientsAmong all equal points powers target batch
+        let mean, meanSquare = means.select (1L, 0L), means.select (1L, 1L)
 
         let map =
             match kind with

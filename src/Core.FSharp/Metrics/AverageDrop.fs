@@ -8,9 +8,7 @@ open TorchSharp
 [<RequireQualifiedAccess>]
 module AverageDrop =
     /// <summary>100 · max(t(x) - t(M(x)), 0) / t(x) of each instance (n, percent). Undefined where t(x) ≤ 0: NaN there.</summary>
-    let drops (mask: Mask) (target: Target) (attributions: Tensor) (batch: Batch) : Tensor =
-        let change (before: Tensor) (after: Tensor) =
-            let drop = 100. * (before - after).clamp_min 0. / before
-            drop.masked_fill ((Tensor.isPositive before).logical_not(), nan)
-
-        MaskedScores.compare change mask target attributions batch
+    let scores relaxation (mask: Mask) (target: Target) (attributions: Tensor) (batch: Batch) : Tensor =
+        let before, after = MaskedScores.both relaxation mask target attributions batch
+        let drop = 100. * (before - after).clamp_min 0. / before
+        drop.masked_fill ((Tensor.isPositive before).logical_not (), nan)

@@ -9,8 +9,6 @@ open TorchSharp
 module AverageGain =
     /// <summary>100 · max(t(M(x)) - t(x), 0) / (1 - t(x)) of each instance (n, percent), t a probability. 0 where t(x) = 1, which
     /// leaves nothing to gain.</summary>
-    let gains (mask: Mask) (target: Target) (attributions: Tensor) (batch: Batch) : Tensor =
-        let change (before: Tensor) (after: Tensor) =
-            (100. * (after - before).clamp_min 0. / (1. - before)).nan_to_num 0.
-
-        MaskedScores.compare change mask target attributions batch
+    let scores relaxation (mask: Mask) (target: Target) (attributions: Tensor) (batch: Batch) : Tensor =
+        let before, after = MaskedScores.both relaxation mask target attributions batch
+        (100. * (after - before).clamp_min 0. / (1. - before)).nan_to_num 0.

@@ -7,9 +7,8 @@ open TorchSharp
 /// <remarks>Chattopadhay et al., Grad-CAM++, arXiv 1710.11063.</remarks>
 [<RequireQualifiedAccess>]
 module AverageIncrease =
-    /// <summary>100 · [t(M(x)) > t(x)] of each instance (n, percent): 100 or 0.</summary>
-    let increases (mask: Mask) (target: Target) (attributions: Tensor) (batch: Batch) : Tensor =
-        let change (before: Tensor) (after: Tensor) =
-            100. * after.gt(before).``to`` before.dtype
-
-        MaskedScores.compare change mask target attributions batch
+    /// <summary>100 · [t(M(x)) > t(x)] of each instance (n, percent): 100 or 0. Softly, τ is a share of |t(x)|.</summary>
+    let scores relaxation (mask: Mask) (target: Target) (attributions: Tensor) (batch: Batch) : Tensor =
+        let before, after = MaskedScores.both relaxation mask target attributions batch
+        let scale = (before.unsqueeze 1L |> Relax.scale).squeeze 1L
+        100. * Relax.isPositive relaxation scale (after - before)

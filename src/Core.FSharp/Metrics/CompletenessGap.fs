@@ -12,15 +12,11 @@ module CompletenessGap =
     let gaps isRelative (baseline: Baseline) (target: Target) (attributions: Tensor) (batch: Batch) : Tensor =
         Ranking.requireMaps batch.X attributions |> ignore
 
-        Scope.run (fun () ->
-            let start = baseline.Of batch
+        let change = IntegratedGradients.change baseline target batch
+        let sum = Tensor.sumEach (attributions.``to`` (torch.float64, torch.CPU))
+        let gap = (Tensor.subtract sum change).abs ()
 
-            let change =
-                IntegratedGradients.change start target batch (Target.explained target batch)
-
-            let gap = (Tensor.sumEach (attributions.``to`` torch.float64) - change).abs()
-
-            if isRelative then
-                (gap / change.abs ()).masked_fill(change.eq (0.0.ToScalar()), nan)
-            else
-                gap)
+        if isRelative then
+            (gap / change.abs ()).masked_fill (change.eq (0.0.ToScalar()), nan)
+        else
+            gap

@@ -2,27 +2,27 @@ namespace Attribution.Core
 
 open TorchSharp
 
-/// What is taken off instances: `Draw seed draw batch` gives I, of their shape.
+/// What is taken off instances: `Draw seed draws batch` gives each of them the I of a draw of its own, of their shape.
 [<NoComparison; NoEquality>]
 type Perturbation = {
-    Draw: int64 -> int64 -> Batch -> Tensor
+    Draw: int64 -> int64[] -> Batch -> Tensor
 }
 
 [<RequireQualifiedAccess>]
 module Perturbation =
     /// Gaussian noise of mean 0.
     let noise (standardDeviation: float) = {
-        Draw = fun seed draw batch -> Noise.normal seed draw batch * standardDeviation.ToScalar()
+        Draw = fun seed draws batch -> Noise.normals seed draws batch * standardDeviation.ToScalar()
     }
 
     /// (x - b) ⊙ M: a square of pixels anywhere in the image becomes the baseline.
     let square (side: int) (baseline: Baseline) = {
         Draw =
-            fun seed draw batch ->
+            fun seed draws batch ->
                 let x = batch.X
 
                 let place =
-                    Noise.uniform seed draw {
+                    Noise.uniforms seed draws {
                         batch with
                             X = x.new_empty (x.shape[0], 2L)
                     }
@@ -30,11 +30,11 @@ module Perturbation =
                 let inside axis =
                     let size = x.shape[2 + axis]
                     let side = min (int64 side) size
-                    let first = (place.narrow (1L, int64 axis, 1L) * float (size - side + 1L)).floor()
+                    let first = (place.narrow (1L, int64 axis, 1L) * float (size - side + 1L)).floor ()
                     let after = torch.arange (size, x.dtype, x.device) - first
-                    (after.ge (0.0.ToScalar())).logical_and(after.lt ((float side).ToScalar()))
+                    (after.ge (0.0.ToScalar())).logical_and (after.lt ((float side).ToScalar()))
 
-                let isInside = (inside 0).unsqueeze(2L).logical_and((inside 1).unsqueeze 1L)
+                let isInside = (inside 0).unsqueeze(2L).logical_and ((inside 1).unsqueeze 1L)
                 (x - baseline.Of batch) * isInside.unsqueeze 1L
     }
 
@@ -74,25 +74,19 @@ module Infidelity =
         : Tensor =
         let attributions = spread batch.X attributions
 
-        Scope.forwardOnly (fun () ->
-            let explained = Target.explained target batch
-            let all = torch.arange (batch.X.shape[0], torch.int64, batch.X.device)
-            let before = target.Quantity.Of explained (explained.Outputs.Force())
+        let points i k =
+            let some = Batch.pick i batch
+            let taken = perturbation.Draw seed (Tensor.toArray k) some
+            some.X - taken, Tensor.sumEach (taken * Sweep.pick i attributions)
 
-            let sample draw =
-                Scope.run (fun () ->
-                    let i = perturbation.Draw seed draw batch
-                    let change = before - Target.along target explained all (batch.X - i)
-                    torch.stack [| Tensor.sumEach (i * attributions); change.``to`` torch.float64 |])
+        let own, without, foretold = Sweep.scoresBeside (Sweep.each samples batch) points target batch
+        let changes = own.unsqueeze 1L - without
 
-            let drawn = torch.stack [| for draw in 0L .. int64 samples - 1L -> sample draw |]
-            let foretold, changes = drawn.select (1L, 0L), drawn.select (1L, 1L)
+        let error =
+            if isScaled then
+                let beta = (foretold * changes).sum (1L, true) / foretold.square().sum (1L, true)
+                beta.nan_to_num 0. * foretold - changes
+            else
+                foretold - changes
 
-            let error =
-                if isScaled then
-                    let beta = (foretold * changes).sum 0L / foretold.square().sum 0L
-                    beta.nan_to_num 0. * foretold - changes
-                else
-                    foretold - changes
-
-            error.square().mean [| 0L |])
+        error.square().mean [| 1L |]

@@ -16,7 +16,7 @@ module Deletion =
     }
 
     /// <summary>∫₀¹ t(x without the first p·H·W pixels) dp by the trapezoid rule.</summary>
-    let score (curve: PixelCurve) : float = PixelCurves.area curve
+    let ofCurve (curve: PixelCurve) : Tensor = PixelCurves.area curve
 
 /// <summary>Insertion: the area under the score while all pixels are put into the blank, the largest attribution first, over
 /// the share of the pixels that are there. Higher is better.</summary>
@@ -30,4 +30,4 @@ module Insertion =
     }
 
     /// <summary>∫₀¹ t(the blank with the first p·H·W pixels of x) dp by the trapezoid rule.</summary>
-    let score (curve: PixelCurve) : float = PixelCurves.area curve
+    let ofCurve (curve: PixelCurve) : Tensor = PixelCurves.area curve

@@ -7,46 +7,46 @@ open TorchSharp
 /// largest pixel is the pointing game of Zhang et al., arXiv 1608.00507. A uniform map scores its mask's share of the image
 /// in both. Mass and rank accuracy are those of Arras et al., CLEVR-XAI, arXiv 2003.07258: the mass accuracy is the share
 /// inside. The top-k intersection is that of Theiner et al., arXiv 2104.14995. Only positive attribution points
-/// anywhere.</remarks>
+/// anywhere. All are n numbers, float64.</remarks>
 [<RequireQualifiedAccess>]
 module Localisation =
-    let private numbers (f: unit -> Tensor) : float[] =
-        use _ = torch.NewDisposeScope()
-        Scope.forwardOnly (fun () -> Tensor.toArray<float>(f().``to`` torch.float64))
+    let private quietly (f: unit -> Tensor) =
+        Scope.run (fun () -> Scope.quietly (fun () -> f().``to`` torch.float64))
 
-    /// <summary>Σ_{p ∈ mask} max(A_p, 0) / Σ_p max(A_p, 0) of each map (n); NaN where no attribution is positive.</summary>
-    let shares (masks: Tensor) (attributions: Tensor) : float[] =
-        numbers (fun () ->
-            let positive = (Tensor.pixels attributions).``to``(torch.float64).relu()
-            (positive * masks).sum [| 1L; 2L |] / positive.sum [| 1L; 2L |])
+    let private sum (maps: Tensor) = maps.sum [| 1L; 2L |]
 
-    /// <summary>Whether the largest attribution of each map, the first on ties, lies inside: 1 or 0 (n); NaN where none is
+    /// <summary>Σ_{p ∈ mask} max(A_p, 0) / Σ_p max(A_p, 0) of each map; NaN where no attribution is positive.</summary>
+    let shares (masks: Tensor) (attributions: Tensor) : Tensor =
+        quietly (fun () ->
+            let positive = (Tensor.pixels attributions).``to``(torch.float64).relu ()
+            sum (positive * masks) / sum positive)
+
+    /// |{p ∈ mask : rank p < k}| / k, k one number a map; NaN where none is positive, or k is 0.
+    let private topShares relaxation (masks: Tensor) (k: Tensor) (attributions: Tensor) =
+        quietly (fun () ->
+            let pixels = (Tensor.pixels attributions).``to`` torch.float64
+            let top = (Relax.first relaxation (Ranking.ofPositive pixels) k).reshape pixels.shape
+            let share = (sum (top * masks)).``to`` torch.float64 / k
+            share.masked_fill (pixels.gt(0.0.ToScalar()).any(1L).any(1L).logical_not (), nan))
+
+    let private constant (k: int) (masks: Tensor) =
+        torch.full (masks.shape[0], k, torch.int64, masks.device)
+
+    /// <summary>Whether the largest attribution of each map, the first on ties, lies inside: 1 or 0; NaN where none is
     /// positive.</summary>
-    let hits (masks: Tensor) (attributions: Tensor) : float[] =
-        numbers (fun () ->
-            // The first of π_A is the pixel of rank 0.
-            let largest = (Ranking.ranks (Tensor.pixels attributions)).logical_not()
-
-            (largest * masks).sum([| 1L; 2L |]).``to`` torch.float64
-            / largest.sum [| 1L; 2L |])
-
-    /// |{p ∈ mask : rank p < k}| / k, k one number a map (n); NaN where none is positive, or k is 0.
-    let private topShares (masks: Tensor) (k: Tensor) (attributions: Tensor) =
-        let ranks = Ranking.ranks (Tensor.pixels attributions)
-        let top = ranks.lt (k.reshape [| -1L; 1L; 1L |])
-        let share = (top * masks).sum([| 1L; 2L |]).``to`` torch.float64 / k
-        share.masked_fill ((top.any(1L).any 1L).logical_not(), nan)
+    let hits relaxation (masks: Tensor) (attributions: Tensor) : Tensor =
+        topShares relaxation masks (constant 1 masks) attributions
 
     /// <summary>Relevance rank accuracy: of the K pixels of largest attribution, K as many as the mask has, the share that
-    /// lies inside (n); NaN where none is positive, or the mask is empty.</summary>
-    let rankAccuracies (masks: Tensor) (attributions: Tensor) : float[] =
-        numbers (fun () -> topShares masks (masks.sum [| 1L; 2L |]) attributions)
+    /// lies inside; NaN where none is positive, or the mask is empty.</summary>
+    let rankAccuracies relaxation (masks: Tensor) (attributions: Tensor) : Tensor =
+        topShares relaxation masks (sum masks) attributions
 
-    /// <summary>Top-k intersection: of the k pixels of largest attribution, the share that lies inside (n); NaN where none
-    /// is positive.</summary>
-    let topKIntersections (k: int) (masks: Tensor) (attributions: Tensor) : float[] =
-        numbers (fun () -> topShares masks (torch.full (masks.shape[0], k, torch.int64, masks.device)) attributions)
+    /// <summary>Top-k intersection: of the k pixels of largest attribution, the share that lies inside; NaN where none is
+    /// positive.</summary>
+    let topKIntersections relaxation (k: int) (masks: Tensor) (attributions: Tensor) : Tensor =
+        topShares relaxation masks (constant k masks) attributions
 
-    /// The share of each image that its mask covers (n).
-    let areas (masks: Tensor) : float[] =
-        numbers (fun () -> masks.``to``(torch.float64).mean [| 1L; 2L |])
+    /// The share of each image that its mask covers.
+    let areas (masks: Tensor) : Tensor =
+        quietly (fun () -> masks.``to``(torch.float64).mean [| 1L; 2L |])

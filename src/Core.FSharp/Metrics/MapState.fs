@@ -48,7 +48,7 @@ module MapState =
             torch.stack ([| pixels.amin [| 1L |]; pixels.amax [| 1L |] |], 1L)
 
         use ranges =
-            Scope.forwardOnly (fun () -> Instances.ofTensor attributions |> Instances.map 64 range)
+            Scope.quietly (fun () -> Instances.ofTensor attributions |> Instances.map 64 range)
 
         Tensor.toArray<float> ranges
         |> Array.chunkBySize 2

@@ -13,30 +13,21 @@ type Mask =
 /// The scores of instances and of what a mask leaves of them.
 [<RequireQualifiedAccess>]
 module MaskedScores =
-    let private weights mask (pixels: Tensor) : Tensor =
+    let private kept relaxation mask (pixels: Tensor) : Tensor =
         match mask with
-        | Mask.Hard -> Tensor.isPositive pixels
+        | Mask.Hard ->
+            let flat = pixels.flatten 1L
+            (Relax.isPositive relaxation (Relax.scale flat) flat).reshape pixels.shape
         | Mask.Soft ->
             let positive = pixels.relu ()
             // Where nothing is positive, 0/0.
             (positive / positive.amax ([| 1L; 2L |], true)).nan_to_num 0.
 
-    /// <summary>change (t(x)) (t(M(x))) of each instance (n).</summary>
-    let compare
-        (change: Tensor -> Tensor -> Tensor)
-        (mask: Mask)
-        (target: Target)
-        (attributions: Tensor)
-        (batch: Batch)
-        =
-        let pixels = Ranking.requireMaps batch.X attributions
-
-        Scope.forwardOnly (fun () ->
-            let explained = Target.explained target batch
-            let all = torch.arange (batch.X.shape[0], torch.int64, batch.X.device)
-            let before = target.Quantity.Of explained (explained.Outputs.Force())
-            let masked = Ranking.mask (weights mask pixels) batch.X
-            let after = Target.along target explained all masked
-            // Passes of different sizes round differently, but an image that stays as it is keeps its score.
-            let isSame = masked.eq(batch.X).flatten(1L).all 1L
-            change before (torch.where (isSame.``to`` before.device, before, after)))
+    /// t(x) and t(M(x)) of each instance (both n, float64).
+    let both relaxation (mask: Mask) (target: Target) (attributions: Tensor) (batch: Batch) : Tensor * Tensor =
+        let kept = kept relaxation mask (Ranking.requireMaps batch.X attributions)
+        let masked = batch.X * kept.unsqueeze(1L).``to`` batch.X.dtype
+        let before, after = Sweep.scores (Sweep.each 1 batch) (fun i _ -> Sweep.pick i masked) target batch
+        // Passes of different sizes round differently, but an image that stays as it is keeps its score.
+        let isSame = masked.eq(batch.X).flatten(1L).all(1L).cpu ()
+        before, torch.where (isSame, before, after.squeeze 1L)

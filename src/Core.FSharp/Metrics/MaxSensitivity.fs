@@ -17,8 +17,9 @@ module MaxSensitivity =
                         Tensor.add batch.X (radius * noise))
     }
 
+    // Whose derivative at 0 is 0.
     let private norms (maps: Tensor) =
-        maps.``to``(torch.float64).square() |> Tensor.sumEach |> _.sqrt()
+        torch.linalg.vector_norm (maps.``to``(torch.float64).flatten 1L, 2., [| 1L |])
 
     /// <summary>maxₖ ‖A(x + εₖ) - A(x)‖ / ‖A(x)‖ of each instance (n), over samples of ‖εₖ‖_∞ ≤ radius; by pixel attribution where
     /// either map is. NaN where A(x) is 0.</summary>

@@ -16,5 +16,4 @@ module NecessityOrdering =
     }
 
     /// <summary>N_o = 1/(N+1) · Σᵢ blockᵢ · s(R(i, π)), s(·) = max(t(·) - t(0), 0); 0 where no attribution is positive.</summary>
-    let score (curve: PixelCurve) : float =
-        PixelCurves.ordering curve.Pixels curve.Scores
+    let ofCurve (curve: PixelCurve) : Tensor = PixelCurves.ordering curve

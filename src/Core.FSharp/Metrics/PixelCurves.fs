@@ -35,14 +35,19 @@ type PixelPath = {
     IsAboveBlack: bool
 }
 
-/// The scores of an instance along a path, after 0, M, 2M, …, N changed pixels.
+/// The scores of n instances along a path, after 0, M, 2M, …, N changed pixels. An instance of fewer points than K repeats its last.
+[<NoComparison; ReferenceEquality>]
 type PixelCurve = {
-    Pixels: int64[]
-    /// The sum of the changed pixels' attribution.
-    Attribution: float[]
-    Scores: float[]
-    /// The score of the instance itself.
-    Whole: float
+    /// How many of the K points count, for each instance.
+    Lengths: int64[]
+    /// The changed pixels at each point: n×K, float64.
+    Pixels: Tensor
+    /// The sum of the changed pixels' attribution: n×K, float64.
+    Attribution: Tensor
+    /// The score there: n×K, float64.
+    Scores: Tensor
+    /// The score of the instance itself: n, float64.
+    Whole: Tensor
 }
 
 /// Paths on which an image's pixels are removed or put back in the order of their attribution, and what a score does on them.
@@ -66,9 +71,6 @@ module PixelCurves =
             PixelsPerStep = pixelsPerStep
             FewestSteps = fewestSteps
     }
-
-    let private numbers (t: Tensor) =
-        Tensor.toArray<float>(t.``to`` torch.float64)
 
     /// The numbers of changed pixels that each map's images are scored at. The start of a removal is the instance itself,
     /// whose score is known.
@@ -94,23 +96,18 @@ module PixelCurves =
     let passes (path: PixelPath) (attributions: Tensor) : int64 =
         Tensor.pixels attributions |> counts path |> Array.sumBy _.LongLength
 
-    /// Every map's pixels (n×hw), in their order; those that a path leaves alone come last.
-    let private order (order: PixelOrder) (pixels: Tensor) : Tensor =
-        let flat = pixels.flatten 1L
-
-        let key =
-            match order with
-            | PixelOrder.All
-            | PixelOrder.Descending -> flat
-            | PixelOrder.Ascending ->
-                flat.neg().masked_fill((Tensor.isPositive flat).logical_not(), Double.NegativeInfinity)
-
-        let struct (_, order) = key.sort (1L, true, true)
-        order
+    /// Every map's pixels (n×hw) in the order that they change in.
+    let private order (order: PixelOrder) (pixels: Tensor) : Order =
+        match order with
+        | PixelOrder.All -> Relax.order (pixels.flatten 1L)
+        | PixelOrder.Descending -> Ranking.ofPositive pixels
+        | PixelOrder.Ascending ->
+            let flat = pixels.flatten 1L
+            Relax.order (flat.neg().masked_fill ((Tensor.isPositive flat).logical_not (), Double.NegativeInfinity))
 
     /// max(t(·) - t(0), 0), 0 the black image of the shape of x.
     let private aboveBlack (x: Tensor) (target: Target) =
-        let black = target.Blank x
+        let black = target.OfBlack x
 
         let above explained (outputs: Tensor) =
             let score = target.Quantity.Of explained
@@ -125,15 +122,10 @@ module PixelCurves =
                 }
         }
 
-    let private along path (target: Target) explained pixels (batch: Batch) : PixelCurve[] =
-        let target =
-            if path.IsAboveBlack then
-                aboveBlack batch.X target
-            else
-                target
-
+    /// The curve of a path.
+    let private along relaxation (path: PixelPath) (target: Target) pixels (batch: Batch) : PixelCurve =
+        let target = if path.IsAboveBlack then aboveBlack batch.X target else target
         let order, counts = order path.Order pixels, counts path pixels
-        let ranks = (Ranking.ofOrder order).reshape pixels.shape
         let blank = path.Blank.Of batch
 
         let before, after =
@@ -141,82 +133,92 @@ module PixelCurves =
             | PixelChange.Remove -> batch.X, blank
             | PixelChange.Insert -> blank, batch.X
 
-        let flat = torch.tensor(Array.concat counts).``to`` batch.X.device
-        let scores = ResizeArray<float>()
+        let padded (counts: int64[][]) =
+            let most = counts |> Array.map _.Length |> Array.max
+            torch.tensor (Array2D.init counts.Length most (fun i k -> counts[i][min k (counts[i].Length - 1)]))
 
-        Instances.tile
-            (target.BatchSize Forward (Instances.ofTensor batch.X))
-            (counts |> Array.map _.LongLength)
-            batch.X.device
-            (fun instance _ ->
-                let pick (t: Tensor) = t.index_select (0L, instance)
-                let count = flat.narrow (0L, int64 scores.Count, instance.shape[0])
-                let images = Ranking.replace (pick ranks) count (pick after) (pick before)
-                scores.AddRange(numbers (Target.along target explained instance images)))
+        let changed =
+            if Array.forall Array.isEmpty counts then
+                torch.zeros (counts.LongLength, 1L, torch.int64)
+            else
+                counts |> Array.map (fun count -> if Array.isEmpty count then [| 0L |] else count) |> padded
 
-        let whole = numbers (target.Quantity.Of explained (explained.Outputs.Force()))
+        let numbers = changed.``to`` batch.X.device
+
+        let points (i: Tensor) (k: Tensor) =
+            let count = numbers.flatten () |> Sweep.pick (Tensor.add (i * numbers.shape[1]) k)
+            let isChanged = Relax.first relaxation (Relax.pick i order) count
+            let isChanged = isChanged.reshape (i.shape[0], 1L, batch.X.shape[2], batch.X.shape[3])
+            Relax.blend isChanged (Sweep.pick i after) (Sweep.pick i before)
+
+        let lengths = counts |> Array.map _.LongLength
+        let whole, scores = Sweep.scores lengths points target batch
+
+        // The start of a removal is the instance itself.
+        let lengths, changed, scores =
+            match path.Change with
+            | PixelChange.Insert -> lengths, changed, scores
+            | PixelChange.Remove ->
+                let nothing = torch.zeros (changed.shape[0], 1L, torch.int64)
+                let scored = if scores.shape[1] = 0L then [| whole.unsqueeze 1L |] else [| whole.unsqueeze 1L; scores |]
+                let changed = if scores.shape[1] = 0L then nothing else torch.cat ([| nothing; changed |], 1L)
+                Array.map ((+) 1L) lengths, changed, torch.cat (scored, 1L)
+
+        let last = (torch.tensor lengths).unsqueeze 1L - 1L
+        let place = torch.minimum ((torch.arange (changed.shape[1], torch.int64)).unsqueeze 0L, last)
+        let changed = changed.gather (1L, place)
 
         let sums =
-            (pixels.flatten 1L).gather(1L, order).cumsum(1L, torch.float64)
-            |> numbers
-            |> Array.chunkBySize (int order.shape[1])
+            let sorted = (pixels.flatten 1L).gather(1L, order.Positions).``to`` (torch.float64, torch.CPU)
+            let sums = torch.cat ([| torch.zeros (sorted.shape[0], 1L, torch.float64); sorted.cumsum 1L |], 1L)
+            sums.gather (1L, changed)
 
-        let starts =
-            Array.scan (fun start (count: int64[]) -> start + count.Length) 0 counts
+        {
+            Lengths = lengths
+            Pixels = changed.``to`` torch.float64
+            Attribution = sums
+            Scores = scores.gather (1L, place)
+            Whole = whole
+        }
 
-        let curve i (count: int64[]) =
-            let start, scores = [| 0L |], scores.GetRange(starts[i], count.Length).ToArray()
-
-            let pixels, scores =
-                match path.Change with
-                | PixelChange.Remove -> Array.append start count, Array.append [| whole[i] |] scores
-                | PixelChange.Insert -> count, scores
-
-            {
-                Pixels = pixels
-                Attribution = pixels |> Array.map (fun n -> if n = 0L then 0. else sums[i][int n - 1])
-                Scores = scores
-                Whole = whole[i]
-            }
-
-        Array.mapi curve counts
-
-    /// <summary>The curves of each instance, one a path. All instances' steps share full batches.</summary>
-    let curves (paths: PixelPath seq) (target: Target) (attributions: Tensor) (batch: Batch) : PixelCurve[][] =
+    /// <summary>The curves of each path. All instances' steps share full batches.</summary>
+    let curves relaxation (paths: PixelPath list) (target: Target) (attributions: Tensor) (batch: Batch) : PixelCurve list =
         let pixels = Ranking.requireMaps batch.X attributions
-
-        Scope.forwardOnly (fun () ->
-            let explained = Target.explained target batch
-
-            [| for path in paths -> along path target explained pixels batch |]
-            |> Array.transpose)
+        Scope.quietly (fun () -> paths |> List.map (fun path -> along relaxation path target pixels batch))
 
     /// The curve with its scores divided by the instance's own; NaN where that is not positive.
     let normalised (curve: PixelCurve) = {
         curve with
             Scores =
-                curve.Scores
-                |> Array.map (fun score -> if curve.Whole > 0. then score / curve.Whole else nan)
+                let whole = curve.Whole.masked_fill ((Tensor.isPositive curve.Whole).logical_not (), nan)
+                curve.Scores / whole.unsqueeze 1L
     }
 
-    /// <summary>The area under ys over ascending xs by the trapezoid rule.</summary>
-    let trapezoid (xs: float[]) (ys: float[]) : float =
-        Array.pairwise (Array.zip xs ys)
-        |> Array.sumBy (fun ((x1, y1), (x2, y2)) -> (x2 - x1) * (y1 + y2) / 2.)
+    /// <summary>The area under ys over ascending xs (both n×K) by the trapezoid rule: n.</summary>
+    let trapezoid (xs: Tensor) (ys: Tensor) : Tensor =
+        let next (t: Tensor) = t.narrow (1L, 1L, t.shape[1] - 1L)
+        let before (t: Tensor) = t.narrow (1L, 0L, t.shape[1] - 1L)
 
-    /// How far along its path each point is: the share of the path's pixels that have changed.
-    let shareOfPixels (curve: PixelCurve) : float[] =
-        let all = float (max 1L (Array.last curve.Pixels))
-        curve.Pixels |> Array.map (fun count -> float count / all)
+        if xs.shape[1] = 1L then
+            torch.zeros (xs.shape[0], xs.dtype)
+        else
+            Tensor.sumInOrder ((next xs - before xs) * (before ys + next ys) / 2.0.ToScalar())
 
-    /// The area under the scores over the share of changed pixels: their mean, weights that sum to 1.
-    let area (curve: PixelCurve) : float =
+    /// How far along its path each point is: the share of the path's pixels that have changed (n×K).
+    let shareOfPixels (curve: PixelCurve) : Tensor =
+        curve.Pixels / (curve.Pixels.narrow (1L, -1L, 1L)).clamp_min (1.0.ToScalar())
+
+    /// The area under the scores over the share of changed pixels: their mean, weights that sum to 1 (n).
+    let area (curve: PixelCurve) : Tensor =
         trapezoid (shareOfPixels curve) curve.Scores
 
-    /// <summary>1/(N+1) · Σᵢ blockᵢ · scoreᵢ, each score weighted by the pixels of its block; the start weighs nothing.</summary>
-    let ordering (pixels: int64[]) (scores: float[]) : float =
-        let blocks =
-            Array.pairwise (Array.append [| 0L |] pixels)
-            |> Array.map (fun (a, b) -> float (b - a))
+    /// The points that count: n×K, 1 or 0.
+    let counted (curve: PixelCurve) : Tensor =
+        let place = torch.arange (curve.Scores.shape[1], torch.int64)
+        (place.unsqueeze(0L).lt ((torch.tensor curve.Lengths).unsqueeze 1L)).``to`` curve.Scores.dtype
 
-        Array.sum (Array.map2 (*) blocks scores) / (Array.sum blocks + 1.)
+    /// <summary>1/(N+1) · Σᵢ blockᵢ · scoreᵢ of each instance (n), each score weighed by the pixels of its block; the start weighs
+    /// nothing.</summary>
+    let ordering (curve: PixelCurve) : Tensor =
+        let blocks = curve.Pixels.diff (1L, 1L, torch.zeros (curve.Pixels.shape[0], 1L, torch.float64))
+        Tensor.sumInOrder (blocks * curve.Scores) / (curve.Pixels.select (1L, -1L) + 1.0.ToScalar())

@@ -10,5 +10,7 @@ module PixelFlipping =
     let path (pixelsPerStep: int) (blank: Baseline) : PixelPath = Deletion.path pixelsPerStep blank
 
     /// <summary>AOPC = 1/(L+1) · Σ_{k=0..L} t(x) - t(x⁽ᵏ⁾).</summary>
-    let score (curve: PixelCurve) : float =
-        curve.Scores |> Array.averageBy (fun score -> curve.Whole - score)
+    let ofCurve (curve: PixelCurve) : Tensor =
+        let lost = curve.Whole.unsqueeze 1L - curve.Scores
+        let counted = PixelCurves.counted curve
+        Tensor.sumInOrder (lost * counted) / counted.sum 1L

@@ -1,6 +1,6 @@
 namespace Attribution.Core
 
-open System
+open TorchSharp
 
 /// <summary>Total proportionality: the area between the scores of changing pixels of positive attribution in decreasing and in
 /// increasing order, over the share of the attribution that has changed. 0 when the impact of pixels is proportional to their
@@ -19,27 +19,36 @@ module Proportionality =
             }
     ]
 
-    /// p at each point of a curve: the share of the positive attribution that has changed; NaN where none is positive.
-    let shares (curve: PixelCurve) : float[] =
-        curve.Attribution |> Array.map (fun sum -> sum / Array.last curve.Attribution)
+    /// p at each point of a curve: the share of the positive attribution that has changed (n×K); NaN where none is positive.
+    let shares (curve: PixelCurve) : Tensor =
+        curve.Attribution / curve.Attribution.narrow (1L, -1L, 1L)
 
-    let private interpolate (xs: float[]) (ys: float[]) x =
-        match Array.BinarySearch(xs, x) with
-        | i when i >= 0 -> ys[i]
-        | i ->
-            let next = ~~~i
-            let weight = (x - xs[next - 1]) / (xs[next] - xs[next - 1])
-            (1. - weight) * ys[next - 1] + weight * ys[next]
+    /// The piecewise linear ys over xs (both n×K), at other points (n×P): n×P.
+    let private interpolate (xs: Tensor) (ys: Tensor) (points: Tensor) : Tensor =
+        let next =
+            torch
+                .searchsorted(xs.detach().contiguous (), points.detach().contiguous (), right = false)
+                .clamp (1L.ToScalar(), (xs.shape[1] - 1L).ToScalar())
 
-    /// <summary>∫₀¹ |↓(p) - ↑(p)| dp, both piecewise linear, by the trapezoid rule on the union of their points; NaN where no
-    /// attribution is positive.</summary>
-    let area (descending: PixelCurve) (ascending: PixelCurve) : float =
-        if descending.Pixels.Length < 2 then
-            nan
+        let at (t: Tensor) place = t.gather (1L, place)
+        let before = next - 1L
+        let width = at xs next - at xs before
+        // A curve of fewer points than others repeats its last.
+        let isPoint = width.eq (0.0.ToScalar())
+        let weight = (points - at xs before) / width.masked_fill (isPoint, 1.0.ToScalar())
+        let weight = weight.masked_fill (isPoint, 1.0.ToScalar())
+        (1.0.ToScalar() - weight) * at ys before + weight * at ys next
+
+    /// <summary>∫₀¹ |↓(p) - ↑(p)| dp of each instance (n), both piecewise linear, by the trapezoid rule on the union of their
+    /// points; NaN where no attribution is positive.</summary>
+    let area (descending: PixelCurve) (ascending: PixelCurve) : Tensor =
+        let down, up = shares descending, shares ascending
+
+        if down.shape[1] < 2L then
+            torch.full (down.shape[0], nan, torch.float64)
         else
-            let down, up = shares descending, shares ascending
-            let points = Array.append down up |> Array.sort
+            let struct (points, _) = torch.cat([| down; up |], 1L).sort 1L
 
-            points
-            |> Array.map (fun p -> abs (interpolate down descending.Scores p - interpolate up ascending.Scores p))
+            (interpolate down descending.Scores points - interpolate up ascending.Scores points).abs ()
             |> PixelCurves.trapezoid points
+            |> _.masked_fill((torch.tensor descending.Lengths).lt (2L.ToScalar()), nan)

@@ -17,7 +17,7 @@ module RandomLogit =
         let draws =
             Noise.uniform seed 0L {
                 Rows = rows
-                Numbers = numbers
+                Ids = numbers
                 X = torch.zeros (numbers.LongLength, 1L, torch.float64)
             }
 
@@ -28,5 +28,5 @@ module RandomLogit =
 
     /// <summary>Spearman's rank correlation, pixel by pixel, of each instance's attributions for its own class and for the
     /// other (n).</summary>
-    let scores (attributions: Tensor) (ofOthers: Tensor) : float[] =
-        Ranking.correlations id attributions ofOthers
+    let scores relaxation (attributions: Tensor) (ofOthers: Tensor) : Tensor =
+        Ranking.correlations relaxation id attributions ofOthers

@@ -3,12 +3,9 @@ namespace Attribution.Core
 open Attribution
 open TorchSharp
 
-/// Pixels in the order of their attribution, and images of which some pixels are removed.
+/// What metrics read of attribution maps: pixels, magnitudes, orders, ranks.
 [<RequireQualifiedAccess>]
 module Ranking =
-    /// The rank that pixels of no positive attribution have: after every other.
-    let private unranked = 0x7fffffffffffffffL
-
     let private requireFinite (first: int64) (pixels: Tensor) =
         match Tensor.notFinite pixels with
         | [||] -> pixels
@@ -30,45 +27,29 @@ module Ranking =
             let pixels = requireFinite (batch.Rows[0].item<int64>()) (Tensor.pixels batch.X)
             f (pixels.flatten(1L).``to``(torch.float64).abs())
 
-        Scope.forwardOnly (fun () -> Instances.ofTensor attributions |> Instances.map 64 part)
+        Scope.quietly (fun () -> Instances.ofTensor attributions |> Instances.map 64 part)
 
-    /// <summary>Spearman's rank correlation, pixel by pixel, of each of some attributions' maps (n) with the other's, both
-    /// through f first; NaN where one is constant.</summary>
-    let correlations (f: float -> float) (attributions: Tensor) (others: Tensor) : float[] =
-        let pixels (i: int64) (all: Tensor) =
-            use _ = torch.NewDisposeScope()
+    /// The order of a map's positive pixels (n×h×w), the largest first; the others are in none.
+    let ofPositive (pixels: Tensor) : Order =
+        let flat = pixels.flatten 1L
+        Relax.order (flat.masked_fill ((Tensor.isPositive flat).logical_not (), System.Double.NegativeInfinity))
 
-            Tensor.toArray<float>((Tensor.pixels (all.narrow (0L, i, 1L))).``to`` torch.float64)
-            |> Array.map f
+    /// <summary>Spearman's rank correlation, pixel by pixel, of each of some attributions' maps with the other's, both through f
+    /// first: n; NaN where one is constant.</summary>
+    let correlations relaxation (f: Tensor -> Tensor) (attributions: Tensor) (others: Tensor) : Tensor =
+        let ranks (maps: Tensor) =
+            let pixels = (Tensor.pixels maps).``to``(torch.float64, torch.CPU).flatten 1L
+            Relax.ranks relaxation (f pixels)
 
-        Array.init (int attributions.shape[0]) (fun i ->
-            Statistics.rankCorrelation (pixels i attributions) (pixels i others))
+        // Map by map: ranks take several times a map's memory.
+        let one (i: int64) =
+            Scope.run (fun () -> Relax.correlations (ranks (attributions.narrow (0L, i, 1L))) (ranks (others.narrow (0L, i, 1L))))
+
+        Scope.run (fun () -> Scope.quietly (fun () -> torch.cat [| for i in 0L .. attributions.shape[0] - 1L -> one i |]))
 
     /// The number of pixels with positive attribution in each map: n×h×w → n.
     let positives (pixels: Tensor) : int64[] =
-        Tensor.toArray<int64>((Tensor.isPositive pixels).flatten(1L).sum 1L)
-
-    /// The rank of each pixel, of the pixels in their order: n×hw → n×hw, both int64.
-    let ofOrder (order: Tensor) : Tensor =
-        let position =
-            torch.arange(order.shape[1], torch.int64, order.device).expand_as order
-
-        torch.empty_like(order).scatter_(1L, order, position)
-
-    /// <summary>The rank of each pixel among its map's positive ones (n×h×w → n×h×w int64): 0 for the largest, ties by
-    /// row-major position; pixels that are not positive rank after every other.</summary>
-    let ranks (pixels: Tensor) : Tensor =
-        let flat = pixels.flatten 1L
-        let struct (_, order) = flat.sort (1L, true, true)
-        (ofOrder order).masked_fill((Tensor.isPositive flat).logical_not(), unranked).reshape pixels.shape
-
-    /// Images (m×c×h×w) times what is kept of each pixel (m×h×w): true or false, or a share.
-    let mask (keep: Tensor) (x: Tensor) = x * keep.unsqueeze(1L).``to`` x.dtype
-
-    /// Images with their first i ranked pixels, all channels, from others (m×c×h×w), i one number an image.
-    let replace (ranks: Tensor) (count: Tensor) (others: Tensor) (x: Tensor) =
-        let isReplaced = ranks.lt (count.reshape [| -1L; 1L; 1L |])
-        torch.where (isReplaced.unsqueeze 1L, others, x)
+        Tensor.toArray<int64> ((Tensor.isPositive pixels).flatten(1L).sum 1L)
 
     /// Removal counts M, 2M, … up to n, the last block maybe short.
     let steps (pixelsPerStep: int) (n: int64) : int64[] =

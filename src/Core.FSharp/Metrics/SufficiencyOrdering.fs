@@ -12,5 +12,4 @@ module SufficiencyOrdering =
     }
 
     /// <summary>S_o = 1/(N+1) · Σᵢ blockᵢ · s(R⁺(i, π)), s(·) = max(t(·) - t(0), 0); 0 where no attribution is positive.</summary>
-    let score (curve: PixelCurve) : float =
-        PixelCurves.ordering curve.Pixels curve.Scores
+    let ofCurve (curve: PixelCurve) : Tensor = PixelCurves.ordering curve

@@ -110,7 +110,7 @@ public sealed class ClassEssence
             return new(Quantity.Class(k), row => members.Contains((int)labels[row]));
         }
 
-        var found = Compression.importance(
+        var found = Core.ClassEssence.importance(
             [.. classes.Select(k => Of(k).Core)],
             units.InCore(),
             layer,
@@ -169,7 +169,7 @@ public sealed class ClassEssence
         {
             var key = left % all == 0 ? (null, left) : (order, left);
             if (places.TryAdd(key, sets.Count))
-                sets.Add(silence ? Compression.silence(all - left, [.. order]) : Compression.keep(left, [.. order]));
+                sets.Add(silence ? Core.ClassEssence.silence(all - left, [.. order]) : Core.ClassEssence.keep(left, [.. order]));
             return places[key];
         }
 
@@ -181,7 +181,7 @@ public sealed class ClassEssence
             select (ranking, k, Sets: ranking.Orders.Select(order => Place(order, left)).ToArray());
         (UnitRanking Ranking, int Units, int[] Sets)[] questions = [.. asked];
 
-        var tallies = Compression.tallies(
+        var tallies = Core.ClassEssence.tallies(
             [.. sets],
             [.. x.TrueClasses],
             units.InCore(),

@@ -55,7 +55,7 @@ public sealed class RandomLogit
             throw new AttributionException(
                 "The random logit test compares classes, but the model has one: measure this model otherwise."
             );
-        var numbers = Enumerable.Range(0, x.Count).Select(i => x.Core.Number.Invoke(i)).ToArray();
+        var numbers = Enumerable.Range(0, x.Count).Select(i => x.Core.Id.Invoke(i)).ToArray();
         var others = Core.RandomLogit.others(seed, count, numbers, classes);
         using var scope = NewDisposeScope();
         var maps = explain(model, Quantity.TrueClass(others))(x, batchSize, progress, cancellation);

@@ -65,7 +65,7 @@ type Importance = {
 /// <remarks>Leino, Sen, Datta, Fredrikson and Li, arXiv 1802.03788, on the essence of a class: few units of most influence
 /// suffice to recognise it.</remarks>
 [<RequireQualifiedAccess>]
-module Compression =
+module ClassEssence =
     /// S = the first k units of an order (of all of them).
     let keep (k: int) (order: int[]) : bool[] =
         let kept = Array.zeroCreate order.Length
@@ -160,7 +160,7 @@ module Compression =
 
         Model.instances model instances
         |> Instances.iter (Model.batchSize Forward model instances) (fun batch ->
-            Scope.forwardOnly (fun () ->
+            Scope.quietly (fun () ->
                 let values = slice.H batch.X
                 let z, past = values.Head, values.Tail
                 let reading = Model.reading units layer model z.shape

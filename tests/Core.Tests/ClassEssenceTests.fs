@@ -1,4 +1,4 @@
-module CompressionTests
+module ClassEssenceTests
 
 open System
 open Expecto
@@ -36,7 +36,7 @@ let private seen =
 let private truth = [| 0L; 0L; 1L; 1L; 2L; 2L |]
 
 let private tallies sets labels layer model x =
-    Compression.tallies sets labels Units.Auto layer model (Instances.ofTensor x)
+    ClassEssence.tallies sets labels Units.Auto layer model (Instances.ofTensor x)
 
 let private counts (c: Confusion) =
     c.TruePositives, c.FalsePositives, c.FalseNegatives, c.TrueNegatives
@@ -60,7 +60,7 @@ let private masked =
     testList "f_S" [
         example "has a closed form where each unit alone decides on a class" (fun () ->
             let only unit =
-                Compression.keep 1 [| unit; (unit + 1) % 3; (unit + 2) % 3 |]
+                ClassEssence.keep 1 [| unit; (unit + 1) % 3; (unit + 2) % 3 |]
 
             let found = tallies [| only 0; only 1; only 2 |] truth "h" three seen
 
@@ -77,10 +77,10 @@ let private masked =
             let found =
                 tallies
                     [|
-                        Compression.silence 3 order
-                        Compression.keep 0 order
-                        Compression.keep 3 order
-                        Compression.silence 0 order
+                        ClassEssence.silence 3 order
+                        ClassEssence.keep 0 order
+                        ClassEssence.keep 3 order
+                        ClassEssence.silence 0 order
                     |]
                     truth
                     "h"
@@ -164,7 +164,7 @@ let private masked =
             Model.batchSize Forward model (Instances.ofTensor seen) |> ignore
             runs.Value <- 0
 
-            tallies (Array.init 5 (fun k -> Compression.keep k [| 0..2 |])) truth "h" model seen
+            tallies (Array.init 5 (fun k -> ClassEssence.keep k [| 0..2 |])) truth "h" model seen
             |> ignore
 
             Expect.equal runs.Value 6 "each instance once"
@@ -175,7 +175,7 @@ let private masked =
                 tallies [| subset (Random 1) 3 |] truth "h" (batching (Fixed 4) three) seen
                 |> ignore
 
-                Compression.importance
+                ClassEssence.importance
                     [|
                         {
                             Quantity = Quantity.ofClass 1
@@ -208,7 +208,7 @@ let private sets =
             let order = Array.init 9 id
             rng.Shuffle order
             let k = rng.Next 10
-            let kept, left = Compression.keep k order, Compression.silence k order
+            let kept, left = ClassEssence.keep k order, Compression.silence k order
 
             for unit in order do
                 Expect.equal kept[unit] (Array.IndexOf(order, unit) < k) "the first k"
@@ -234,7 +234,7 @@ let private sets =
                 let model = batching (Fixed(rng.Next(1, 6))) model
 
                 let found =
-                    Compression.importance interests units "sum" model (Instances.ofTensor x)
+                    ClassEssence.importance interests units "sum" model (Instances.ofTensor x)
 
                 let values = Model.units units "sum" model x
                 let own = values.index_select (0L, torch.tensor members)
@@ -264,4 +264,4 @@ let private rates =
         let absent = confusion (0, 0, 0, 3)
         Expect.isTrue (Double.IsNaN absent.Recall && Double.IsNaN absent.F1) "neither there nor predicted")
 
-let tests = testList "Compression" [ masked; sets; rates ]
+let tests = testList "ClassEssence" [ masked; sets; rates ]

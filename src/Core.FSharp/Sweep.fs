@@ -1,0 +1,113 @@
+namespace Attribution.Core
+
+open TorchSharp
+
+/// <summary>The two primitives that carry every method and metric which looks at more than the instances themselves: scores at
+/// points around each instance, and a mean of gradients there. They own batching: points of all instances share full
+/// passes, as large as memory allows, and outside a derivative nothing is recorded.</summary>
+/// <remarks>Points are asked for as `points i k`: two int64 vectors of m positions in the batch and steps, for which it gives m×….
+/// A function of one step for all instances takes i as it comes.</remarks>
+/// <example><code>
+/// // What the target gives at x, x/2 and 0.
+/// let shades (target: Target) (batch: Batch) =
+///     let share = torch.tensor [| 1.; 0.5; 0. |]
+///     let points i k = Sweep.pick i batch.X * Tensor.likeInstances batch.X (Sweep.pick k share)
+///     Sweep.scores (Sweep.each 3 batch) points target batch
+/// </code></example>
+[<RequireQualifiedAccess>]
+module Sweep =
+    /// The rows of some positions.
+    let pick (positions: Tensor) (t: Tensor) = t.index_select (0L, positions)
+
+    /// As many points for each instance.
+    let each (count: int) (batch: Batch) : int64[] =
+        Array.create (int batch.X.shape[0]) (int64 count)
+
+    /// Some numbers of pairs, pair after pair, as n×K: 0 where an instance has fewer.
+    let private perInstance (counts: int64[]) (parts: Tensor seq) =
+        let most = Array.max counts
+        let all = torch.cat (Seq.append [ torch.empty (0L, torch.float64) ] parts |> Array.ofSeq)
+
+        if Array.forall ((=) most) counts then
+            all.reshape (counts.LongLength, most)
+        else
+            let places =
+                Array.concat [ for i, count in Array.indexed counts -> [| for k in 0L .. count - 1L -> int64 i * most + k |] ]
+
+            torch
+                .zeros(counts.LongLength * most, torch.float64)
+                .index_copy(0L, torch.tensor places, all)
+                .reshape (counts.LongLength, most)
+
+    /// <summary>t(x) of each instance (n), t at `counts[i]` points around each, and a number that comes with each point (both n×K,
+    /// 0 where an instance has fewer): float64, on the processor.</summary>
+    /// <param name="counts">How many points each instance has.</param>
+    /// <param name="points">The points (m×…) of some instances and steps, and a number for each (m).</param>
+    let scoresBeside counts (points: Tensor -> Tensor -> Tensor * Tensor) (target: Target) (batch: Batch) =
+        let explained = Target.explained target batch
+        let keep = Scope.keepHere ()
+        let wide (t: Tensor) = t.``to`` (torch.float64, torch.CPU)
+        let scores, beside = ResizeArray<Tensor>(), ResizeArray<Tensor>()
+
+        Scope.quietly (fun () ->
+            let own = Scope.run (fun () -> wide (Target.ofExplained target explained))
+
+            Instances.tile (target.BatchSize Forward (Instances.ofTensor batch.X)) counts batch.X.device (fun i k ->
+                let images, numbers = points i k
+                scores.Add(keep (wide (Target.along target explained i images)))
+                beside.Add(keep (wide numbers)))
+
+            let found = own, perInstance counts scores, perInstance counts beside
+
+            for part in Seq.append scores beside do
+                part.Dispose()
+
+            found)
+
+    /// <summary>t(x) of each instance (n), and t at `counts[i]` points around each (n×K, 0 where an instance has fewer): float64, on
+    /// the processor.</summary>
+    /// <param name="counts">How many points each instance has.</param>
+    /// <param name="points">The points (m×…) of some instances and steps.</param>
+    let scores counts (points: Tensor -> Tensor -> Tensor) (target: Target) (batch: Batch) : Tensor * Tensor =
+        let none (images: Tensor) = torch.zeros (images.shape[0], torch.float64)
+
+        let own, scores, _ =
+            scoresBeside counts (fun i k -> let images = points i k in images, none images) target batch
+
+        own, scores
+
+    let private gradientsOf explained isAsked (weights: Tensor) points each (target: Target) (batch: Batch) =
+        let mutable sum: Tensor = null
+        let keep = Scope.keepHere ()
+        let counts = isAsked |> Array.map (fun asked -> if asked then weights.shape[0] else 0L)
+        let size = target.BatchSize Gradient (Instances.ofTensor batch.X)
+
+        Instances.tile size counts batch.X.device (fun i k ->
+            let gradient = Diff.gradEach (Target.along target explained i) (points i k)
+            let found: Tensor = each i k gradient
+            let weight = (pick (k.cpu ()) weights).``to`` (found.dtype, found.device)
+            let part = Tensor.likeInstances found weight * found
+
+            if isNull sum then
+                let shape = Array.append [| batch.X.shape[0] |] found.shape[1..]
+                sum <- keep (torch.zeros (shape, found.dtype, found.device))
+
+            sum.index_add_ (0L, i, part, 1.) |> ignore)
+
+        sum
+
+    /// <summary>Σₖ wₖ e(i, k, ∇t(pᵢₖ)) over the points of a measure around each instance i: n×…, in the numbers that `each`
+    /// gives. Of the instances that are not asked about the sum is 0.</summary>
+    /// <param name="isAsked">Of each instance whether it is asked about; one at least is.</param>
+    /// <param name="weights">w: one for each step (K), the same for all instances.</param>
+    /// <param name="points">p: the points (m×…) of some instances and steps.</param>
+    /// <param name="each">What is summed of the gradients (m×…) there.</param>
+    let gradientsAmong isAsked weights points each target batch : Tensor =
+        Scope.run (fun () ->
+            Scope.quietly (fun () ->
+                gradientsOf (Target.explained target batch) isAsked weights points each target batch))
+
+    /// <summary>Σₖ wₖ ∇t(pᵢₖ): the mean gradient of the target over a measure around each instance i (n×…).</summary>
+    let meanGradient (weights: Tensor) (points: Tensor -> Tensor -> Tensor) (target: Target) (batch: Batch) : Tensor =
+        let all = Array.create (int batch.X.shape[0]) true
+        gradientsAmong all weights points (fun _ _ gradient -> gradient) target batch
