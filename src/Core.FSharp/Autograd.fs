@@ -116,7 +116,10 @@ type internal Recomputed() =
 
     override _.backward(context, w) =
         let f = context.get_data "f" :?> Tensor list -> Tensor
-        let _, _, pull = Autograd.pullbacks (fun xs -> f xs, []) (List.ofSeq (context.get_saved_variables ()))
+
+        let _, _, pull =
+            Autograd.pullbacks (fun xs -> f xs, []) (List.ofSeq (context.get_saved_variables ()))
+
         ResizeArray(null :: pull w)
 
 /// f of some tensors, which costs a derivative their memory and f's time once more. f must raise no exception.

@@ -112,7 +112,10 @@ and [<NoComparison; ReferenceEquality>] Node = {
 }
 
 /// The steps that make up a function of inputs by some names; the last gives its value.
-and [<NoComparison; ReferenceEquality>] Spelled = { Inputs: string list; Steps: Node list }
+and [<NoComparison; ReferenceEquality>] Spelled = {
+    Inputs: string list
+    Steps: Node list
+}
 
 /// Linear ops one after another: at most one of them sums, the others scale, shift or move numbers.
 and [<NoComparison; ReferenceEquality>] AffineLayer = { Links: Link list }
@@ -547,7 +550,8 @@ module Graph =
     /// brings back to the given node, of what `seed` makes of that value. Where a value goes to several nodes, what they hand
     /// back is summed.</summary>
     let propagate (rule: Rule) (plan: Plan) (given: Tensor) (seed: Tensor -> Tensor) : Tensor =
-        Scope.run (fun () -> Scope.quietly (fun () ->
+        Scope.run (fun () ->
+            Scope.quietly (fun () ->
                 let start, goal = plan.Given.Head, plan.Wanted.Head
                 let values = Dictionary<string, Tensor>(dict [ start, given ])
                 let live = HashSet<string> [ start ]

@@ -55,13 +55,13 @@ module Relax =
 
     /// The largest of some magnitudes, row by row (n×…×1 over the last dimension); 1 where all are 0.
     let scale (a: Tensor) : Tensor =
-        let largest = a.abs().amax ([| -1L |], true)
+        let largest = a.abs().amax([| -1L |], true)
         largest.masked_fill (largest.eq (0.0.ToScalar()), 1.0.ToScalar())
 
     /// <summary>[a > 0], as 1 or 0, or σ(a / (τ s)).</summary>
     let isPositive relaxation (scale: Tensor) (a: Tensor) : Tensor =
         choose relaxation (fun () -> (Tensor.isPositive a).``to`` a.dtype) (fun tau ->
-            (a / (scale * tau.ToScalar())).sigmoid ())
+            (a / (scale * tau.ToScalar())).sigmoid())
 
     /// a where the mask is 1, b where it is 0, a share of both between.
     let blend (mask: Tensor) (a: Tensor) (b: Tensor) : Tensor =
@@ -86,7 +86,11 @@ module Relax =
             Keys = keys
             Sorted = sorted
             Positions = positions
-            Ranks = torch.empty_like(positions).scatter_(1L, positions, places).masked_fill (keys.isinf (), unranked.ToScalar())
+            Ranks =
+                torch
+                    .empty_like(positions)
+                    .scatter_(1L, positions, places)
+                    .masked_fill(keys.isinf (), unranked.ToScalar())
             Scale = scale (keys.masked_fill (keys.isinf (), 0.0.ToScalar()))
         }
 
@@ -109,11 +113,13 @@ module Relax =
         let exact () = order.Ranks.lt r
 
         let soft (tau: float) =
-            let last = (r - 1L).clamp (0L.ToScalar(), (p - 1L).ToScalar())
+            let last = (r - 1L).clamp(0L.ToScalar(), (p - 1L).ToScalar())
             let at (place: Tensor) = order.Sorted.gather (1L, place)
             let a, b = at last, at (r.clamp_max ((p - 1L).ToScalar()))
             // Below the last number that can be chosen lies the threshold of them all: a scale below.
-            let b = torch.where (b.isinf().logical_or (r.ge (p.ToScalar())), a - 2.0.ToScalar() * order.Scale, b)
+            let b =
+                torch.where (b.isinf().logical_or(r.ge (p.ToScalar())), a - 2.0.ToScalar() * order.Scale, b)
+
             let threshold = (a + b) / 2.0.ToScalar()
             let keys = order.Keys.masked_fill (order.Keys.isinf (), 0.0.ToScalar())
 
@@ -121,7 +127,7 @@ module Relax =
                 .sigmoid()
                 .masked_fill(order.Keys.isinf (), 0.0.ToScalar())
                 .masked_fill(r.le (0.0.ToScalar()), 0.0.ToScalar())
-                .masked_fill (r.ge (p.ToScalar()), 1.0.ToScalar())
+                .masked_fill(r.ge (p.ToScalar()), 1.0.ToScalar())
 
         match relaxation with
         | Relaxation.Exact -> exact ()
@@ -137,7 +143,10 @@ module Relax =
 
         let ofRow (row: Tensor) =
             torch.cat (
-                [| for part in row.split (block, 1L) -> Scope.run (fun () -> Recompute.apply countSmoothly [ part; row ]) |],
+                [|
+                    for part in row.split (block, 1L) ->
+                        Scope.run (fun () -> Recompute.apply countSmoothly [ part; row ])
+                |],
                 1L
             )
 
@@ -149,7 +158,7 @@ module Relax =
     let ranks relaxation (values: Tensor) : Tensor =
         let exact () =
             let struct (sorted, _) = values.detach().sort 1L
-            let values = values.detach().contiguous ()
+            let values = values.detach().contiguous()
             let below = torch.searchsorted (sorted, values, right = false)
             let upTo = torch.searchsorted (sorted, values, right = true)
             ((below + upTo).``to`` values.dtype + 1.0.ToScalar()) / 2.0.ToScalar()
@@ -164,4 +173,4 @@ module Relax =
             differences - differences.mean ([| 1L |], true)
 
         let a, b = centred a, centred b
-        (a * b).sum 1L / ((a * a).sum(1L) * (b * b).sum 1L).sqrt ()
+        (a * b).sum 1L / ((a * a).sum(1L) * (b * b).sum 1L).sqrt()

@@ -26,18 +26,22 @@ module Sweep =
     /// Some numbers of pairs, pair after pair, as n×K: 0 where an instance has fewer.
     let private perInstance (counts: int64[]) (parts: Tensor seq) =
         let most = Array.max counts
-        let all = torch.cat (Seq.append [ torch.empty (0L, torch.float64) ] parts |> Array.ofSeq)
+
+        let all =
+            torch.cat (Seq.append [ torch.empty (0L, torch.float64) ] parts |> Array.ofSeq)
 
         if Array.forall ((=) most) counts then
             all.reshape (counts.LongLength, most)
         else
             let places =
-                Array.concat [ for i, count in Array.indexed counts -> [| for k in 0L .. count - 1L -> int64 i * most + k |] ]
+                Array.concat [
+                    for i, count in Array.indexed counts -> [| for k in 0L .. count - 1L -> int64 i * most + k |]
+                ]
 
             torch
                 .zeros(counts.LongLength * most, torch.float64)
                 .index_copy(0L, torch.tensor places, all)
-                .reshape (counts.LongLength, most)
+                .reshape(counts.LongLength, most)
 
     /// <summary>t(x) of each instance (n), t at `counts[i]` points around each, and a number that comes with each point (both n×K,
     /// 0 where an instance has fewer): float64, on the processor.</summary>
@@ -69,7 +73,8 @@ module Sweep =
     /// <param name="counts">How many points each instance has.</param>
     /// <param name="points">The points (m×…) of some instances and steps.</param>
     let scores counts (points: Tensor -> Tensor -> Tensor) (target: Target) (batch: Batch) : Tensor * Tensor =
-        let none (images: Tensor) = torch.zeros (images.shape[0], torch.float64)
+        let none (images: Tensor) =
+            torch.zeros (images.shape[0], torch.float64)
 
         let own, scores, _ =
             scoresBeside counts (fun i k -> let images = points i k in images, none images) target batch
@@ -79,13 +84,16 @@ module Sweep =
     let private gradientsOf explained isAsked (weights: Tensor) points each (target: Target) (batch: Batch) =
         let mutable sum: Tensor = null
         let keep = Scope.keepHere ()
-        let counts = isAsked |> Array.map (fun asked -> if asked then weights.shape[0] else 0L)
+
+        let counts =
+            isAsked |> Array.map (fun asked -> if asked then weights.shape[0] else 0L)
+
         let size = target.BatchSize Gradient (Instances.ofTensor batch.X)
 
         Instances.tile size counts batch.X.device (fun i k ->
             let gradient = Diff.gradEach (Target.along target explained i) (points i k)
             let found: Tensor = each i k gradient
-            let weight = (pick (k.cpu ()) weights).``to`` (found.dtype, found.device)
+            let weight = (pick (k.cpu ()) weights).``to``(found.dtype, found.device)
             let part = Tensor.likeInstances found weight * found
 
             if isNull sum then

@@ -155,13 +155,15 @@ module Tensor =
 
     /// Sums the last dimension from its first number to its last: what is padded with zeros at the end has the same sum.
     let sumInOrder (x: Tensor) =
-        (x.cumsum -1L).select (-1L, x.shape[int x.ndim - 1] - 1L)
+        (x.cumsum -1L).select(-1L, x.shape[int x.ndim - 1] - 1L)
 
     /// a ⊙ b, in the memory of a where no derivative needs a.
-    let timesInto (a: Tensor) (b: Tensor) = if Recording.IsOn then a * b else a.mul_ b
+    let timesInto (a: Tensor) (b: Tensor) =
+        if Recording.IsOn then a * b else a.mul_ b
 
     /// a + b, in the memory of a where no derivative needs a.
-    let plusInto (a: Tensor) (b: Tensor) = if Recording.IsOn then a + b else a.add_ b
+    let plusInto (a: Tensor) (b: Tensor) =
+        if Recording.IsOn then a + b else a.add_ b
 
     /// a times a number, in the memory of a where no derivative needs a.
     let scaleInto (a: Tensor) (factor: float) =

@@ -82,11 +82,18 @@ module DeepLift =
     let private perRow (t: Tensor) = t.reshape(t.shape[0], -1L).sum 1L
 
     /// The mean of the derivatives between the two, by as many nodes as each instance needs.
-    let private pullAlong (instances: int64) (evaluated: Evaluated) (inputs': Tensor list) (value': Tensor) (w: Tensor) =
+    let private pullAlong
+        (instances: int64)
+        (evaluated: Evaluated)
+        (inputs': Tensor list)
+        (value': Tensor)
+        (w: Tensor)
+        =
         let along nodes =
             nodes
             |> Array.map (fun (share, weight) ->
-                pullBetween share evaluated inputs' w |> List.map (fun part -> part * scalar weight))
+                pullBetween share evaluated inputs' w
+                |> List.map (fun part -> part * scalar weight))
             |> Array.reduce (List.map2 Tensor.add)
 
         let change = finite (w * (evaluated.Value - value'))
@@ -208,7 +215,10 @@ module DeepLift =
                 | _ -> false
 
             let keepsShape =
-                List.forall2 (fun isLive (x: Tensor) -> not isLive || x.shape = evaluated.Value.shape) evaluated.IsLive evaluated.Inputs
+                List.forall2
+                    (fun isLive (x: Tensor) -> not isLive || x.shape = evaluated.Value.shape)
+                    evaluated.IsLive
+                    evaluated.Inputs
 
             match evaluated.Node.Op, evaluated.Inputs, inputs' with
             | _ when isBend && keepsShape ->
@@ -218,7 +228,8 @@ module DeepLift =
                         rescale x x' evaluated.Value reference[evaluated.Node.Name] pulled w
                     else
                         pulled)
-            | (Pool { Kind = MaxPool } | GlobalPool MaxPool), _, _ when maximum = MaximumRule.Gradient -> evaluated.Pull w
+            | (Pool { Kind = MaxPool } | GlobalPool MaxPool), _, _ when maximum = MaximumRule.Gradient ->
+                evaluated.Pull w
             | Pool({ Kind = MaxPool } as p), [ x ], [ x' ] -> [
                 let pool = Semantics.maximumAndPlace p
 

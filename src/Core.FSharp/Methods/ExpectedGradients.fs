@@ -23,12 +23,12 @@ module ExpectedGradients =
                     $"The background's instances have the shape {text found}, but those to be explained {text x}: give both the same shape."
             )
 
-        found.index_select(0L, place).``to`` (x.dtype, x.device)
+        found.index_select(0L, place).``to``(x.dtype, x.device)
 
     let private requireOthers (rows: Tensor) (others: Tensor) =
         match Array.tryFindIndex ((=) 0.) (Tensor.toArray<float> others) with
         | Some i ->
-            let row = rows[int64 i].item<int64> ()
+            let row = rows[int64 i].item<int64>()
 
             raise (
                 AttributionException

@@ -10,7 +10,10 @@ module FeatureAblation =
     /// `masks` gives some of the masks (m×…, booleans) by their k.
     let internal losses (count: int64) (masks: Tensor -> Tensor) (baseline: Baseline) (target: Target) (batch: Batch) =
         let start = baseline.Of batch
-        let points i k = torch.where (masks k, Sweep.pick i start, Sweep.pick i batch.X)
+
+        let points i k =
+            torch.where (masks k, Sweep.pick i start, Sweep.pick i batch.X)
+
         let own, without = Sweep.scores (Sweep.each (int count) batch) points target batch
         Tensor.subtract (own.unsqueeze 1L) without
 
@@ -43,8 +46,11 @@ module FeatureAblation =
                 groups
 
         let groups = groups.``to``(x.device).unsqueeze 0L
-        let count = groups.max().item<int64> () + 1L
-        let masks k = groups.eq (Tensor.likeInstances groups k)
+        let count = groups.max().item<int64>() + 1L
+
+        let masks k =
+            groups.eq (Tensor.likeInstances groups k)
+
         let losses = losses count masks baseline target batch
-        let each = groups.expand(Array.append [| 1L |] shape).flatten ()
-        losses.index_select(1L, each.cpu ()).reshape(x.shape).``to`` (x.dtype, x.device)
+        let each = groups.expand(Array.append [| 1L |] shape).flatten()
+        losses.index_select(1L, each.cpu ()).reshape(x.shape).``to``(x.dtype, x.device)

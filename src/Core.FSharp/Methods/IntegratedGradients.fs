@@ -19,7 +19,7 @@ type Adaptive = {
 module IntegratedGradients =
     /// b + αₖ(x - b)
     let private path (nodes: (float * float)[]) (start: Tensor) (difference: Tensor) i k =
-        let alpha = torch.tensor(Array.map fst nodes).``to`` (start.dtype, start.device)
+        let alpha = torch.tensor(Array.map fst nodes).``to``(start.dtype, start.device)
         let along = Sweep.pick k alpha |> Tensor.likeInstances start
         Tensor.add (Sweep.pick i start) (along * Sweep.pick i difference)
 
@@ -30,20 +30,26 @@ module IntegratedGradients =
     let attribute (nodes: (float * float)[]) (baseline: Baseline) (multiply: bool) (target: Target) (batch: Batch) =
         let start = baseline.Of batch
         let difference = Tensor.subtract batch.X start
-        let mean = Sweep.meanGradient (weights nodes) (path nodes start difference) target batch
+
+        let mean =
+            Sweep.meanGradient (weights nodes) (path nodes start difference) target batch
+
         if multiply then difference * mean else mean
 
     /// t(x) - t(b) of each instance (n, float64).
     let change (baseline: Baseline) (target: Target) (batch: Batch) : Tensor =
         let start = baseline.Of batch
-        let own, ofStart = Sweep.scores (Sweep.each 1 batch) (fun i _ -> Sweep.pick i start) target batch
+
+        let own, ofStart =
+            Sweep.scores (Sweep.each 1 batch) (fun i _ -> Sweep.pick i start) target batch
+
         Tensor.subtract own (ofStart.squeeze 1L)
 
     /// <summary>The completeness gap |Σ IG - (t(x) - t(b))| of each instance (n), for attributions made with
     /// `multiply`.</summary>
     let completenessGap (baseline: Baseline) (target: Target) (batch: Batch) (attributions: Tensor) : Tensor =
-        let sum = Tensor.sumEach(attributions).``to`` (torch.float64, torch.CPU)
-        (Tensor.subtract sum (change baseline target batch)).abs ()
+        let sum = Tensor.sumEach(attributions).``to``(torch.float64, torch.CPU)
+        (Tensor.subtract sum (change baseline target batch)).abs()
 
     // A Gauss-Legendre rule shares no node with another, so a sequence of them costs their sum: twice the last.
     let private fewest = 4
@@ -65,18 +71,24 @@ module IntegratedGradients =
                 Sweep.gradientsAmong isOpen (weights nodes) path (fun _ _ gradient -> gradient) target batch
 
             let gap =
-                let sum = Tensor.sumEach(difference * found).``to`` (torch.float64, torch.CPU)
+                let sum = Tensor.sumEach(difference * found).``to``(torch.float64, torch.CPU)
 
-                (Tensor.subtract sum change).abs () / change.abs ()
+                (Tensor.subtract sum change).abs() / change.abs ()
                 |> _.nan_to_num(0.)
                 |> _.detach()
                 |> Tensor.toArray<float>
 
             let isLast = 2 * count > most
-            let isDone = Array.map2 (fun isOpen gap -> isOpen && (isLast || gap <= tolerance)) isOpen gap
-            let done' = torch.tensor(isDone, device = mean.device) |> Tensor.likeInstances mean
+
+            let isDone =
+                Array.map2 (fun isOpen gap -> isOpen && (isLast || gap <= tolerance)) isOpen gap
+
+            let done' = torch.tensor (isDone, device = mean.device) |> Tensor.likeInstances mean
             let mean = torch.where (done', found, mean)
-            let update (now: 'a[]) (next: int -> 'a) = Array.mapi (fun i isDone -> if isDone then next i else now[i]) isDone
+
+            let update (now: 'a[]) (next: int -> 'a) =
+                Array.mapi (fun i isDone -> if isDone then next i else now[i]) isDone
+
             let steps, gaps = update steps (fun _ -> count), update gaps (Array.get gap)
 
             if Array.contains 0 steps then

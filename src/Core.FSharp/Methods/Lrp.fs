@@ -65,7 +65,7 @@ module Lrp =
             | _ -> magnitude (z.nan_to_num (0., 0., 0.))
 
         let each = Seq.fold (*) 1L z.shape[1..]
-        let least = (sum * (epsilon / float each).ToScalar()).clamp_min (1e-30.ToScalar())
+        let least = (sum * (epsilon / float each).ToScalar()).clamp_min(1e-30.ToScalar())
         // In place where it may be, as elsewhere here: memory is what these take time for.
         relevance / Tensor.plusInto (torch.where (z.lt zero, -least, least)) z
 
@@ -135,9 +135,11 @@ module Lrp =
         let part = Affine.linear layer others x
 
         let least =
-            (Tensor.scaleInto (part.abs () + (evaluated.Value - part).abs ()) epsilon).clamp_min (1e-30.ToScalar())
+            (Tensor.scaleInto (part.abs () + (evaluated.Value - part).abs()) epsilon).clamp_min(1e-30.ToScalar())
 
-        let z = Tensor.plusInto (torch.where (evaluated.Value.lt zero, -least, least)) evaluated.Value
+        let z =
+            Tensor.plusInto (torch.where (evaluated.Value.lt zero, -least, least)) evaluated.Value
+
         times x (evaluated.Pull(relevance / z)).Head
 
     /// AttnLRP's rule, a Taylor expansion at x: xᵢ (Rᵢ - sᵢ Σⱼ Rⱼ).
@@ -151,13 +153,17 @@ module Lrp =
 
             // In proportion to each input's part.
             let generic (factor: float) =
-                let parts = evaluated.Pull(stable Least relevance evaluated.Value * factor.ToScalar())
+                let parts =
+                    evaluated.Pull(stable Least relevance evaluated.Value * factor.ToScalar())
 
                 List.zip3 evaluated.Inputs evaluated.IsLive parts
                 |> List.map (fun (x, isLive, part) -> if isLive then times x part else part)
 
             let keepsShape =
-                List.forall2 (fun isLive (x: Tensor) -> not isLive || x.shape = evaluated.Value.shape) evaluated.IsLive evaluated.Inputs
+                List.forall2
+                    (fun isLive (x: Tensor) -> not isLive || x.shape = evaluated.Value.shape)
+                    evaluated.IsLive
+                    evaluated.Inputs
 
             match evaluated.Node.Op with
             | Affine layer ->
@@ -177,7 +183,8 @@ module Lrp =
             | Softmax axis -> [ ofSoftmax axis evaluated relevance ]
             | Activation _
             | Divide
-            | Function(Elementwise, _, _) when live = 1 && keepsShape -> evaluated.Inputs |> List.map (fun _ -> relevance)
+            | Function(Elementwise, _, _) when live = 1 && keepsShape ->
+                evaluated.Inputs |> List.map (fun _ -> relevance)
             | Identity
             | Reshape _
             | Flatten

@@ -55,7 +55,7 @@ module Occlusion =
             columns.repeat([| down; 1L |]).unsqueeze(1L).unsqueeze(2L).``to`` x.device
 
         let masks k =
-            (Sweep.pick k tops).logical_and (Sweep.pick k lefts)
+            (Sweep.pick k tops).logical_and(Sweep.pick k lefts)
 
         let losses = FeatureAblation.losses (down * across) masks baseline target batch
         let rows, columns = rows.``to`` torch.float64, columns.``to`` torch.float64

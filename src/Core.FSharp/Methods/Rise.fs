@@ -48,13 +48,21 @@ module Rise =
         let n, h, w = x.shape[0], x.shape[2], x.shape[3]
 
         let cells = int64 cells
-        let drawn = Noise.uniformOf seed [| cells * cells + 2L |] [| 0L .. int64 count - 1L |]
+
+        let drawn =
+            Noise.uniformOf seed [| cells * cells + 2L |] [| 0L .. int64 count - 1L |]
 
         let grids =
-            drawn.narrow(1L, 0L, cells * cells).lt(shown.ToScalar()).``to``(x.dtype, x.device).reshape (-1L, 1L, cells, cells)
+            drawn
+                .narrow(1L, 0L, cells * cells)
+                .lt(shown.ToScalar())
+                .``to``(x.dtype, x.device)
+                .reshape(-1L, 1L, cells, cells)
 
         let shifts = drawn.narrow (1L, cells * cells, 2L)
-        let masksOf (steps: Tensor) = masks h w (Sweep.pick steps grids) (Sweep.pick (steps.cpu ()) shifts)
+
+        let masksOf (steps: Tensor) =
+            masks h w (Sweep.pick steps grids) (Sweep.pick (steps.cpu ()) shifts)
 
         // Several instances' steps may be the same masks.
         let at (k: Tensor) =
@@ -63,7 +71,10 @@ module Rise =
 
         let start = baseline.Of batch
         let difference = Tensor.subtract x start
-        let points i k = Tensor.add (Sweep.pick i start) (at k * Sweep.pick i difference)
+
+        let points i k =
+            Tensor.add (Sweep.pick i start) (at k * Sweep.pick i difference)
+
         let _, scores = Sweep.scores (Sweep.each count batch) points target batch
         let scores = scores.``to`` x.device
         // Σₖ sₖ Mₖ and Σₖ Mₖ, some of the masks at a time.
@@ -72,11 +83,24 @@ module Rise =
                 Seq.chunkBySize 64 [ 0L .. int64 count - 1L ]
                 |> Seq.map (fun ks ->
                     Scope.run (fun () ->
-                        let masks = (masksOf (torch.tensor(ks, device = x.device))).``to``(torch.float64).flatten 1L
-                        let weights = torch.cat [| scores.narrow (1L, ks[0], ks.LongLength); torch.ones (1L, ks.LongLength, torch.float64, x.device) |]
+                        let masks =
+                            (masksOf (torch.tensor (ks, device = x.device))).``to``(torch.float64).flatten 1L
+
+                        let weights =
+                            torch.cat [|
+                                scores.narrow (1L, ks[0], ks.LongLength)
+                                torch.ones (1L, ks.LongLength, torch.float64, x.device)
+                            |]
+
                         weights.matmul masks))
                 |> Seq.reduce Tensor.add)
 
         let shown = sums.narrow (0L, n, 1L)
-        let mean = if centred then scores.mean ([| 1L |], true) else torch.zeros (n, 1L, torch.float64, x.device)
+
+        let mean =
+            if centred then
+                scores.mean ([| 1L |], true)
+            else
+                torch.zeros (n, 1L, torch.float64, x.device)
+
         (Tensor.subtract (sums.narrow (0L, 0L, n) / shown) mean).nan_to_num(0.).reshape(n, h, w).``to`` x.dtype

@@ -32,6 +32,7 @@ module SmoothGrad =
         let flat = x.flatten 1L
         let range = Tensor.subtract (flat.amax [| 1L |]) (flat.amin [| 1L |])
         let sigma = Tensor.likeInstances x (range * noise.ToScalar())
+
         let points i k =
             let some = Batch.pick i batch
             Tensor.add some.X (Sweep.pick i sigma * Noise.normals seed (Tensor.toArray k) some)

@@ -11,4 +11,4 @@ module AverageDrop =
     let scores relaxation (mask: Mask) (target: Target) (attributions: Tensor) (batch: Batch) : Tensor =
         let before, after = MaskedScores.both relaxation mask target attributions batch
         let drop = 100. * (before - after).clamp_min 0. / before
-        drop.masked_fill ((Tensor.isPositive before).logical_not (), nan)
+        drop.masked_fill ((Tensor.isPositive before).logical_not(), nan)

@@ -14,9 +14,9 @@ module CompletenessGap =
 
         let change = IntegratedGradients.change baseline target batch
         let sum = Tensor.sumEach (attributions.``to`` (torch.float64, torch.CPU))
-        let gap = (Tensor.subtract sum change).abs ()
+        let gap = (Tensor.subtract sum change).abs()
 
         if isRelative then
-            (gap / change.abs ()).masked_fill (change.eq (0.0.ToScalar()), nan)
+            (gap / change.abs ()).masked_fill(change.eq (0.0.ToScalar()), nan)
         else
             gap

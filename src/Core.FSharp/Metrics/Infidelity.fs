@@ -30,11 +30,11 @@ module Perturbation =
                 let inside axis =
                     let size = x.shape[2 + axis]
                     let side = min (int64 side) size
-                    let first = (place.narrow (1L, int64 axis, 1L) * float (size - side + 1L)).floor ()
+                    let first = (place.narrow (1L, int64 axis, 1L) * float (size - side + 1L)).floor()
                     let after = torch.arange (size, x.dtype, x.device) - first
-                    (after.ge (0.0.ToScalar())).logical_and (after.lt ((float side).ToScalar()))
+                    (after.ge (0.0.ToScalar())).logical_and(after.lt ((float side).ToScalar()))
 
-                let isInside = (inside 0).unsqueeze(2L).logical_and ((inside 1).unsqueeze 1L)
+                let isInside = (inside 0).unsqueeze(2L).logical_and((inside 1).unsqueeze 1L)
                 (x - baseline.Of batch) * isInside.unsqueeze 1L
     }
 
@@ -79,12 +79,14 @@ module Infidelity =
             let taken = perturbation.Draw seed (Tensor.toArray k) some
             some.X - taken, Tensor.sumEach (taken * Sweep.pick i attributions)
 
-        let own, without, foretold = Sweep.scoresBeside (Sweep.each samples batch) points target batch
+        let own, without, foretold =
+            Sweep.scoresBeside (Sweep.each samples batch) points target batch
+
         let changes = own.unsqueeze 1L - without
 
         let error =
             if isScaled then
-                let beta = (foretold * changes).sum (1L, true) / foretold.square().sum (1L, true)
+                let beta = (foretold * changes).sum(1L, true) / foretold.square().sum(1L, true)
                 beta.nan_to_num 0. * foretold - changes
             else
                 foretold - changes

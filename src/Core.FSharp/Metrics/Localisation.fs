@@ -18,16 +18,19 @@ module Localisation =
     /// <summary>Σ_{p ∈ mask} max(A_p, 0) / Σ_p max(A_p, 0) of each map; NaN where no attribution is positive.</summary>
     let shares (masks: Tensor) (attributions: Tensor) : Tensor =
         quietly (fun () ->
-            let positive = (Tensor.pixels attributions).``to``(torch.float64).relu ()
+            let positive = (Tensor.pixels attributions).``to``(torch.float64).relu()
             sum (positive * masks) / sum positive)
 
     /// |{p ∈ mask : rank p < k}| / k, k one number a map; NaN where none is positive, or k is 0.
     let private topShares relaxation (masks: Tensor) (k: Tensor) (attributions: Tensor) =
         quietly (fun () ->
             let pixels = (Tensor.pixels attributions).``to`` torch.float64
-            let top = (Relax.first relaxation (Ranking.ofPositive pixels) k).reshape pixels.shape
+
+            let top =
+                (Relax.first relaxation (Ranking.ofPositive pixels) k).reshape pixels.shape
+
             let share = (sum (top * masks)).``to`` torch.float64 / k
-            share.masked_fill (pixels.gt(0.0.ToScalar()).any(1L).any(1L).logical_not (), nan))
+            share.masked_fill (pixels.gt(0.0.ToScalar()).any(1L).any(1L).logical_not(), nan))
 
     let private constant (k: int) (masks: Tensor) =
         torch.full (masks.shape[0], k, torch.int64, masks.device)

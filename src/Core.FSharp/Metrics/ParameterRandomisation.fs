@@ -74,7 +74,7 @@ module ParameterRandomisation =
         struct (tensors.Length, tensors |> List.sumBy _.numel())
 
     let private copy (t: Tensor) =
-        (Scope.run (fun () -> Scope.quietly (fun () -> t.clone ()))).DetachFromDisposeScope ()
+        (Scope.run (fun () -> Scope.quietly (fun () -> t.clone ()))).DetachFromDisposeScope()
 
     /// N(mean, standard deviation) of the weights themselves.
     let private redraw (generator: torch.Generator) (weights: Tensor) =
@@ -83,7 +83,7 @@ module ParameterRandomisation =
         Scope.quietly (fun () ->
             let wide = weights.``to`` (torch.float64, torch.CPU)
             let noise = torch.randn (weights.shape, torch.float32, generator = generator)
-            copy ((wide.mean () + wide.std false * noise).``to`` (weights.dtype, weights.device)))
+            copy ((wide.mean () + wide.std false * noise).``to``(weights.dtype, weights.device)))
 
     let private randomise generator (op: Op) =
         match op with

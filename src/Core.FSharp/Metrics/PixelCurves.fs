@@ -103,7 +103,7 @@ module PixelCurves =
         | PixelOrder.Descending -> Ranking.ofPositive pixels
         | PixelOrder.Ascending ->
             let flat = pixels.flatten 1L
-            Relax.order (flat.neg().masked_fill ((Tensor.isPositive flat).logical_not (), Double.NegativeInfinity))
+            Relax.order (flat.neg().masked_fill((Tensor.isPositive flat).logical_not(), Double.NegativeInfinity))
 
     /// max(t(·) - t(0), 0), 0 the black image of the shape of x.
     let private aboveBlack (x: Tensor) (target: Target) =
@@ -124,7 +124,12 @@ module PixelCurves =
 
     /// The curve of a path.
     let private along relaxation (path: PixelPath) (target: Target) pixels (batch: Batch) : PixelCurve =
-        let target = if path.IsAboveBlack then aboveBlack batch.X target else target
+        let target =
+            if path.IsAboveBlack then
+                aboveBlack batch.X target
+            else
+                target
+
         let order, counts = order path.Order pixels, counts path pixels
         let blank = path.Blank.Of batch
 
@@ -141,14 +146,19 @@ module PixelCurves =
             if Array.forall Array.isEmpty counts then
                 torch.zeros (counts.LongLength, 1L, torch.int64)
             else
-                counts |> Array.map (fun count -> if Array.isEmpty count then [| 0L |] else count) |> padded
+                counts
+                |> Array.map (fun count -> if Array.isEmpty count then [| 0L |] else count)
+                |> padded
 
         let numbers = changed.``to`` batch.X.device
 
         let points (i: Tensor) (k: Tensor) =
             let count = numbers.flatten () |> Sweep.pick (Tensor.add (i * numbers.shape[1]) k)
             let isChanged = Relax.first relaxation (Relax.pick i order) count
-            let isChanged = isChanged.reshape (i.shape[0], 1L, batch.X.shape[2], batch.X.shape[3])
+
+            let isChanged =
+                isChanged.reshape (i.shape[0], 1L, batch.X.shape[2], batch.X.shape[3])
+
             Relax.blend isChanged (Sweep.pick i after) (Sweep.pick i before)
 
         let lengths = counts |> Array.map _.LongLength
@@ -160,17 +170,35 @@ module PixelCurves =
             | PixelChange.Insert -> lengths, changed, scores
             | PixelChange.Remove ->
                 let nothing = torch.zeros (changed.shape[0], 1L, torch.int64)
-                let scored = if scores.shape[1] = 0L then [| whole.unsqueeze 1L |] else [| whole.unsqueeze 1L; scores |]
-                let changed = if scores.shape[1] = 0L then nothing else torch.cat ([| nothing; changed |], 1L)
+
+                let scored =
+                    if scores.shape[1] = 0L then
+                        [| whole.unsqueeze 1L |]
+                    else
+                        [| whole.unsqueeze 1L; scores |]
+
+                let changed =
+                    if scores.shape[1] = 0L then
+                        nothing
+                    else
+                        torch.cat ([| nothing; changed |], 1L)
+
                 Array.map ((+) 1L) lengths, changed, torch.cat (scored, 1L)
 
         let last = (torch.tensor lengths).unsqueeze 1L - 1L
-        let place = torch.minimum ((torch.arange (changed.shape[1], torch.int64)).unsqueeze 0L, last)
+
+        let place =
+            torch.minimum ((torch.arange (changed.shape[1], torch.int64)).unsqueeze 0L, last)
+
         let changed = changed.gather (1L, place)
 
         let sums =
-            let sorted = (pixels.flatten 1L).gather(1L, order.Positions).``to`` (torch.float64, torch.CPU)
-            let sums = torch.cat ([| torch.zeros (sorted.shape[0], 1L, torch.float64); sorted.cumsum 1L |], 1L)
+            let sorted =
+                (pixels.flatten 1L).gather(1L, order.Positions).``to``(torch.float64, torch.CPU)
+
+            let sums =
+                torch.cat ([| torch.zeros (sorted.shape[0], 1L, torch.float64); sorted.cumsum 1L |], 1L)
+
             sums.gather (1L, changed)
 
         {
@@ -182,7 +210,13 @@ module PixelCurves =
         }
 
     /// <summary>The curves of each path. All instances' steps share full batches.</summary>
-    let curves relaxation (paths: PixelPath list) (target: Target) (attributions: Tensor) (batch: Batch) : PixelCurve list =
+    let curves
+        relaxation
+        (paths: PixelPath list)
+        (target: Target)
+        (attributions: Tensor)
+        (batch: Batch)
+        : PixelCurve list =
         let pixels = Ranking.requireMaps batch.X attributions
         Scope.quietly (fun () -> paths |> List.map (fun path -> along relaxation path target pixels batch))
 
@@ -190,7 +224,9 @@ module PixelCurves =
     let normalised (curve: PixelCurve) = {
         curve with
             Scores =
-                let whole = curve.Whole.masked_fill ((Tensor.isPositive curve.Whole).logical_not (), nan)
+                let whole =
+                    curve.Whole.masked_fill ((Tensor.isPositive curve.Whole).logical_not(), nan)
+
                 curve.Scores / whole.unsqueeze 1L
     }
 
@@ -206,7 +242,7 @@ module PixelCurves =
 
     /// How far along its path each point is: the share of the path's pixels that have changed (n×K).
     let shareOfPixels (curve: PixelCurve) : Tensor =
-        curve.Pixels / (curve.Pixels.narrow (1L, -1L, 1L)).clamp_min (1.0.ToScalar())
+        curve.Pixels / (curve.Pixels.narrow (1L, -1L, 1L)).clamp_min(1.0.ToScalar())
 
     /// The area under the scores over the share of changed pixels: their mean, weights that sum to 1 (n).
     let area (curve: PixelCurve) : Tensor =
@@ -215,10 +251,13 @@ module PixelCurves =
     /// The points that count: n×K, 1 or 0.
     let counted (curve: PixelCurve) : Tensor =
         let place = torch.arange (curve.Scores.shape[1], torch.int64)
-        (place.unsqueeze(0L).lt ((torch.tensor curve.Lengths).unsqueeze 1L)).``to`` curve.Scores.dtype
+        (place.unsqueeze(0L).lt((torch.tensor curve.Lengths).unsqueeze 1L)).``to`` curve.Scores.dtype
 
     /// <summary>1/(N+1) · Σᵢ blockᵢ · scoreᵢ of each instance (n), each score weighed by the pixels of its block; the start weighs
     /// nothing.</summary>
     let ordering (curve: PixelCurve) : Tensor =
-        let blocks = curve.Pixels.diff (1L, 1L, torch.zeros (curve.Pixels.shape[0], 1L, torch.float64))
-        Tensor.sumInOrder (blocks * curve.Scores) / (curve.Pixels.select (1L, -1L) + 1.0.ToScalar())
+        let blocks =
+            curve.Pixels.diff (1L, 1L, torch.zeros (curve.Pixels.shape[0], 1L, torch.float64))
+
+        Tensor.sumInOrder (blocks * curve.Scores)
+        / (curve.Pixels.select (1L, -1L) + 1.0.ToScalar())

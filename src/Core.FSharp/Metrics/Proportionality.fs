@@ -27,8 +27,8 @@ module Proportionality =
     let private interpolate (xs: Tensor) (ys: Tensor) (points: Tensor) : Tensor =
         let next =
             torch
-                .searchsorted(xs.detach().contiguous (), points.detach().contiguous (), right = false)
-                .clamp (1L.ToScalar(), (xs.shape[1] - 1L).ToScalar())
+                .searchsorted(xs.detach().contiguous(), points.detach().contiguous(), right = false)
+                .clamp(1L.ToScalar(), (xs.shape[1] - 1L).ToScalar())
 
         let at (t: Tensor) place = t.gather (1L, place)
         let before = next - 1L
@@ -49,6 +49,8 @@ module Proportionality =
         else
             let struct (points, _) = torch.cat([| down; up |], 1L).sort 1L
 
-            (interpolate down descending.Scores points - interpolate up ascending.Scores points).abs ()
+            (interpolate down descending.Scores points
+             - interpolate up ascending.Scores points)
+                .abs()
             |> PixelCurves.trapezoid points
-            |> _.masked_fill((torch.tensor descending.Lengths).lt (2L.ToScalar()), nan)
+            |> _.masked_fill((torch.tensor descending.Lengths).lt(2L.ToScalar()), nan)

@@ -32,7 +32,7 @@ module Ranking =
     /// The order of a map's positive pixels (n×h×w), the largest first; the others are in none.
     let ofPositive (pixels: Tensor) : Order =
         let flat = pixels.flatten 1L
-        Relax.order (flat.masked_fill ((Tensor.isPositive flat).logical_not (), System.Double.NegativeInfinity))
+        Relax.order (flat.masked_fill ((Tensor.isPositive flat).logical_not(), System.Double.NegativeInfinity))
 
     /// <summary>Spearman's rank correlation, pixel by pixel, of each of some attributions' maps with the other's, both through f
     /// first: n; NaN where one is constant.</summary>
@@ -43,13 +43,15 @@ module Ranking =
 
         // Map by map: ranks take several times a map's memory.
         let one (i: int64) =
-            Scope.run (fun () -> Relax.correlations (ranks (attributions.narrow (0L, i, 1L))) (ranks (others.narrow (0L, i, 1L))))
+            Scope.run (fun () ->
+                Relax.correlations (ranks (attributions.narrow (0L, i, 1L))) (ranks (others.narrow (0L, i, 1L))))
 
-        Scope.run (fun () -> Scope.quietly (fun () -> torch.cat [| for i in 0L .. attributions.shape[0] - 1L -> one i |]))
+        Scope.run (fun () ->
+            Scope.quietly (fun () -> torch.cat [| for i in 0L .. attributions.shape[0] - 1L -> one i |]))
 
     /// The number of pixels with positive attribution in each map: n×h×w → n.
     let positives (pixels: Tensor) : int64[] =
-        Tensor.toArray<int64> ((Tensor.isPositive pixels).flatten(1L).sum 1L)
+        Tensor.toArray<int64>((Tensor.isPositive pixels).flatten(1L).sum 1L)
 
     /// Removal counts M, 2M, … up to n, the last block maybe short.
     let steps (pixelsPerStep: int) (n: int64) : int64[] =

@@ -23,24 +23,38 @@ module SensitivityN =
         let pixels = (Ranking.requireMaps x attributions).flatten(1L).``to`` torch.float64
         // All sets of n pixels gain the same by this, and sums of a constant map come out equal.
         let pixels = pixels - pixels.narrow (1L, 0L, 1L)
-        let plane = { batch with X = x.detach().narrow (1L, 0L, 1L) }
+
+        let plane = {
+            batch with
+                X = x.detach().narrow(1L, 0L, 1L)
+        }
+
         let blank = baseline.Of batch
 
         let sizes =
             torch.tensor (
-                [| for share in shares -> max 1L (int64 (Math.Round(share * float pixels.shape[1]))) |],
+                [|
+                    for share in shares -> max 1L (int64 (Math.Round(share * float pixels.shape[1])))
+                |],
                 device = x.device
             )
 
         let points (i: Tensor) (k: Tensor) =
-            let n = Sweep.pick (k.div ((subsets: int).ToScalar(), torch.RoundingMode.floor)) sizes
-            let place = (Noise.uniforms seed (Tensor.toArray k) (Batch.pick i plane)).flatten(1L).argsort(1L).argsort 1L
+            let n =
+                Sweep.pick (k.div ((subsets: int).ToScalar(), torch.RoundingMode.floor)) sizes
+
+            let place =
+                (Noise.uniforms seed (Tensor.toArray k) (Batch.pick i plane)).flatten(1L).argsort(1L).argsort 1L
+
             let isIn = place.lt (n.unsqueeze 1L)
             let mask = isIn.reshape (i.shape[0], 1L, x.shape[2], x.shape[3])
             torch.where (mask, Sweep.pick i blank, Sweep.pick i x), (Sweep.pick i pixels * isIn).sum 1L
 
         let count = shares.Length * subsets
-        let own, without, sums = Sweep.scoresBeside (Sweep.each count batch) points target batch
+
+        let own, without, sums =
+            Sweep.scoresBeside (Sweep.each count batch) points target batch
+
         let bySize (t: Tensor) = t.reshape (-1L, int64 subsets)
         let r = Relax.correlations (bySize sums) (bySize (own.unsqueeze 1L - without))
         r.reshape(-1L, int64 shares.Length).mean [| 1L |]
