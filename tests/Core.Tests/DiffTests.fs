@@ -177,6 +177,10 @@ let private results =
         "fdiffn", (let y, d = Diff.fdiffn 2 waves (x.sum ()) in [ y; d ])
         "diffn 0", [ Diff.diffn 0 waves (x.sum ()) ]
         "evalReverseDiff", (let y, pull = Diff.evalReverseDiff rosenbrock x in [ y; pull (torch.ones_like y) ])
+        "fnumdiffn", (let y, d = Diff.fnumdiffn 1e-3 2 waves (x.sum ()) in [ y; d ])
+        "fnumgradhessian", (let y, g, h = Diff.fnumgradhessian 1e-4 rosenbrock x in [ y; g; h ])
+        "fnumjacobianv", (let y, v = Diff.fnumjacobianv 1e-5 waves x x in [ y; v ])
+        "fnumjacobian of the identity", (let y, j = Diff.fnumjacobian 1e-5 id x in [ y; j ])
     ]
 
     let sameInside name (enter: unit -> IDisposable) =
@@ -232,6 +236,22 @@ let private results =
                     "f x is no field", (fun () -> Diff.divergence field point)
                     "x is no vector", (fun () -> Diff.laplacian (fun x -> x.sum ()) (tensor [ 1; 1 ] [ 1 ]))
                     "f x is not one number a row", (fun () -> Diff.gradEach (fun x -> x.sum ()) corner)
+                    "x holds integers (numgrad)", (fun () -> Diff.numgrad 1e-5 (fun x -> x.sum ()) integers)
+                    "f x is no number (numgrad)", (fun () -> Diff.numgrad 1e-5 id corner)
+                    "f x is no number (numgradv)", (fun () -> Diff.numgradv 1e-5 id corner corner)
+                    "x is no number (numdiff)", (fun () -> Diff.numdiff 1e-5 waves corner)
+                    "v has another shape (numgradv)", (fun () -> Diff.numgradv 1e-5 rosenbrock corner three)
+                    "v has another shape (numjacobianTv)", (fun () -> Diff.numjacobianTv 1e-5 id corner three)
+                    "v has another shape (numhessianv)", (fun () -> Diff.numhessianv 1e-5 rosenbrock corner three)
+                    "the order is negative (numdiffn)", (fun () -> Diff.numdiffn 1e-5 -1 waves (number 1.))
+                    "x is no 3-vector (numcurl)", (fun () -> Diff.numcurl 1e-5 id corner)
+                    "f x is no field (numdivergence)", (fun () -> Diff.numdivergence 1e-5 field point)
+                    "x is no vector (numlaplacian)",
+                    (fun () -> Diff.numlaplacian 1e-5 (fun x -> x.sum ()) (tensor [ 1; 1 ] [ 1 ]))
+                    "the step is 0", (fun () -> Diff.numgrad 0. rosenbrock corner)
+                    "the step is negative", (fun () -> Diff.numgrad -1e-5 rosenbrock corner)
+                    "the step is infinite", (fun () -> Diff.numgrad infinity rosenbrock corner)
+                    "the step is no number", (fun () -> Diff.numgrad nan rosenbrock corner)
                 ] do
                 rejects<ArgumentException> work name)
     ]
@@ -302,4 +322,226 @@ let private laws =
             same (torch.stack expected) (Diff.curl f x) "curl")
     ]
 
-let tests = testList "Diff" [ valuesOfTheVocabulary; results; laws ]
+/// An operator and its numerical twin, each with all that it returns: at a number t, at x of any shape, at a 3-vector p.
+let private pairs (rng: Random) =
+    let one (a: Tensor) = [ a ]
+    let two (a: Tensor, b: Tensor) = [ a; b ]
+    let three (a: Tensor, b: Tensor, c: Tensor) = [ a; b; c ]
+    let shape = [| [ 3 ]; [ 2; 1; 2 ]; []; [ 1 ] |][rng.Next 4]
+    let x, v, t = gaussian rng shape, gaussian rng shape, gaussian rng []
+    let a, b = gaussian rng (2 :: shape), gaussian rng (2 :: shape)
+    let p, m = gaussian rng [ 3 ], gaussian rng [ 3; 3 ]
+    let w = gaussian rng (2 :: shape)
+    let curve (t: Tensor) = (a * t).sin()
+    let map (x: Tensor) = (a * x + b.cos ()).sin()
+    let energy (x: Tensor) = map(x).square().sum()
+    let field (p: Tensor) = (m.matmul p).sin()
+    let potential (p: Tensor) = field(p).square().sum()
+    // The order of the derivative decides the step that suits it, and the error that it leaves.
+    let first, second, third = (1e-5, 1e-7), (1e-4, 1e-5), (1e-3, 1e-3)
+
+    [
+        "diff", first, (fun () -> one (Diff.diff curve t)), (fun e -> one (Diff.numdiff e curve t))
+        "fdiff", first, (fun () -> two (Diff.fdiff curve t)), (fun e -> two (Diff.fnumdiff e curve t))
+        "diff2", second, (fun () -> one (Diff.diff2 curve t)), (fun e -> one (Diff.numdiff2 e curve t))
+        "fdiff2", second, (fun () -> two (Diff.fdiff2 curve t)), (fun e -> two (Diff.fnumdiff2 e curve t))
+        "diffn", third, (fun () -> one (Diff.diffn 3 curve t)), (fun e -> one (Diff.numdiffn e 3 curve t))
+        "fdiffn", third, (fun () -> two (Diff.fdiffn 3 curve t)), (fun e -> two (Diff.fnumdiffn e 3 curve t))
+        "grad", first, (fun () -> one (Diff.grad energy x)), (fun e -> one (Diff.numgrad e energy x))
+        "fgrad", first, (fun () -> two (Diff.fgrad energy x)), (fun e -> two (Diff.fnumgrad e energy x))
+        "gradv", first, (fun () -> one (Diff.gradv energy x v)), (fun e -> one (Diff.numgradv e energy x v))
+        "fgradv", first, (fun () -> two (Diff.fgradv energy x v)), (fun e -> two (Diff.fnumgradv e energy x v))
+        "jacobian", first, (fun () -> one (Diff.jacobian map x)), (fun e -> one (Diff.numjacobian e map x))
+        "fjacobian", first, (fun () -> two (Diff.fjacobian map x)), (fun e -> two (Diff.fnumjacobian e map x))
+        "jacobianv", first, (fun () -> one (Diff.jacobianv map x v)), (fun e -> one (Diff.numjacobianv e map x v))
+        "fjacobianv", first, (fun () -> two (Diff.fjacobianv map x v)), (fun e -> two (Diff.fnumjacobianv e map x v))
+        "jacobianTv", first, (fun () -> one (Diff.jacobianTv map x w)), (fun e -> one (Diff.numjacobianTv e map x w))
+        "fjacobianTv", first, (fun () -> two (Diff.fjacobianTv map x w)), (fun e -> two (Diff.fnumjacobianTv e map x w))
+        "hessian", second, (fun () -> one (Diff.hessian energy x)), (fun e -> one (Diff.numhessian e energy x))
+        "fhessian", second, (fun () -> two (Diff.fhessian energy x)), (fun e -> two (Diff.fnumhessian e energy x))
+        "hessianv", second, (fun () -> one (Diff.hessianv energy x v)), (fun e -> one (Diff.numhessianv e energy x v))
+        "fhessianv",
+        second,
+        (fun () -> two (Diff.fhessianv energy x v)),
+        (fun e -> two (Diff.fnumhessianv e energy x v))
+        "gradhessian",
+        second,
+        (fun () -> two (Diff.gradhessian energy x)),
+        (fun e -> two (Diff.numgradhessian e energy x))
+        "fgradhessian",
+        second,
+        (fun () -> three (Diff.fgradhessian energy x)),
+        (fun e -> three (Diff.fnumgradhessian e energy x))
+        "gradhessianv",
+        second,
+        (fun () -> two (Diff.gradhessianv energy x v)),
+        (fun e -> two (Diff.numgradhessianv e energy x v))
+        "fgradhessianv",
+        second,
+        (fun () -> three (Diff.fgradhessianv energy x v)),
+        (fun e -> three (Diff.fnumgradhessianv e energy x v))
+        "laplacian",
+        second,
+        (fun () -> one (Diff.laplacian potential p)),
+        (fun e -> one (Diff.numlaplacian e potential p))
+        "flaplacian",
+        second,
+        (fun () -> two (Diff.flaplacian potential p)),
+        (fun e -> two (Diff.fnumlaplacian e potential p))
+        "divergence", first, (fun () -> one (Diff.divergence field p)), (fun e -> one (Diff.numdivergence e field p))
+        "fdivergence", first, (fun () -> two (Diff.fdivergence field p)), (fun e -> two (Diff.fnumdivergence e field p))
+        "curl", first, (fun () -> one (Diff.curl field p)), (fun e -> one (Diff.numcurl e field p))
+        "fcurl", first, (fun () -> two (Diff.fcurl field p)), (fun e -> two (Diff.fnumcurl e field p))
+        "curldivergence",
+        first,
+        (fun () -> two (Diff.curldivergence field p)),
+        (fun e -> two (Diff.numcurldivergence e field p))
+        "fcurldivergence",
+        first,
+        (fun () -> three (Diff.fcurldivergence field p)),
+        (fun e -> three (Diff.fnumcurldivergence e field p))
+    ]
+
+let private twins =
+    testList "numerical twins" [
+        example "every derivative has a twin, and each is compared with its own" (fun () ->
+            let operators =
+                typeof<Model>.Assembly.GetType("Attribution.Core.Diff").GetMethods()
+                |> Array.filter (fun m -> m.IsStatic && m.IsPublic)
+                |> Array.map _.Name
+                |> Set.ofArray
+
+            let compared =
+                pairs (Random 0) |> List.map (fun (name, _, _, _) -> name) |> Set.ofList
+
+            let twin (name: string) =
+                if name.StartsWith 'f' then
+                    "fnum" + name[1..]
+                else
+                    "num" + name
+
+            let others = Set.ofList [ "evalReverseDiff"; "evalReverseDiffAlong"; "gradEach" ]
+            Expect.equal (compared + Set.map twin compared + others) operators "operators")
+
+        example "the twins find the vocabulary's values" (fun () ->
+            let at, constant = number 1.5, (fun (_: Tensor) -> number 3.)
+            let v, w = vector [ 2.75; -3.5 ], vector [ 2.75; -3.5; 4. ]
+            let y, gradient = Diff.fnumgrad 1e-5 rosenbrock corner
+            let fieldAt, product = Diff.fnumjacobianv 1e-5 field point w
+
+            let slope, curved =
+                Diff.numgradhessianv 1e-4 rosenbrock corner (vector [ 0.5; -2. ])
+
+            // F = (x²y, 2yz², xz): div F = 2xy + 2z² + x, curl F = (-4yz, -z, -x²).
+            let flow (p: Tensor) =
+                let x, y, z = p[0L], p[1L], p[2L]
+                torch.stack [| x * x * y; 2. * y * z * z; x * z |]
+
+            let curl, divergence = Diff.numcurldivergence 1e-5 flow point
+
+            for name, expected, actual in
+                [
+                    "numdiff", vector [ cos 1.5; exp 1.5; -sin 1.5 ], Diff.numdiff 1e-5 waves at
+                    "numdiff2", vector [ -sin 1.5; exp 1.5; -cos 1.5 ], Diff.numdiff2 1e-4 waves at
+                    "numdiffn 0", waves at, Diff.numdiffn 1e-5 0 waves at
+                    "numdiffn 3", vector [ -cos 1.5; exp 1.5; sin 1.5 ], Diff.numdiffn 1e-3 3 waves at
+                    "f x", number 6.5, y
+                    "fnumgrad", vector [ -149.; 50. ], gradient
+                    "numgradv", number -584.75, Diff.numgradv 1e-5 rosenbrock corner v
+                    "numjacobian",
+                    tensor [ 4; 3 ] [ 1; 0; 0; 0; 0; 5; 0; 8; -2; 2; 0; 0 ],
+                    Diff.numjacobian 1e-5 four (vector [ 0.; 1.; 2. ])
+                    "F", vector [ 18.75; 56.25 ], fieldAt
+                    "fnumjacobianv", vector [ 0.625; 20.625 ], product
+                    "numjacobianTv", vector [ -124.375; -136.875; -51.875 ], Diff.numjacobianTv 1e-5 field point v
+                    "numhessian", tensor [ 2; 2 ] [ 1702; -600; -600; 200 ], Diff.numhessian 1e-4 rosenbrock corner
+                    "slope", number -174.5, slope
+                    "numgradhessianv", vector [ 2051.; -700. ], curved
+                    "numlaplacian", number 1902., Diff.numlaplacian 1e-4 rosenbrock corner
+                    "numcurl", vector [ -30.; -3.; -2.25 ], curl
+                    "numdivergence", number 27., divergence
+                    "numhessian of a sum", torch.zeros_like (corner.outer corner), Diff.numhessian 1e-4 _.sum() corner
+                    "numgrad of a constant", vector [ 0.; 0. ], Diff.numgrad 1e-5 constant corner
+                    "numgrad of an index", vector [ 0.; 0. ], Diff.numgrad 1e-5 _.argmax() corner
+                ] do
+                close 1e-6 expected actual name)
+
+        law "a twin agrees with its operator, in shapes and in values" (fun rng ->
+            for name, (step, tolerance), exact, twin in pairs rng do
+                List.iter2 (fun expected actual -> close tolerance expected actual name) (exact ()) (twin step))
+
+        law "a twin agrees with differences of plain arrays" (fun rng ->
+            let f, x = smooth rng, gaussian rng [ 3 ]
+            close 1e-9 (centralDifferences f x) (Diff.numjacobian 1e-5 f x) "numjacobian")
+
+        example "a twin leaves no tensors behind" (fun () ->
+            for seed in 0..7 do
+                for name, (step, _), _, twin in pairs (Random seed) do
+                    let work () =
+                        for t in twin step do
+                            t.Dispose()
+
+                    Expect.equal (liveAfter work) 0L name)
+
+        law "twins and derivatives nest in each other" (fun rng ->
+            let f, x = smooth rng >> (fun y -> y.square().sum()), gaussian rng [ 3 ]
+            let hessian = Diff.hessian f x
+            close 1e-7 hessian (Diff.numjacobian 1e-5 (Diff.grad f) x) "differences of a gradient"
+            close 1e-7 hessian (Diff.jacobian (Diff.numgrad 1e-5 f) x) "the Jacobian of differences"
+
+            let sum (x: Tensor) =
+                (Diff.numgrad 1e-5 (fun y -> (y.square () * x).sum()) x).sum()
+
+            // Σ 2y x at y = x.
+            close 1e-7 (4. * x) (Diff.grad sum x) "a gradient past the function and its argument")
+
+        example "a twin asks nothing of autograd" (fun () ->
+            let mutable recorded = false
+
+            let f (x: Tensor) =
+                let y = x.square().sum()
+                recorded <- recorded || y.requires_grad
+                y.detach ()
+
+            let x = (vector [ 1.; 2. ]).requires_grad_ true
+            close 1e-8 (vector [ 2.; 4. ]) (Diff.numgrad 1e-5 f x) "past a detach"
+            Expect.isFalse recorded "nothing is recorded")
+
+        example "a twin computes in the type of x" (fun () ->
+            for shape in [ []; [ 2 ] ] do
+                let x =
+                    (tensor shape (Seq.replicate (List.fold (*) 1 shape) 1.5)).``to`` torch.float32
+
+                let f (x: Tensor) =
+                    Expect.equal x.dtype torch.float32 "x"
+                    x.square().sum()
+
+                let y, gradient = Diff.fnumgrad 1e-2 f x
+                Expect.equal (y.dtype, gradient.dtype) (torch.float32, torch.float32) "f x and its gradient"
+                close 1e-4 (2. * x) gradient "numgrad")
+
+        example "the twins take an x without numbers" (fun () ->
+            let none = vector []
+            same none (Diff.numgrad 1e-5 _.sum() none) "numgrad"
+            Expect.equal (Diff.numjacobian 1e-5 (fun _ -> corner) none).shape [| 2L; 0L |] "numjacobian"
+            same (number 0.) (Diff.numlaplacian 1e-4 _.sum() none) "numlaplacian")
+    ]
+
+let private documentation =
+    example "the examples of the documentation are true" (fun () ->
+        let y, pull = Diff.evalReverseDiff (fun x -> x * x) (vector [ 1.; 2. ])
+        same (vector [ 1.; 4. ]) y "evalReverseDiff: y"
+        same (vector [ 2.; 40. ]) (pull (vector [ 1.; 10. ])) "evalReverseDiff: the product"
+        same (number 1.) (Diff.diff (fun t -> t.sin ()) (torch.tensor 0.)) "diff"
+        same (vector [ 2.; 4. ]) (Diff.grad (fun x -> x.square().sum()) (vector [ 1.; 2. ])) "grad"
+        let rows = torch.tensor (array2D [ [ 1.; 2. ]; [ 3.; 4. ] ])
+        same (tensor [ 2; 2 ] [ 2; 4; 6; 8 ]) (Diff.gradEach (fun rows -> rows.square().sum 1L) rows) "gradEach"
+        let pair (x: Tensor) = torch.stack [| x[0L] * x[1L]; x[1L] |]
+        same (tensor [ 2; 2 ] [ 3; 2; 0; 1 ]) (Diff.jacobian pair (vector [ 2.; 3. ])) "jacobian"
+        let f (x: Tensor) = x[0L] * x[0L] * x[1L]
+        same (tensor [ 2; 2 ] [ 4; 2; 2; 0 ]) (Diff.hessian f (vector [ 1.; 2. ])) "hessian"
+        same (vector [ 24.; 2. ]) (Diff.hessianv f (vector [ 1.; 2. ]) (vector [ 1.; 10. ])) "hessianv"
+        close 1e-8 (vector [ 2.; 4. ]) (Diff.numgrad 1e-5 (fun x -> x.square().sum()) (vector [ 1.; 2. ])) "numgrad")
+
+let tests =
+    testList "Diff" [ valuesOfTheVocabulary; results; laws; twins; documentation ]
