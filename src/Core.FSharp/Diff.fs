@@ -234,41 +234,41 @@ let numlaplacian epsilon f (x: Tensor) =
         alongEach x second
         |> Array.fold Tensor.add (torch.zeros ([||], x.dtype, x.device)))
 
-let fnumjacobian epsilon f x = valueOf f x, numjacobian epsilon f x
+let numfjacobian epsilon f x = valueOf f x, numjacobian epsilon f x
 
 let numdivergence epsilon f x =
-    evaluate (fun () -> (fieldJacobian (fnumjacobian epsilon) f x |> snd).trace())
+    evaluate (fun () -> (fieldJacobian (numfjacobian epsilon) f x |> snd).trace())
 
 let numcurldivergence epsilon f x =
-    use j = evaluate (fun () -> spaceJacobian (fnumjacobian epsilon) f x |> snd)
+    use j = evaluate (fun () -> spaceJacobian (numfjacobian epsilon) f x |> snd)
     rotation j, evaluate j.trace
 
 let numcurl epsilon f x =
     evaluate (fun () -> numcurldivergence epsilon f x |> fst)
 
-let fnumdiff epsilon f x = valueOf f x, numdiff epsilon f x
-let fnumdiff2 epsilon f x = valueOf f x, numdiff2 epsilon f x
-let fnumdiffn epsilon n f x = valueOf f x, numdiffn epsilon n f x
-let fnumgrad epsilon f x = valueOf f x, numgrad epsilon f x
-let fnumgradv epsilon f x v = valueOf f x, numgradv epsilon f x v
-let fnumjacobianv epsilon f x v = valueOf f x, numjacobianv epsilon f x v
+let numfdiff epsilon f x = valueOf f x, numdiff epsilon f x
+let numfdiff2 epsilon f x = valueOf f x, numdiff2 epsilon f x
+let numfdiffn epsilon n f x = valueOf f x, numdiffn epsilon n f x
+let numfgrad epsilon f x = valueOf f x, numgrad epsilon f x
+let numfgradv epsilon f x v = valueOf f x, numgradv epsilon f x v
+let numfjacobianv epsilon f x v = valueOf f x, numjacobianv epsilon f x v
 
-let fnumjacobianTv epsilon f x v =
+let numfjacobianTv epsilon f x v =
     valueOf f x, numjacobianTv epsilon f x v
 
-let fnumhessian epsilon f x = valueOf f x, numhessian epsilon f x
-let fnumhessianv epsilon f x v = valueOf f x, numhessianv epsilon f x v
+let numfhessian epsilon f x = valueOf f x, numhessian epsilon f x
+let numfhessianv epsilon f x v = valueOf f x, numhessianv epsilon f x v
 
-let fnumgradhessian epsilon f x =
+let numfgradhessian epsilon f x =
     valueOf f x, numgrad epsilon f x, numhessian epsilon f x
 
-let fnumgradhessianv epsilon f x v =
+let numfgradhessianv epsilon f x v =
     valueOf f x, numgradv epsilon f x v, numhessianv epsilon f x v
 
-let fnumlaplacian epsilon f x = valueOf f x, numlaplacian epsilon f x
-let fnumdivergence epsilon f x = valueOf f x, numdivergence epsilon f x
-let fnumcurl epsilon f x = valueOf f x, numcurl epsilon f x
+let numflaplacian epsilon f x = valueOf f x, numlaplacian epsilon f x
+let numfdivergence epsilon f x = valueOf f x, numdivergence epsilon f x
+let numfcurl epsilon f x = valueOf f x, numcurl epsilon f x
 
-let fnumcurldivergence epsilon f x =
+let numfcurldivergence epsilon f x =
     let rotation, divergence = numcurldivergence epsilon f x
     valueOf f x, rotation, divergence

@@ -132,15 +132,15 @@ val fcurldivergence: f: (Tensor -> Tensor) -> x: Tensor -> Tensor * Tensor * Ten
 /// diff by differences: (f(x + ε) - f(x - ε)) / 2ε at a single number x, of f x's shape.
 val numdiff: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> Tensor
 /// (f x, f′(x)), as numdiff.
-val fnumdiff: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> Tensor * Tensor
+val numfdiff: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> Tensor * Tensor
 /// diff2 by differences: (f(x + 2ε) - 2f(x) + f(x - 2ε)) / 4ε² at a single number x, of f x's shape.
 val numdiff2: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> Tensor
 /// (f x, f″(x)), as numdiff2.
-val fnumdiff2: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> Tensor * Tensor
+val numfdiff2: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> Tensor * Tensor
 /// diffn by differences: numdiff, n times over, from 2ⁿ values of f; the error from rounding grows as 1/εⁿ.
 val numdiffn: epsilon: float -> n: int -> f: (Tensor -> Tensor) -> x: Tensor -> Tensor
 /// (f x, dⁿf/dxⁿ), as numdiffn.
-val fnumdiffn: epsilon: float -> n: int -> f: (Tensor -> Tensor) -> x: Tensor -> Tensor * Tensor
+val numfdiffn: epsilon: float -> n: int -> f: (Tensor -> Tensor) -> x: Tensor -> Tensor * Tensor
 
 /// <summary>grad by differences: its components are (f(x + εeᵢ) - f(x - εeᵢ)) / 2ε, where eᵢ is 1 at i and 0 elsewhere; it has
 /// x's shape, and takes two values of f for each number of x.</summary>
@@ -150,56 +150,56 @@ val fnumdiffn: epsilon: float -> n: int -> f: (Tensor -> Tensor) -> x: Tensor ->
 /// </code></example>
 val numgrad: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> Tensor
 /// (f x, ∇f), as numgrad.
-val fnumgrad: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> Tensor * Tensor
+val numfgrad: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> Tensor * Tensor
 /// gradv by differences: (f(x + εv) - f(x - εv)) / 2ε, a single number, for v of x's shape.
 val numgradv: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> v: Tensor -> Tensor
 /// (f x, ∇f·v), as numgradv.
-val fnumgradv: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> v: Tensor -> Tensor * Tensor
+val numfgradv: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> v: Tensor -> Tensor * Tensor
 
 /// jacobian by differences: its columns are (f(x + εeⱼ) - f(x - εeⱼ)) / 2ε, and its shape is f x's and then x's.
 val numjacobian: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> Tensor
 /// (f x, J), as numjacobian.
-val fnumjacobian: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> Tensor * Tensor
+val numfjacobian: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> Tensor * Tensor
 /// jacobianv by differences: (f(x + εv) - f(x - εv)) / 2ε, of f x's shape, for v of x's shape.
 val numjacobianv: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> v: Tensor -> Tensor
 /// (f x, J·v), as numjacobianv.
-val fnumjacobianv: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> v: Tensor -> Tensor * Tensor
+val numfjacobianv: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> v: Tensor -> Tensor * Tensor
 /// jacobianTv by differences: the numgrad of Σᵢ vᵢyᵢ, of x's shape, for v of f x's shape.
 val numjacobianTv: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> v: Tensor -> Tensor
 /// (f x, Jᵀ·v), as numjacobianTv.
-val fnumjacobianTv: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> v: Tensor -> Tensor * Tensor
+val numfjacobianTv: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> v: Tensor -> Tensor * Tensor
 
 /// hessian by differences: the numjacobian of numgrad, from four values of f for each pair of numbers of x; its shape is
 /// x's, twice over.
 val numhessian: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> Tensor
 /// (f x, H), as numhessian.
-val fnumhessian: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> Tensor * Tensor
+val numfhessian: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> Tensor * Tensor
 /// hessianv by differences: (∇f(x + εv) - ∇f(x - εv)) / 2ε, ∇f by numgrad; it has x's shape, as v does.
 val numhessianv: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> v: Tensor -> Tensor
 /// (f x, H·v), as numhessianv.
-val fnumhessianv: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> v: Tensor -> Tensor * Tensor
+val numfhessianv: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> v: Tensor -> Tensor * Tensor
 /// (∇f, H), as numgrad and numhessian.
 val numgradhessian: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> Tensor * Tensor
 /// (f x, ∇f, H), as numgrad and numhessian.
-val fnumgradhessian: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> Tensor * Tensor * Tensor
+val numfgradhessian: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> Tensor * Tensor * Tensor
 /// (∇f·v, H·v), as numgradv and numhessianv.
 val numgradhessianv: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> v: Tensor -> Tensor * Tensor
 /// (f x, ∇f·v, H·v), as numgradv and numhessianv.
-val fnumgradhessianv: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> v: Tensor -> Tensor * Tensor * Tensor
+val numfgradhessianv: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> v: Tensor -> Tensor * Tensor * Tensor
 
 /// laplacian by differences: Σᵢ (f(x + 2εeᵢ) - 2f(x) + f(x - 2εeᵢ)) / 4ε², a single number, for a vector x.
 val numlaplacian: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> Tensor
 /// (f x, tr H), as numlaplacian.
-val fnumlaplacian: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> Tensor * Tensor
+val numflaplacian: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> Tensor * Tensor
 /// divergence by differences: the trace of numjacobian, a single number, for a field as divergence takes.
 val numdivergence: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> Tensor
 /// (f x, tr J), as numdivergence.
-val fnumdivergence: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> Tensor * Tensor
+val numfdivergence: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> Tensor * Tensor
 /// curl by differences: curl's formula on numjacobian, a 3-vector, for an f from 3-vectors to 3-vectors.
 val numcurl: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> Tensor
 /// (f x, curl), as numcurl.
-val fnumcurl: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> Tensor * Tensor
+val numfcurl: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> Tensor * Tensor
 /// (curl, divergence) from one Jacobian, as numcurl and numdivergence.
 val numcurldivergence: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> Tensor * Tensor
 /// (f x, curl, divergence), as numcurldivergence.
-val fnumcurldivergence: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> Tensor * Tensor * Tensor
+val numfcurldivergence: epsilon: float -> f: (Tensor -> Tensor) -> x: Tensor -> Tensor * Tensor * Tensor

@@ -177,10 +177,10 @@ let private results =
         "fdiffn", (let y, d = Diff.fdiffn 2 waves (x.sum ()) in [ y; d ])
         "diffn 0", [ Diff.diffn 0 waves (x.sum ()) ]
         "evalReverseDiff", (let y, pull = Diff.evalReverseDiff rosenbrock x in [ y; pull (torch.ones_like y) ])
-        "fnumdiffn", (let y, d = Diff.fnumdiffn 1e-3 2 waves (x.sum ()) in [ y; d ])
-        "fnumgradhessian", (let y, g, h = Diff.fnumgradhessian 1e-4 rosenbrock x in [ y; g; h ])
-        "fnumjacobianv", (let y, v = Diff.fnumjacobianv 1e-5 waves x x in [ y; v ])
-        "fnumjacobian of the identity", (let y, j = Diff.fnumjacobian 1e-5 id x in [ y; j ])
+        "numfdiffn", (let y, d = Diff.numfdiffn 1e-3 2 waves (x.sum ()) in [ y; d ])
+        "numfgradhessian", (let y, g, h = Diff.numfgradhessian 1e-4 rosenbrock x in [ y; g; h ])
+        "numfjacobianv", (let y, v = Diff.numfjacobianv 1e-5 waves x x in [ y; v ])
+        "numfjacobian of the identity", (let y, j = Diff.numfjacobian 1e-5 id x in [ y; j ])
     ]
 
     let sameInside name (enter: unit -> IDisposable) =
@@ -342,28 +342,28 @@ let private pairs (rng: Random) =
 
     [
         "diff", first, (fun () -> one (Diff.diff curve t)), (fun e -> one (Diff.numdiff e curve t))
-        "fdiff", first, (fun () -> two (Diff.fdiff curve t)), (fun e -> two (Diff.fnumdiff e curve t))
+        "fdiff", first, (fun () -> two (Diff.fdiff curve t)), (fun e -> two (Diff.numfdiff e curve t))
         "diff2", second, (fun () -> one (Diff.diff2 curve t)), (fun e -> one (Diff.numdiff2 e curve t))
-        "fdiff2", second, (fun () -> two (Diff.fdiff2 curve t)), (fun e -> two (Diff.fnumdiff2 e curve t))
+        "fdiff2", second, (fun () -> two (Diff.fdiff2 curve t)), (fun e -> two (Diff.numfdiff2 e curve t))
         "diffn", third, (fun () -> one (Diff.diffn 3 curve t)), (fun e -> one (Diff.numdiffn e 3 curve t))
-        "fdiffn", third, (fun () -> two (Diff.fdiffn 3 curve t)), (fun e -> two (Diff.fnumdiffn e 3 curve t))
+        "fdiffn", third, (fun () -> two (Diff.fdiffn 3 curve t)), (fun e -> two (Diff.numfdiffn e 3 curve t))
         "grad", first, (fun () -> one (Diff.grad energy x)), (fun e -> one (Diff.numgrad e energy x))
-        "fgrad", first, (fun () -> two (Diff.fgrad energy x)), (fun e -> two (Diff.fnumgrad e energy x))
+        "fgrad", first, (fun () -> two (Diff.fgrad energy x)), (fun e -> two (Diff.numfgrad e energy x))
         "gradv", first, (fun () -> one (Diff.gradv energy x v)), (fun e -> one (Diff.numgradv e energy x v))
-        "fgradv", first, (fun () -> two (Diff.fgradv energy x v)), (fun e -> two (Diff.fnumgradv e energy x v))
+        "fgradv", first, (fun () -> two (Diff.fgradv energy x v)), (fun e -> two (Diff.numfgradv e energy x v))
         "jacobian", first, (fun () -> one (Diff.jacobian map x)), (fun e -> one (Diff.numjacobian e map x))
-        "fjacobian", first, (fun () -> two (Diff.fjacobian map x)), (fun e -> two (Diff.fnumjacobian e map x))
+        "fjacobian", first, (fun () -> two (Diff.fjacobian map x)), (fun e -> two (Diff.numfjacobian e map x))
         "jacobianv", first, (fun () -> one (Diff.jacobianv map x v)), (fun e -> one (Diff.numjacobianv e map x v))
-        "fjacobianv", first, (fun () -> two (Diff.fjacobianv map x v)), (fun e -> two (Diff.fnumjacobianv e map x v))
+        "fjacobianv", first, (fun () -> two (Diff.fjacobianv map x v)), (fun e -> two (Diff.numfjacobianv e map x v))
         "jacobianTv", first, (fun () -> one (Diff.jacobianTv map x w)), (fun e -> one (Diff.numjacobianTv e map x w))
-        "fjacobianTv", first, (fun () -> two (Diff.fjacobianTv map x w)), (fun e -> two (Diff.fnumjacobianTv e map x w))
+        "fjacobianTv", first, (fun () -> two (Diff.fjacobianTv map x w)), (fun e -> two (Diff.numfjacobianTv e map x w))
         "hessian", second, (fun () -> one (Diff.hessian energy x)), (fun e -> one (Diff.numhessian e energy x))
-        "fhessian", second, (fun () -> two (Diff.fhessian energy x)), (fun e -> two (Diff.fnumhessian e energy x))
+        "fhessian", second, (fun () -> two (Diff.fhessian energy x)), (fun e -> two (Diff.numfhessian e energy x))
         "hessianv", second, (fun () -> one (Diff.hessianv energy x v)), (fun e -> one (Diff.numhessianv e energy x v))
         "fhessianv",
         second,
         (fun () -> two (Diff.fhessianv energy x v)),
-        (fun e -> two (Diff.fnumhessianv e energy x v))
+        (fun e -> two (Diff.numfhessianv e energy x v))
         "gradhessian",
         second,
         (fun () -> two (Diff.gradhessian energy x)),
@@ -371,7 +371,7 @@ let private pairs (rng: Random) =
         "fgradhessian",
         second,
         (fun () -> three (Diff.fgradhessian energy x)),
-        (fun e -> three (Diff.fnumgradhessian e energy x))
+        (fun e -> three (Diff.numfgradhessian e energy x))
         "gradhessianv",
         second,
         (fun () -> two (Diff.gradhessianv energy x v)),
@@ -379,7 +379,7 @@ let private pairs (rng: Random) =
         "fgradhessianv",
         second,
         (fun () -> three (Diff.fgradhessianv energy x v)),
-        (fun e -> three (Diff.fnumgradhessianv e energy x v))
+        (fun e -> three (Diff.numfgradhessianv e energy x v))
         "laplacian",
         second,
         (fun () -> one (Diff.laplacian potential p)),
@@ -387,11 +387,11 @@ let private pairs (rng: Random) =
         "flaplacian",
         second,
         (fun () -> two (Diff.flaplacian potential p)),
-        (fun e -> two (Diff.fnumlaplacian e potential p))
+        (fun e -> two (Diff.numflaplacian e potential p))
         "divergence", first, (fun () -> one (Diff.divergence field p)), (fun e -> one (Diff.numdivergence e field p))
-        "fdivergence", first, (fun () -> two (Diff.fdivergence field p)), (fun e -> two (Diff.fnumdivergence e field p))
+        "fdivergence", first, (fun () -> two (Diff.fdivergence field p)), (fun e -> two (Diff.numfdivergence e field p))
         "curl", first, (fun () -> one (Diff.curl field p)), (fun e -> one (Diff.numcurl e field p))
-        "fcurl", first, (fun () -> two (Diff.fcurl field p)), (fun e -> two (Diff.fnumcurl e field p))
+        "fcurl", first, (fun () -> two (Diff.fcurl field p)), (fun e -> two (Diff.numfcurl e field p))
         "curldivergence",
         first,
         (fun () -> two (Diff.curldivergence field p)),
@@ -399,7 +399,7 @@ let private pairs (rng: Random) =
         "fcurldivergence",
         first,
         (fun () -> three (Diff.fcurldivergence field p)),
-        (fun e -> three (Diff.fnumcurldivergence e field p))
+        (fun e -> three (Diff.numfcurldivergence e field p))
     ]
 
 let private twins =
@@ -416,7 +416,7 @@ let private twins =
 
             let twin (name: string) =
                 if name.StartsWith 'f' then
-                    "fnum" + name[1..]
+                    "numf" + name[1..]
                 else
                     "num" + name
 
@@ -426,8 +426,8 @@ let private twins =
         example "the twins find the vocabulary's values" (fun () ->
             let at, constant = number 1.5, (fun (_: Tensor) -> number 3.)
             let v, w = vector [ 2.75; -3.5 ], vector [ 2.75; -3.5; 4. ]
-            let y, gradient = Diff.fnumgrad 1e-5 rosenbrock corner
-            let fieldAt, product = Diff.fnumjacobianv 1e-5 field point w
+            let y, gradient = Diff.numfgrad 1e-5 rosenbrock corner
+            let fieldAt, product = Diff.numfjacobianv 1e-5 field point w
 
             let slope, curved =
                 Diff.numgradhessianv 1e-4 rosenbrock corner (vector [ 0.5; -2. ])
@@ -446,13 +446,13 @@ let private twins =
                     "numdiffn 0", waves at, Diff.numdiffn 1e-5 0 waves at
                     "numdiffn 3", vector [ -cos 1.5; exp 1.5; sin 1.5 ], Diff.numdiffn 1e-3 3 waves at
                     "f x", number 6.5, y
-                    "fnumgrad", vector [ -149.; 50. ], gradient
+                    "numfgrad", vector [ -149.; 50. ], gradient
                     "numgradv", number -584.75, Diff.numgradv 1e-5 rosenbrock corner v
                     "numjacobian",
                     tensor [ 4; 3 ] [ 1; 0; 0; 0; 0; 5; 0; 8; -2; 2; 0; 0 ],
                     Diff.numjacobian 1e-5 four (vector [ 0.; 1.; 2. ])
                     "F", vector [ 18.75; 56.25 ], fieldAt
-                    "fnumjacobianv", vector [ 0.625; 20.625 ], product
+                    "numfjacobianv", vector [ 0.625; 20.625 ], product
                     "numjacobianTv", vector [ -124.375; -136.875; -51.875 ], Diff.numjacobianTv 1e-5 field point v
                     "numhessian", tensor [ 2; 2 ] [ 1702; -600; -600; 200 ], Diff.numhessian 1e-4 rosenbrock corner
                     "slope", number -174.5, slope
@@ -516,7 +516,7 @@ let private twins =
                     Expect.equal x.dtype torch.float32 "x"
                     x.square().sum()
 
-                let y, gradient = Diff.fnumgrad 1e-2 f x
+                let y, gradient = Diff.numfgrad 1e-2 f x
                 Expect.equal (y.dtype, gradient.dtype) (torch.float32, torch.float32) "f x and its gradient"
                 close 1e-4 (2. * x) gradient "numgrad")
 
