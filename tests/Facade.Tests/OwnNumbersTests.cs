@@ -23,6 +23,10 @@ public static class OwnNumbersTests
     private const string FileName = "own-numbers.json";
     private const string WriteVariable = "ATTRIBUTION_WRITE_NUMBERS";
     private const double Tolerance = 1e-9;
+    private const double ToleranceOfDraws = 1e-5;
+
+    // They draw normal numbers in float32, and the processor decides on the last digit of those.
+    private static readonly string[] drawn = ["infidelity", "parameter-randomisation"];
 
     // Maps of a number a channel and pixel, and maps of a number a pixel.
     private static readonly string[] judgedMaps = ["saliency", "grad-cam"];
@@ -43,7 +47,14 @@ public static class OwnNumbersTests
     private sealed record Case(Model Model, Tensor X, string[] Layers, int PixelsPerStep);
 
     /// <summary>A line of the file: its name, and a list of numbers an image; a single list where all images make one.</summary>
-    private sealed record Row(string Name, Func<int?, double[][]> Compute);
+    private sealed record Row(string Name, Func<int?, double[][]> Compute)
+    {
+        public double[][] Of(int? batchSize = null)
+        {
+            using var scope = NewDisposeScope();
+            return Compute(batchSize);
+        }
+    }
 
     private static readonly IReadOnlyDictionary<string, Func<Case>> networks = new Dictionary<string, Func<Case>>
     {
@@ -222,7 +233,7 @@ public static class OwnNumbersTests
                         using var model = @case.Model;
                         foreach (var row in part.Rows(@case))
                         {
-                            Near(row.Compute(null), Committed(network, row.Name), row.Name);
+                            Near(row.Of(), Committed(network, row.Name), row.Name);
                         }
                     }
                 )
@@ -262,7 +273,7 @@ public static class OwnNumbersTests
                 var @case = ByFormula();
                 using var model = @case.Model;
                 foreach (var row in Parts().SelectMany(part => part.Rows(@case)))
-                    Near(row.Compute(1), row.Compute(null), row.Name);
+                    Near(row.Of(1), row.Of(), row.Name);
             }
         );
 
@@ -289,10 +300,13 @@ public static class OwnNumbersTests
     {
         Check.Same(actual.Select(image => image.Length), [.. expected.Select(image => image.Length)]);
         var (a, b) = (actual.SelectMany(image => image).ToArray(), expected.SelectMany(image => image).ToArray());
+        var tolerance = drawn.Any(name => row.StartsWith(name, StringComparison.Ordinal))
+            ? ToleranceOfDraws
+            : Tolerance;
         var scale = b.Where(double.IsFinite).Select(Math.Abs).DefaultIfEmpty(0).Max();
         for (var i = 0; i < b.Length; i++)
             Expect.isTrue(
-                a[i].Equals(b[i]) || Math.Abs(a[i] - b[i]) <= Tolerance * scale,
+                a[i].Equals(b[i]) || Math.Abs(a[i] - b[i]) <= tolerance * scale,
                 FormattableString.Invariant($"{row}: number {i} is {a[i]:R}, was {b[i]:R}")
             );
     }
@@ -334,7 +348,7 @@ public static class OwnNumbersTests
             using var model = @case.Model;
             var rows = Parts()
                 .SelectMany(part => part.Rows(@case))
-                .Select(row => $"    {JsonSerializer.Serialize(row.Name, plain)}: {Json(row.Compute(null))}");
+                .Select(row => $"    {JsonSerializer.Serialize(row.Name, plain)}: {Json(row.Of())}");
             return $"  {JsonSerializer.Serialize(network.Key, plain)}: {{\n{string.Join(",\n", rows)}\n  }}";
         });
         File.WriteAllText(FilePath, $"{{\n{string.Join(",\n", text)}\n}}\n");
