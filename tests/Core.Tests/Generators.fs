@@ -430,7 +430,8 @@ module Network =
             match node.Op with
             | Activation Relu ->
                 let inputs = values computed[node.Inputs.Head]
-                inputs |> Array.forall (fun z -> abs z > Near * scale inputs)
+                let near = Near * scale inputs
+                inputs |> Array.forall (fun z -> abs z > near)
             | Pool({ Kind = MaxPool } as pool) ->
                 let input = computed[node.Inputs.Head]
 
