@@ -53,10 +53,10 @@ printfn $"Central differences differ from the last by %.0e{gap} at most."
 let turn = Diff.hessianv (entropyOf weights) image (draw [ 1L; 1L; 6L; 6L ])
 printfn $"A Hessian-vector product has the norm %.4f{turn.norm().item<float>()}."
 
-// Necessity ordering decides by an order: softly, it has a derivative in the map too.
-let necessity relaxation map =
+// Deletion decides by an order: softly, it has a derivative in the map too.
+let deletion relaxation map =
     Metrics.all
-    |> List.find (fun metric -> metric.Name = "necessity-ordering")
+    |> List.find (fun metric -> metric.Name = "deletion")
     |> fun metric ->
         metric.Scores
             {
@@ -71,4 +71,4 @@ let necessity relaxation map =
 
 for relaxation in [ Relaxation.Exact; Relaxation.Soft 0.1 ] do
     printfn
-        $"{relaxation}: its gradient in the map has the norm %.6f{(Diff.grad (necessity relaxation) map).norm().item<float>()}."
+        $"{relaxation}: its gradient in the map has the norm %.6f{(Diff.grad (deletion relaxation) map).norm().item<float>()}."
