@@ -10,16 +10,16 @@ namespace Attribution;
 /// <remarks>Its pictures are those of <see cref="MethodPictures"/>.</remarks>
 public static partial class MethodDocs
 {
-    private static readonly Dictionary<Takes, string> options = new()
+    private static readonly Dictionary<MethodSetting, string> options = new()
     {
-        [Takes.Steps] = "`--steps`, `--rule`",
-        [Takes.Baseline] = "`--baseline`",
-        [Takes.Multiply] = "`--no-multiply`",
-        [Takes.Samples] = "`--samples`, `--seed`",
-        [Takes.Layer] = "`--map-layer`",
-        [Takes.Noise] = "`--noise`",
-        [Takes.Window] = "`--window`, `--stride`",
-        [Takes.MaxPool] = "`--max-pool`",
+        [MethodSetting.Steps] = "`--steps`, `--rule`",
+        [MethodSetting.Baseline] = "`--baseline`",
+        [MethodSetting.Multiply] = "`--no-multiply`",
+        [MethodSetting.Samples] = "`--samples`, `--seed`",
+        [MethodSetting.Layer] = "`--map-layer`",
+        [MethodSetting.Noise] = "`--noise`",
+        [MethodSetting.Window] = "`--window`, `--stride`",
+        [MethodSetting.MaxPool] = "`--max-pool`",
     };
 
     private const string AboutMethods = """
@@ -216,7 +216,7 @@ public static partial class MethodDocs
             $"![{method.Title}: the maps of a car and a camel, each beside the scene seen through it](pictures/{MethodPictures.FileOf(method)})",
             Facts([
                 ("Name", Code(method.Name)),
-                ("Options", Options(method.Takes)),
+                ("Options", Options(method.Uses)),
                 ("Sums to", note.Sum ?? "nothing in particular"),
                 ("C#", Code(note.Code)),
                 ("Source", Linked(method.Source)),
@@ -253,9 +253,12 @@ public static partial class MethodDocs
         return FirstSentence().Match(what).Value;
     }
 
-    private static string Options(Takes takes)
+    private static string Options(MethodSetting uses)
     {
-        string[] some = [.. Enum.GetValues<Takes>().Where(t => t != 0 && takes.HasFlag(t)).Select(t => options[t])];
+        string[] some =
+        [
+            .. Enum.GetValues<MethodSetting>().Where(u => u != 0 && uses.HasFlag(u)).Select(u => options[u]),
+        ];
         return some.Length > 0 ? string.Join(", ", some) : "none but those of every method, such as `--quantity`";
     }
 
