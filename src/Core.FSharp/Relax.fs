@@ -144,13 +144,15 @@ module Relax =
         let ofRow (row: Tensor) =
             torch.cat (
                 [|
-                    for part in row.split (block, 1L) ->
+                    for start in 0L .. block .. row.shape[1] - 1L ->
+                        let part = row.narrow (1L, start, min block (row.shape[1] - start))
                         Scope.run (fun () -> Recompute.apply countSmoothly [ part; row ])
                 |],
                 1L
             )
 
-        torch.cat [| for row in scaled.split (1L, 0L) -> ofRow row |] + 0.5.ToScalar()
+        torch.cat [| for i in 0L .. scaled.shape[0] - 1L -> ofRow (scaled.narrow (0L, i, 1L)) |]
+        + 0.5.ToScalar()
 
     /// <summary>The rank of each number in its row, 1 for the smallest; equal ones share the mean of their ranks: n×p. Softly,
     /// ½ + Σ_q σ((A_p - A_q)/(τ s)).</summary>
@@ -173,4 +175,9 @@ module Relax =
             differences - differences.mean ([| 1L |], true)
 
         let a, b = centred a, centred b
-        (a * b).sum 1L / ((a * a).sum(1L) * (b * b).sum 1L).sqrt()
+        let squares = (a * a).sum(1L) * (b * b).sum 1L
+
+        Tensor.ratio
+            (Tensor.isPositive squares)
+            ((a * b).sum 1L)
+            (squares.masked_fill(squares.eq (0.0.ToScalar()), 1.).sqrt())

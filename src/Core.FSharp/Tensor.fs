@@ -206,6 +206,15 @@ module Tensor =
     /// Where x > 0.
     let isPositive (x: Tensor) = x.gt zero
 
+    /// a, but a number that does no harm to a derivative where a is not used.
+    let unless (isUnused: Tensor) (a: Tensor) =
+        if Recording.IsOn then a.masked_fill (isUnused, 1.) else a
+
+    /// a / b where that is defined, and NaN elsewhere: no NaN reaches the derivative of what is defined.
+    let ratio (isDefined: Tensor) (a: Tensor) (b: Tensor) =
+        let isUndefined = isDefined.logical_not ()
+        (a / b.masked_fill (isUndefined, 1.)).masked_fill(isUndefined, nan)
+
     /// Positions (within the batch) of the instances that hold a NaN or an infinity.
     let notFinite (x: Tensor) : int64[] =
         Scope.run (fun () -> x.isfinite().reshape(x.shape[0], -1L).all(1L).logical_not().nonzero().flatten())

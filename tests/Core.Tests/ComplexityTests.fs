@@ -3,7 +3,9 @@ module ComplexityTests
 open System
 open Attribution.Core
 open Expecto
+open TorchSharp
 open Support
+open Generators
 
 let private twin (map: float[]) =
     let total = Array.sumBy abs map
@@ -18,6 +20,19 @@ let private entropy (values: float list) =
     Support.values (Complexity.scores (tensor [ 1; 1; values.Length ] values))
     |> Array.exactlyOne
 
+/// The maps again and again: more of them than one part of the work holds.
+let private equalsTwin (maps: Tensor) =
+    let pixels = if maps.ndim = 4L then maps.mean [| 1L |] else maps
+
+    let each =
+        values pixels |> Array.chunkBySize (int (pixels[0L].numel())) |> Array.map twin
+
+    let times = 70
+    let many = torch.cat (Array.replicate times maps)
+    same (vector (Seq.concat (Seq.replicate times each))) (Complexity.scores many) "twin"
+    same (Complexity.scores maps) (Complexity.scores pixels) "pixels"
+    same (Complexity.scores maps) (Complexity.scores (maps * -7.)) "whatever the scale"
+
 let tests =
     testList "Complexity" [
         example "is the entropy of the shares: 0 for one pixel, ln d for d equal ones" (fun () ->
@@ -27,10 +42,6 @@ let tests =
             near (entropy [ 2.; -2.; 2. ]) (log 3.) "equal"
             Expect.isTrue (Double.IsNaN(entropy [ 0.; 0. ])) "all zero")
 
-        law "equals the plain twin, for each map alone" (fun rng ->
-            let n = rng.Next(1, 150)
-            let maps = gaussian rng [ n; 2; 3; 4 ]
-            let rows = values maps |> Array.chunkBySize 24 |> Array.map casePixels
-            same (vector (Array.map twin rows)) (Complexity.scores maps) "twin"
-            same (Complexity.scores maps) (Complexity.scores (maps * -7.)) "whatever the scale")
+        mapProperty "equals the plain twin, for each map alone" equalsTwin
+        tiedMapProperty "equals the plain twin, for each map alone, with ties and zeros" equalsTwin
     ]

@@ -9,6 +9,7 @@ let main arguments =
 
     let result =
         testList "Core" [
+            GeneratorsTests.tests
             RuntimeTests.tests
             KernelsTests.tests
             TensorTests.tests

@@ -6,6 +6,7 @@ open Attribution.Core
 open Expecto
 open TorchSharp
 open Support
+open Generators
 
 /// Gini's mean difference: Σᵢⱼ |vᵢ - vⱼ| / (2 d Σ v).
 let private twin (map: float[]) =
@@ -27,6 +28,19 @@ let private gini (values: float list) =
 
 let private near = Expect.floatClose Accuracy.veryHigh
 
+/// The maps again and again: more of them than one part of the work holds.
+let private equalsTwin (maps: Tensor) =
+    let pixels = if maps.ndim = 4L then maps.mean [| 1L |] else maps
+
+    let each =
+        values pixels |> Array.chunkBySize (int (pixels[0L].numel())) |> Array.map twin
+
+    let times = 70
+    let many = torch.cat (Array.replicate times maps)
+    same (vector (Seq.concat (Seq.replicate times each))) (Sparseness.scores many) "twin"
+    same (Sparseness.scores maps) (Sparseness.scores pixels) "pixels"
+    same (Sparseness.scores maps) (Sparseness.scores (maps * -7.)) "whatever the scale"
+
 let tests =
     testList "Sparseness" [
         example "is 0 for equal pixels, and 1 - 1/d where one of d has all" (fun () ->
@@ -35,13 +49,8 @@ let tests =
             near (gini [ 4.; 1.; -3.; 2. ]) 0.25 "1 2 3 4"
             Expect.isTrue (Double.IsNaN(gini [ 0.; 0. ])) "all zero")
 
-        law "equals the mean difference of all pairs, for each map alone" (fun rng ->
-            let n = rng.Next(1, 150)
-            let maps = gaussian rng [ n; 2; 3; 4 ]
-            let rows = values maps |> Array.chunkBySize 24 |> Array.map casePixels
-            same (vector (Array.map twin rows)) (Sparseness.scores maps) "twin"
-            same (Sparseness.scores maps) (Sparseness.scores (maps.mean [| 1L |])) "pixels"
-            same (Sparseness.scores maps) (Sparseness.scores (maps * -7.)) "whatever the scale")
+        mapProperty "equals the mean difference of all pairs, for each map alone" equalsTwin
+        tiedMapProperty "equals the mean difference of all pairs, for each map alone, with ties and zeros" equalsTwin
 
         example "a NaN is an error that names the instance, and nothing is left behind" (fun () ->
             let maps = torch.ones (70, 2, 2)

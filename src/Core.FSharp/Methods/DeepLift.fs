@@ -35,7 +35,9 @@ module DeepLift =
         // Nearer than this to each other, two numbers give a slope of rounding errors, and the derivative is taken.
         let least = x.abs().add_(x'.abs ()).mul_(scalar 1e-6).add_(scalar 1e-12)
 
-        torch.where (change.abs().le least, finite pulled, (y - y').div_(change).mul_ w)
+        let isSame = change.abs().le least
+        let slope = (y - y') / Tensor.unless isSame change
+        torch.where (isSame, finite pulled, Tensor.timesInto slope w)
 
     /// The op's derivatives at a point between the two, wᵀ of them; 0 for what is not live.
     let private pullBetween (share: float) (evaluated: Evaluated) (inputs': Tensor list) (w: Tensor) =
@@ -164,7 +166,9 @@ module DeepLift =
         let isLine =
             (change * change).gt(product.abs () * scalar 1e-6).logical_and(product.gt (scalar 0.))
 
-        let logarithm = (b / b').log() / change
+        let isOther = isLine.logical_not ()
+        let change = Tensor.unless isOther change
+        let logarithm = (Tensor.unless isOther (b / b')).log() / change
         let ofA = torch.where (isLine, logarithm, (b + b') / product / scalar 2.)
         let missing = (a / b - a' / b' - logarithm * (a - a')) / change
         let ofB = torch.where (isLine, missing, -(a + a') / product / scalar 2.)
@@ -196,7 +200,8 @@ module DeepLift =
         let fallen = (y - y').clamp_max(0.0.ToScalar())
         let change = x - x'
 
-        torch.where (change.abs().lt(1e-10.ToScalar()), pulled, (unpooled at grown + unpooled at' fallen) / change)
+        let isSame = change.abs().lt(1e-10.ToScalar())
+        torch.where (isSame, pulled, (unpooled at grown + unpooled at' fallen) / Tensor.unless isSame change)
 
     /// <summary>The rule for so many instances, given what every node's value was for the baseline.</summary>
     let rule (maximum: MaximumRule) (instances: int64) (reference: IReadOnlyDictionary<string, Tensor>) : Rule =

@@ -10,5 +10,4 @@ module AverageDrop =
     /// <summary>100 · max(t(x) - t(M(x)), 0) / t(x) of each instance (n, percent). Undefined where t(x) ≤ 0: NaN there.</summary>
     let scores relaxation (mask: Mask) (target: Target) (attributions: Tensor) (batch: Batch) : Tensor =
         let before, after = MaskedScores.both relaxation mask target attributions batch
-        let drop = 100. * (before - after).clamp_min 0. / before
-        drop.masked_fill ((Tensor.isPositive before).logical_not(), nan)
+        Tensor.ratio (Tensor.isPositive before) (100. * (before - after).clamp_min 0.) before

@@ -11,4 +11,9 @@ module AverageGain =
     /// leaves nothing to gain.</summary>
     let scores relaxation (mask: Mask) (target: Target) (attributions: Tensor) (batch: Batch) : Tensor =
         let before, after = MaskedScores.both relaxation mask target attributions batch
-        (100. * (after - before).clamp_min 0. / (1. - before)).nan_to_num 0.
+        let lack = 1. - before
+
+        let share =
+            Tensor.ratio (lack.ne (0.0.ToScalar())) (100. * (after - before).clamp_min 0.) lack
+
+        share.nan_to_num 0.

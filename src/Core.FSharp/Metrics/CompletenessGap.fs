@@ -17,6 +17,6 @@ module CompletenessGap =
         let gap = (Tensor.subtract sum change).abs()
 
         if isRelative then
-            (gap / change.abs ()).masked_fill(change.eq (0.0.ToScalar()), nan)
+            Tensor.ratio (change.ne (0.0.ToScalar())) gap (change.abs ())
         else
             gap

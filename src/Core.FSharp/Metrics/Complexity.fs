@@ -11,5 +11,6 @@ module Complexity =
     let scores (attributions: Tensor) : Tensor =
         attributions
         |> Ranking.ofMagnitudes (fun magnitudes ->
-            let shares = magnitudes / magnitudes.sum ([| 1L |], true)
+            let all = (magnitudes.sum ([| 1L |], true)).expand_as magnitudes
+            let shares = Tensor.ratio (Tensor.isPositive all) magnitudes all
             -(shares.xlogy shares).sum 1L)

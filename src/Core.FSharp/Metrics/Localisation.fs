@@ -19,7 +19,8 @@ module Localisation =
     let shares (masks: Tensor) (attributions: Tensor) : Tensor =
         quietly (fun () ->
             let positive = (Tensor.pixels attributions).``to``(torch.float64).relu()
-            sum (positive * masks) / sum positive)
+            let all = sum positive
+            Tensor.ratio (Tensor.isPositive all) (sum (positive * masks)) all)
 
     /// |{p ∈ mask : rank p < k}| / k, k one number a map; NaN where none is positive, or k is 0.
     let private topShares relaxation (masks: Tensor) (k: Tensor) (attributions: Tensor) =

@@ -40,7 +40,7 @@ module MaxSensitivity =
                 Tensor.requireShape "The attribution of the perturbed instances" (read attributions).shape (read found)
                 let before = read attributions
                 let size = norms before
-                (norms (read found - before) / size).masked_fill(size.eq (0.0.ToScalar()), nan))
+                Tensor.ratio (Tensor.isPositive size) (norms (read found - before)) size)
 
         Scope.run (fun () ->
             Seq.init samples (int64 >> move)

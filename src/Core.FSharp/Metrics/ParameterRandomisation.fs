@@ -82,7 +82,10 @@ module ParameterRandomisation =
 
         Scope.quietly (fun () ->
             let wide = weights.``to`` (torch.float64, torch.CPU)
-            let noise = torch.randn (weights.shape, torch.float32, generator = generator)
+
+            let noise =
+                (torch.randn (weights.shape, torch.float32, generator = generator)).``to``(torch.float64)
+
             copy ((wide.mean () + wide.std false * noise).``to``(weights.dtype, weights.device)))
 
     let private randomise generator (op: Op) =

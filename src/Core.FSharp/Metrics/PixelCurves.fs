@@ -224,10 +224,8 @@ module PixelCurves =
     let normalised (curve: PixelCurve) = {
         curve with
             Scores =
-                let whole =
-                    curve.Whole.masked_fill ((Tensor.isPositive curve.Whole).logical_not(), nan)
-
-                curve.Scores / whole.unsqueeze 1L
+                let whole = curve.Whole.unsqueeze(1L).expand_as curve.Scores
+                Tensor.ratio (Tensor.isPositive whole) curve.Scores whole
     }
 
     /// <summary>The area under ys over ascending xs (both n×K) by the trapezoid rule: n.</summary>

@@ -21,7 +21,8 @@ module Proportionality =
 
     /// p at each point of a curve: the share of the positive attribution that has changed (n×K); NaN where none is positive.
     let shares (curve: PixelCurve) : Tensor =
-        curve.Attribution / curve.Attribution.narrow (1L, -1L, 1L)
+        let all = (curve.Attribution.narrow (1L, -1L, 1L)).expand_as curve.Attribution
+        Tensor.ratio (Tensor.isPositive all) curve.Attribution all
 
     /// The piecewise linear ys over xs (both n×K), at other points (n×P): n×P.
     let private interpolate (xs: Tensor) (ys: Tensor) (points: Tensor) : Tensor =
@@ -47,10 +48,14 @@ module Proportionality =
         if down.shape[1] < 2L then
             torch.full (down.shape[0], nan, torch.float64)
         else
-            let struct (points, _) = torch.cat([| down; up |], 1L).sort 1L
+            let numbers = [| down; up; descending.Scores; ascending.Scores |]
+            let isUndefined = (torch.cat (numbers, 1L)).isnan().any 1L
+            let isShort = (torch.tensor descending.Lengths).lt(2L.ToScalar())
+            // No NaN may reach the derivative of what is defined.
+            let finite = numbers |> Array.map _.nan_to_num(0.)
+            let struct (points, _) = torch.cat([| finite[0]; finite[1] |], 1L).sort 1L
 
-            (interpolate down descending.Scores points
-             - interpolate up ascending.Scores points)
-                .abs()
-            |> PixelCurves.trapezoid points
-            |> _.masked_fill((torch.tensor descending.Lengths).lt(2L.ToScalar()), nan)
+            let gap =
+                interpolate finite[0] finite[2] points - interpolate finite[1] finite[3] points
+
+            (PixelCurves.trapezoid points (gap.abs ())).masked_fill(isUndefined.logical_or isShort, nan)

@@ -14,4 +14,8 @@ module Sparseness =
             let struct (ascending, _) = magnitudes.sort 1L
             let d = float ascending.shape[1]
             let before = torch.arange (ascending.shape[1], torch.float64, ascending.device)
-            1. - 2. / d * (ascending * (d - 0.5 - before)).sum 1L / ascending.sum 1L)
+            let all = ascending.sum 1L
+
+            1.
+            - 2. / d
+              * Tensor.ratio (Tensor.isPositive all) ((ascending * (d - 0.5 - before)).sum 1L) all)
