@@ -135,11 +135,94 @@ type Interop private () =
     /// A number that may be missing.
     static member Option(value: Nullable<float>) = Option.ofNullable value
 
+    /// A count that may be missing.
+    static member Option(value: Nullable<int>) = Option.ofNullable value
+
+    /// How a metric makes maps of its own.
+    static member Explaining(explain: Func<Target, Batch, Tensor>) =
+        Some(fun target batch -> explain.Invoke(target, batch))
+
+    /// The curves of some paths.
+    static member Curves(relaxation, paths: PixelPath seq, target, attributions, batch) : IReadOnlyList<PixelCurve> =
+        PixelCurves.curves relaxation (List.ofSeq paths) target attributions batch :> IReadOnlyList<_>
+
+    /// The necessity ordering of one instance's scores while pixels are removed, from 0 on.
+    static member Ordering(pixels: int64[], scores: float[]) : float =
+        use _ = torch.NewDisposeScope()
+        let row (numbers: float[]) = (torch.tensor numbers).unsqueeze 0L
+        let pixels = row (Array.map float pixels)
+
+        let curve: PixelCurve = {
+            Lengths = [| scores.LongLength |]
+            Pixels = pixels
+            Attribution = pixels
+            Scores = row scores
+            Whole = torch.zeros (1L, torch.float64)
+        }
+
+        (NecessityOrdering.ofCurve curve).item<float>()
+
+    /// A quantity of instances that are counted from 0, and stand at these positions among all.
+    [<Extension>]
+    static member Among(quantity: Quantity, rows: Tensor) = {
+        quantity with
+            Of =
+                fun explained ->
+                    quantity.Of {
+                        explained with
+                            Rows = Sweep.pick explained.Rows rows
+                    }
+    }
+
+    /// The model on parameters that stay someone else's: in place of those of their names.
+    [<Extension>]
+    static member On(model: Model, parameters: IReadOnlyDictionary<string, Tensor>) =
+        Model.withParameters (Map [ for pair in parameters -> pair.Key, pair.Value ]) model
+        |> Interop.Kept
+
+    /// The same with the ops of another graph in place of those of their names.
+    [<Extension>]
+    static member On(model: Model, graph: Graph) =
+        let ops = dict [ for node in graph.Nodes -> node.Name, node.Op ]
+
+        let change (node: Node) =
+            match ops.TryGetValue node.Name with
+            | true, op -> { node with Op = op }
+            | _ -> node
+
+        Model.withGraph
+            {
+                model.Graph with
+                    Nodes = Array.map change model.Graph.Nodes
+            }
+            { model with SharesWeights = true }
+        |> Interop.Kept
+
+    /// Of a model whose tensors outlive the scope that is open.
+    static member private Kept(model: Model) =
+        Model.withGraph (Graph.mapOps (Op.mapTensors _.DetachFromDisposeScope()) model.Graph) model
+
+    /// The model's own parameters under handles of their own, by their names.
+    static member Parameters(model: Model) : IReadOnlyDictionary<string, Tensor> =
+        Dictionary(
+            seq {
+                for pair in Model.parameters model ->
+                    KeyValuePair(pair.Key, pair.Value.detach().DetachFromDisposeScope())
+            }
+        )
+
     /// f of every batch, batches as large as memory allows in that kind of pass: one result an instance.
     [<Extension>]
     static member Map(instances: Instances, target: Target, pass: Pass, f: Func<Batch, Tensor>) =
         target.Prepare instances
         |> Instances.map (target.BatchSize pass instances) (fun batch -> (f.Invoke batch).``to`` instances.Type)
+
+    /// One score an instance, of every batch: n, float64.
+    [<Extension>]
+    static member Score(instances: Instances, target: Target, f: Func<Batch, Tensor>) =
+        target.Prepare instances
+        |> Instances.map (target.BatchSize Forward instances) (fun batch ->
+            (f.Invoke batch).``to``(torch.float64, torch.CPU))
 
     /// The same for results that are not tensors.
     [<Extension>]

@@ -641,7 +641,13 @@ module Metrics =
     let private maxSensitivity (s: MetricSettings) target maps batch =
         let target = anchored target batch target.Model
         let size = target.BatchSize Gradient (Instances.ofBatch batch)
-        let explain = explain "max-sensitivity" s target
+
+        // Perturbed instances are counted from 0, wherever in the set they stand.
+        let explain (perturbed: Batch) =
+            explain "max-sensitivity" s target {
+                perturbed with
+                    Rows = Sweep.pick perturbed.Rows batch.Rows
+            }
 
         MaxSensitivity.scores
             (Instances.map size explain)
@@ -666,7 +672,10 @@ module Metrics =
         |> ParameterRandomisation.scores
 
     let private randomLogit (s: MetricSettings) (target: Target) maps (batch: Batch) =
-        let outputs = (Target.explained target batch).Outputs.Force().detach()
+        let explained = Target.explained target batch
+        // Refuses a class that there is not.
+        Target.ofExplained target explained |> ignore
+        let outputs = explained.Outputs.Force().detach()
 
         if outputs.shape[1] < 2L || target.Model.IsTwoSided then
             raise (

@@ -49,7 +49,7 @@ public readonly struct Instances
     }
 
     /// <summary>Others in their place, of which nothing is known.</summary>
-    internal Instances With(Core.Instances core) => new(core, Peak);
+    internal Instances With(Core.Instances core) => new(core, Peak, null, Whole);
 
     /// <summary>A quantity of interest of these instances.</summary>
     internal Target TargetOf(Quantity quantity, Core.Model model)

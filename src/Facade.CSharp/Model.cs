@@ -78,14 +78,22 @@ public sealed class Model : IDisposable
 
     private Core.Model Read(Core.Model core) => read is null ? core : read(core);
 
+    private readonly Weights weights;
+
+    // What computes while a derivative is recorded: the same on the weights that it is connected to.
+    private readonly Lazy<Core.Model> connected;
+
     private Model(
         Core.Model core,
         IReadOnlyList<string> notes,
         IReadOnlyList<(string Name, string Layer)>? aliases = null,
-        ScoreKind scores = ScoreKind.Logits
+        ScoreKind scores = ScoreKind.Logits,
+        Weights? weights = null
     )
     {
         Core = core;
+        this.weights = weights ?? Weights.Of(core);
+        connected = new(() => this.weights.Connect(core));
         Notes = notes;
         Scores = scores;
         Layers = [.. ModelModule.layers(core)];
@@ -98,10 +106,24 @@ public sealed class Model : IDisposable
         ScoreKind scores = ScoreKind.Logits,
         Func<Core.Model, Core.Model>? read = null
     )
-        : this(read is null ? script.Core : read(script.Core), notes, scores: scores) =>
+        : this(read is null ? script.Core : read(script.Core), notes, scores: scores, weights: Weights.None) =>
         (this.script, this.read) = (script, read);
 
     internal Core.Model Core { get; }
+
+    /// <summary>What computes now: inside <see cref="Differentiation.Record"/> the model on <see cref="Parameters"/>.</summary>
+    internal Core.Model Now => Recording.IsOn ? connected.Value : Core;
+
+    /// <summary>
+    /// The parameters by their names, to which maps and scores are connected inside <see cref="Differentiation.Record"/>. A
+    /// module's are its own, by the module's names. Those of any other model are named <c>layer.weight</c> and
+    /// <c>layer.bias</c>: handles on the weights themselves, which ask for no gradient until <c>requires_grad</c> is set, and
+    /// through which they can be changed. Models that share weights share them; a model that <see cref="To(Device, Precision)"/>
+    /// gives has its own.
+    /// </summary>
+    /// <remarks>Empty for a TorchScript file, whose module keeps its own to itself, and for functions, which are connected to
+    /// whatever they use.</remarks>
+    public IReadOnlyDictionary<string, Tensor> Parameters => weights.Parameters;
 
     /// <summary>What its scores are. An ONNX file tells; of other models <see cref="WithScores"/> says it.</summary>
     public ScoreKind Scores { get; }
@@ -167,10 +189,11 @@ public sealed class Model : IDisposable
     public static Model FromModule(nn.Module<Tensor, Tensor> module)
     {
         var core = TorchModule.Read(module);
+        var weights = Weights.Of(module);
         var last = core.Graph.Nodes[^1].Op;
         return last.IsSoftmax || last is Op.Activation { Item.IsSigmoid: true }
-            ? new(core, [BoundedNote], scores: ScoreKind.Probabilities)
-            : new(core, []);
+            ? new(core, [BoundedNote], scores: ScoreKind.Probabilities, weights: weights)
+            : new(core, [], weights: weights);
     }
 
     /// <summary>VGG16 from the course's <c>vgg16_weights.npz</c>; widths, input size and classes are read off the arrays.</summary>
@@ -242,7 +265,7 @@ public sealed class Model : IDisposable
     /// <param name="scores">What they are.</param>
     public Model WithScores(ScoreKind scores) =>
         script is null
-            ? new(Core, Notes, aliases, scores) { Preprocessing = Preprocessing }
+            ? new(Core, Notes, aliases, scores, weights) { Preprocessing = Preprocessing }
             : new(script, Notes, scores, read) { Preprocessing = Preprocessing };
 
     /// <summary>
@@ -268,7 +291,7 @@ public sealed class Model : IDisposable
             return isOne ? core.TwoSided() : core;
         }
         return script is null
-            ? new(Recognise(Core), notes, aliases, head.Scores) { Preprocessing = Preprocessing }
+            ? new(Recognise(Core), notes, aliases, head.Scores, weights) { Preprocessing = Preprocessing }
             : new(script, notes, head.Scores, Recognise) { Preprocessing = Preprocessing };
     }
 
@@ -281,7 +304,6 @@ public sealed class Model : IDisposable
         CancellationToken cancellation = default
     )
     {
-        using var _ = no_grad();
         var target = x.TargetOf(Quantity.Predicted, Working(batchSize, x.Count, progress, cancellation));
         return x.Core.Map(target, Pass.Forward, batch => TargetModule.explained(target, batch).Outputs.Value);
     }
@@ -371,11 +393,19 @@ public sealed class Model : IDisposable
         var count = fromTop ?? layers.Length;
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1, nameof(fromTop));
         ArgumentOutOfRangeException.ThrowIfGreaterThan(count, layers.Length, nameof(fromTop));
-        return With(Attribution.Core.ParameterRandomisation.randomised(seed, layers[..count], Core));
+        var core = Attribution.Core.ParameterRandomisation.randomised(seed, layers[..count], Core);
+        return With(core, Weights.Of(core));
     }
 
     /// <summary>The same model, computing otherwise.</summary>
-    internal Model With(Core.Model core) => new(core, Notes, aliases, Scores) { Preprocessing = Preprocessing };
+    private Model With(Core.Model core) => With(core, weights);
+
+    /// <summary>The same model on other weights.</summary>
+    private Model With(Core.Model core, Weights weights) =>
+        new(core, Notes, aliases, Scores, weights) { Preprocessing = Preprocessing };
+
+    /// <summary>The same model at work, connected to what it is connected to.</summary>
+    internal Model At(Core.Model core) => With(core, Weights.None);
 
     private static void RequireCuda(bool isAsked)
     {
@@ -441,24 +471,22 @@ public sealed class Model : IDisposable
         long passes,
         IProgress<Progress>? progress,
         CancellationToken cancellation
-    )
+    ) => Working(batchSize, new Passes(passes, progress, cancellation));
+
+    /// <summary>The same, counted among others.</summary>
+    internal Core.Model Working(int? batchSize, Passes passes)
     {
         if (batchSize < 1)
             throw new ArgumentOutOfRangeException(nameof(batchSize), batchSize, "A batch holds at least 1 instance.");
-
-        var done = 0L;
-        return Core.Batched(batchSize)
-            .Observed(instances =>
-            {
-                cancellation.ThrowIfCancellationRequested();
-                progress?.Report(new(Math.Min(done, passes), passes));
-                done += instances;
-            });
+        return Now.Batched(batchSize).Observed(instances => passes.Begin(instances));
     }
 
     /// <summary>Frees the weights.</summary>
     public void Dispose()
     {
+        if (connected.IsValueCreated && connected.Value != Core)
+            ModelModule.dispose(connected.Value);
+        weights.Dispose();
         ModelModule.dispose(Core);
         script?.Dispose();
     }

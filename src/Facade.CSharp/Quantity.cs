@@ -12,7 +12,7 @@ namespace Attribution;
 /// </summary>
 public sealed class Quantity
 {
-    private Quantity(Core.Quantity core) => Core = core;
+    internal Quantity(Core.Quantity core) => Core = core;
 
     internal Core.Quantity Core { get; }
 

@@ -233,28 +233,28 @@ module Methods =
     /// The settings that concern a method, for people.
     let private described arguments (method: AttributionMethod) (settings: MethodSettings) =
         let start, _ = Arguments.baseline arguments
-        let takes = method.Takes.HasFlag
+        let uses = method.Uses.HasFlag
 
         String.concat "" [
-            if takes Takes.Steps then
+            if uses MethodSetting.Steps then
                 $" · {settings.Steps} steps"
-            if takes Takes.Baseline then
+            if uses MethodSetting.Baseline then
                 $" from {start}"
-            if takes Takes.Samples && settings.Samples.HasValue then
+            if uses MethodSetting.Samples && settings.Samples.HasValue then
                 $" · {settings.Samples.Value} samples"
-            if takes Takes.Noise && settings.Noise <> MethodSettings().Noise then
+            if uses MethodSetting.Noise && settings.Noise <> MethodSettings().Noise then
                 $" · noise {settings.Noise}"
-            if takes Takes.Window && settings.WindowSize.HasValue then
+            if uses MethodSetting.Window && settings.WindowSize.HasValue then
                 $" · window {settings.WindowSize.Value}"
-            if takes Takes.Window && settings.Stride.HasValue then
+            if uses MethodSetting.Window && settings.Stride.HasValue then
                 $" · stride {settings.Stride.Value}"
-            if takes Takes.Layer && not (isNull settings.Layer) then
+            if uses MethodSetting.Layer && not (isNull settings.Layer) then
                 $" · layer {settings.Layer}"
             if method.Name = ExpectedGradients then
                 $" · background of {settings.Background.Value.Count} images, without the image itself"
-            if takes Takes.MaxPool && settings.MaxPool <> MaxPoolRule.Rescale then
+            if uses MethodSetting.MaxPool && settings.MaxPool <> MaxPoolRule.Rescale then
                 $" · max pools by {(string settings.MaxPool).ToLowerInvariant()}"
-            if takes Takes.Multiply then
+            if uses MethodSetting.Multiply then
                 alone settings.MultiplyWithInput
         ]
 
@@ -274,7 +274,7 @@ module Methods =
         let quantity, asked = quantityOf arguments inputs
 
         let layer =
-            if method.Takes.HasFlag Takes.Layer then
+            if method.Uses.HasFlag MethodSetting.Layer then
                 mapLayer arguments inputs quantity
             else
                 null
@@ -284,15 +284,15 @@ module Methods =
         let baseline part = baseline (float part.Images.Peak)
 
         // What the model or the settings do not allow is told before the long work begins.
-        method.Create.Invoke(inputs.Model, settings) |> ignore
+        method.Create(inputs.Model, settings) |> ignore
 
         let explain part model quantity =
-            method.Create.Invoke(model, settings.For(quantity, baseline part))
+            method.Create(model, settings.For(quantity, baseline part))
 
         {
             Name = name
             Description = asked + described arguments method settings
-            Passes = method.Work.Invoke(settings, inputs.Instances).Passes
+            Passes = method.Work(settings, inputs.Instances).Passes
             Attribute =
                 fun part progress ->
                     (explain part inputs.Model (quantity part.Images))
@@ -301,9 +301,9 @@ module Methods =
             Explain = explain
             MultipliedFrom =
                 fun part ->
-                    if not (method.Takes.HasFlag Takes.Multiply && settings.MultiplyWithInput) then
+                    if not (method.Uses.HasFlag MethodSetting.Multiply && settings.MultiplyWithInput) then
                         null
-                    elif method.Takes.HasFlag Takes.Baseline then
+                    elif method.Uses.HasFlag MethodSetting.Baseline then
                         baseline part
                     else
                         Baseline.Black
@@ -455,7 +455,7 @@ module Methods =
 
         let takesLayer name =
             name <> InfluenceDirected
-            && AttributionMethod.Find(name).Takes.HasFlag Takes.Layer
+            && AttributionMethod.Find(name).Uses.HasFlag MethodSetting.Layer
 
         if List.exists takesLayer names then
             namedLayer arguments |> Option.iter require

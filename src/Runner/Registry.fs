@@ -31,6 +31,7 @@ let private document arguments folder =
     use output = Output.createIn folder arguments
     IO.File.WriteAllText(output.Draft "methods.md", MethodDocs.Methods())
     IO.File.WriteAllText(output.Draft "metrics.md", MethodDocs.Metrics())
+    IO.File.WriteAllText(output.Draft "derivatives.md", MethodDocs.Derivatives())
 
     use inputs = Inputs.load { arguments with Given = [ Arg.Demo ] }
 
@@ -43,7 +44,7 @@ let private document arguments folder =
             arguments.Stop
         ))
 
-    output |> Output.commit "methods.md, metrics.md and their pictures"
+    output |> Output.commit "methods.md, metrics.md, derivatives.md and their pictures"
 
 let private run arguments =
     let folder =

@@ -97,12 +97,12 @@ module Scoring =
 
         {
             Info = info
-            Passes = info.Passes.Invoke(settings None None, int64 inputs.All.Height * int64 inputs.All.Width)
+            Passes = info.Passes(settings None None, int64 inputs.All.Height * int64 inputs.All.Width)
             HasSteps = info.HasSteps
             Score =
                 fun method part instances maps progress ->
                     MapScores.Of(
-                        info.Create.Invoke(inputs.Model, settings (Some method) (Some part)),
+                        info.Create(inputs.Model, settings (Some method) (Some part)),
                         maps,
                         instances,
                         Arguments.batchSize arguments,

@@ -122,7 +122,16 @@ public static class MapStatesTests
                 Check.Same(((MapScores)found).Maps, [.. finite.Select(i => states[i])]);
                 foreach (var (place, i) in finite.Index())
                     // Those draw by an image's number, which its place among the others decides.
-                    if (metric.Name is not ("random-logit" or "infidelity" or "sensitivity-n" or "max-sensitivity"))
+                    if (
+                        metric.Name
+                        is not (
+                            "random-logit"
+                            or "infidelity"
+                            or "sensitivity-n"
+                            or "max-sensitivity"
+                            or "effective-complexity-loss"
+                        )
+                    )
                         Expect.isTrue(
                             found[place].Equals(all[i]) || Math.Abs(found[place] - all[i]) <= 1e-9 * Math.Abs(all[i]),
                             $"map {i} scores {all[i]}, and by definition {found[place]}"
@@ -274,6 +283,7 @@ public static class MapStatesTests
         const int Side = 28;
         using var model = Network(Side);
         var x = Uniform(6, 2, 3, Side, Side) * 255;
+        Instances all = x;
         foreach (var share in new[] { 0.95, 0.5, 0.02 })
         {
             // Some 40, 400 and 770 of 784 pixels are positive.
@@ -282,13 +292,17 @@ public static class MapStatesTests
             foreach (var metric in AttributionMetric.All.Where(metric => metric.HasSteps))
             {
                 IReadOnlyList<double> Scores(int? step, int i) =>
-                    metric.Create(model, Settings with { PixelsPerStep = step })(maps[i..(i + 1)], x[i..(i + 1)]);
+                    metric.Create(model, Settings with { PixelsPerStep = step })(
+                        maps[i..(i + 1)],
+                        all.Part(i, x[i..(i + 1)])
+                    );
 
                 var chosen = metric.Create(model, Settings)(maps, x);
                 Expect.equal(((MapScores)chosen).Steps, new PixelSteps(15, 25), metric.Name);
                 for (var i = 0; i < 2; i++)
                 {
-                    var isOfAll = metric.Name is "deletion" or "insertion" or "pixel-flipping";
+                    var isOfAll =
+                        metric.Name is "deletion" or "insertion" or "pixel-flipping" or "effective-complexity-loss";
                     var step = isOfAll ? 15 : (int)Math.Min(15, Math.Max(1, positive[i] / 25));
                     var asked = Scores(step, i)[0];
                     Expect.isTrue(

@@ -67,10 +67,11 @@ let tests =
 
         testCase "the pages are those that 'attribution methods --out docs' writes now" (fun () ->
             Expect.equal (committed "methods.md") (MethodDocs.Methods()) "methods.md"
-            Expect.equal (committed "metrics.md") (MethodDocs.Metrics()) "metrics.md")
+            Expect.equal (committed "metrics.md") (MethodDocs.Metrics()) "metrics.md"
+            Expect.equal (committed "derivatives.md") (MethodDocs.Derivatives()) "derivatives.md")
 
         testCase "every picture and page that they name is there, and every place that they link to" (fun () ->
-            for name in [ "methods.md"; "metrics.md" ] do
+            for name in [ "methods.md"; "metrics.md"; "derivatives.md" ] do
                 for link in Regex.Matches(committed name, @"\]\(([^)#]*)(?:#([^)]*))?\)") do
                     let file, place = link.Groups[1].Value, link.Groups[2].Value
 

@@ -16,7 +16,7 @@ public abstract class ActivationMap
     private protected ActivationMap(Model model, Quantity? quantity, string? layer, CamWeights weights)
     {
         (this.model, this.quantity, this.weights) = (model, quantity ?? Quantity.Predicted, weights);
-        Layer = layer is null ? Cuts.LastConvolution(model, this.quantity) : model.RequireLayer(layer);
+        Layer = Cuts.Named(model, layer, this.quantity);
     }
 
     /// <summary>The layer that is looked at.</summary>

@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Linq;
 using System.Threading;
+using Attribution.Core;
 using static TorchSharp.torch;
 
 namespace Attribution;
@@ -61,6 +62,35 @@ public sealed record MethodSettings
     /// <summary>What a max pool hands on in DeepLIFT.</summary>
     public MaxPoolRule MaxPool { get; init; }
 
+    /// <summary>Refuses what makes no sense to a method that uses it.</summary>
+    internal void Require(MethodSetting uses)
+    {
+        if (Samples is { } samples && uses.HasFlag(MethodSetting.Samples))
+            Attribution.Samples.InRange(samples);
+        if (uses.HasFlag(MethodSetting.Noise))
+            SmoothGrad.RequireNoise(Noise);
+        if (uses.HasFlag(MethodSetting.Window))
+            Occlusion.RequireWindow(WindowSize, Stride);
+        if (Background is { Count: 0 })
+            throw ExpectedGradients.NoBackground;
+    }
+
+    /// <summary>The core's settings for instances.</summary>
+    internal Core.MethodSettings InCore(string? layer, Instances x) =>
+        new(
+            Interop.Option(layer),
+            Baseline.For(x),
+            QuadratureModule.nodes(Rule.InCore(), Steps),
+            MultiplyWithInput,
+            Interop.Option(Samples),
+            Seed,
+            Noise,
+            Interop.Option(Background?.Core ?? x.Whole),
+            WindowSize,
+            Stride,
+            MaxPool.InCore()
+        );
+
     /// <summary>These settings for another quantity, from another baseline.</summary>
     public MethodSettings For(Quantity quantity, Baseline baseline) =>
         this with
@@ -68,38 +98,6 @@ public sealed record MethodSettings
             Quantity = quantity,
             Baseline = baseline,
         };
-}
-
-/// <summary>Which of the <see cref="MethodSettings"/>, beside the quantity, concern a method.</summary>
-[Flags]
-public enum Takes
-{
-    /// <summary>None.</summary>
-    Nothing = 0,
-
-    /// <summary><see cref="MethodSettings.Steps"/> and <see cref="MethodSettings.Rule"/>.</summary>
-    Steps = 1,
-
-    /// <summary><see cref="MethodSettings.Baseline"/>.</summary>
-    Baseline = 2,
-
-    /// <summary><see cref="MethodSettings.MultiplyWithInput"/>.</summary>
-    Multiply = 4,
-
-    /// <summary><see cref="MethodSettings.Samples"/> and <see cref="MethodSettings.Seed"/>.</summary>
-    Samples = 8,
-
-    /// <summary><see cref="MethodSettings.Layer"/>.</summary>
-    Layer = 16,
-
-    /// <summary><see cref="MethodSettings.Noise"/>.</summary>
-    Noise = 32,
-
-    /// <summary><see cref="MethodSettings.WindowSize"/> and <see cref="MethodSettings.Stride"/>.</summary>
-    Window = 64,
-
-    /// <summary><see cref="MethodSettings.MaxPool"/>.</summary>
-    MaxPool = 128,
 }
 
 /// <summary>The passes that a method makes of an instance.</summary>
@@ -114,228 +112,61 @@ public readonly record struct Work(long Forwards, long Gradients, bool IsByRules
 
 /// <summary>A row of the registry of attribution methods, from which the command line, the study and the documentation
 /// read.</summary>
-/// <param name="Name">As the command line and files spell it.</param>
-/// <param name="Title">For people.</param>
-/// <param name="Formula">What it computes.</param>
-/// <param name="Source">The paper.</param>
-/// <param name="Takes">Which settings concern it.</param>
-/// <param name="Work">What it takes for one of such instances.</param>
-/// <param name="Create">Sets it up.</param>
-public sealed record AttributionMethod(
-    string Name,
-    string Title,
-    string Formula,
-    string Source,
-    Takes Takes,
-    Func<MethodSettings, Instances, Work> Work,
-    Func<Model, MethodSettings, Explainer> Create
-)
+public sealed class AttributionMethod
 {
+    private readonly Method row;
+
+    private AttributionMethod(Method row) => this.row = row;
+
     /// <summary>Every method that needs no more than a model and settings.</summary>
     public static IReadOnlyList<AttributionMethod> All { get; } =
-    [
-        new(
-            "saliency",
-            "Saliency",
-            "x ⊙ ∇ₓ q(f(x))",
-            "Simonyan, Vedaldi and Zisserman, arXiv 1312.6034",
-            Takes.Multiply,
-            (_, _) => new(0, 1),
-            (model, s) =>
-                (x, size, progress, stop) =>
-                    new SaliencyMap(model, s.Quantity).Attribute(x, size, s.MultiplyWithInput, progress, stop)
-        ),
-        new(
-            "integrated-gradients",
-            "Integrated gradients",
-            "(x - b) ⊙ Σᵢ wᵢ ∇ₓ q(f(b + αᵢ(x - b)))",
-            "Sundararajan, Taly and Yan, arXiv 1703.01365",
-            Takes.Steps | Takes.Baseline | Takes.Multiply,
-            (s, _) => new(1, s.Steps),
-            (model, s) =>
-                (x, size, progress, stop) =>
-                    new IntegratedGrad(model, s.Quantity).Attribute(
-                        x,
-                        s.Baseline,
-                        size,
-                        s.Steps,
-                        s.MultiplyWithInput,
-                        s.Rule,
-                        progress,
-                        stop
-                    )
-        ),
-        new(
-            "guided-backpropagation",
-            "Guided backpropagation",
-            "∇ₓ q(f(x)), with max(w, 0) ⊙ [z > 0] for what arrives at ReLU(z), w",
-            "Springenberg, Dosovitskiy, Brox and Riedmiller, arXiv 1412.6806",
-            Takes.Nothing,
-            (_, _) => new(0, 1, IsByRules: true),
-            (model, s) => new GuidedBackpropagation(model, s.Quantity).Attribute
-        ),
-        new(
-            "deconvolution",
-            "Deconvolution",
-            "∇ₓ q(f(x)), with max(w, 0) for what arrives at ReLU(z), w",
-            "Zeiler and Fergus, arXiv 1311.2901",
-            Takes.Nothing,
-            (_, _) => new(0, 1, IsByRules: true),
-            (model, s) => new Deconvolution(model, s.Quantity).Attribute
-        ),
-        new(
-            "deeplift",
-            "DeepLIFT (rescale)",
-            "(x - b) ⊙ m, each op handing on (y - y')/(x - x') in place of its derivative",
-            "Shrikumar, Greenside and Kundaje, arXiv 1704.02685",
-            Takes.Baseline | Takes.Multiply | Takes.MaxPool,
-            (_, _) => new(1, 1, IsByRules: true),
-            (model, s) => new DeepLift(model, s.Quantity, s.Baseline, s.MultiplyWithInput, s.MaxPool).Attribute
-        ),
-        Relevance("lrp-epsilon", "LRP-ε", "Rᵢ = Σⱼ xᵢwᵢⱼ / (zⱼ ± ε) Rⱼ", LrpComposite.Epsilon),
-        Relevance(
-            "lrp-epsilon-plus",
-            "LRP, z⁺ and ε",
-            "Rᵢ = Σⱼ (xᵢwᵢⱼ)⁺ / zⱼ⁺ Rⱼ in convolutions, ε in dense layers",
-            LrpComposite.EpsilonPlus
-        ),
-        Relevance(
-            "lrp-alpha2-beta1",
-            "LRP, α2-β1 and ε",
-            "Rᵢ = Σⱼ (2 (xᵢwᵢⱼ)⁺ / zⱼ⁺ - (xᵢwᵢⱼ)⁻ / zⱼ⁻) Rⱼ in convolutions, ε in dense layers",
-            LrpComposite.EpsilonAlpha2Beta1
-        ),
-        Relevance(
-            "lrp-gamma-box",
-            "LRP, γ, ε and z-box",
-            "w + 0.25 w⁺ in place of w in convolutions, ε in dense layers, the box of pixels in the first",
-            LrpComposite.EpsilonGammaBox
-        ),
-        new(
-            "smoothgrad",
-            "SmoothGrad",
-            "(1/N) Σₖ gₖ, gₖ = ∇ₓ q(f(x + εₖ)), εₖ ~ N(0, σ²)",
-            "Smilkov et al., arXiv 1706.03825",
-            Takes.Samples | Takes.Noise,
-            (s, _) => Sampled(s, SmoothGrad.DefaultSamples),
-            (model, s) => Smooth(model, s, SmoothGradKind.Mean)
-        ),
-        new(
-            "smoothgrad-squared",
-            "SmoothGrad-Squared",
-            "(1/N) Σₖ gₖ², gₖ = ∇ₓ q(f(x + εₖ)), εₖ ~ N(0, σ²)",
-            "Hooker et al., arXiv 1806.10758",
-            Takes.Samples | Takes.Noise,
-            (s, _) => Sampled(s, SmoothGrad.DefaultSamples),
-            (model, s) => Smooth(model, s, SmoothGradKind.Squared)
-        ),
-        new(
-            "vargrad",
-            "VarGrad",
-            "(1/N) Σₖ gₖ² - ((1/N) Σₖ gₖ)², gₖ = ∇ₓ q(f(x + εₖ)), εₖ ~ N(0, σ²)",
-            "Adebayo et al., arXiv 1810.03307",
-            Takes.Samples | Takes.Noise,
-            (s, _) => Sampled(s, SmoothGrad.DefaultSamples),
-            (model, s) => Smooth(model, s, SmoothGradKind.Variance)
-        ),
-        new(
-            "expected-gradients",
-            "Expected gradients",
-            "(1/N) Σₖ (x - bₖ) ⊙ ∇ₓ q(f(bₖ + αₖ(x - bₖ))), bₖ drawn from a background, αₖ from [0, 1]",
-            "Erion et al., arXiv 1906.10670",
-            Takes.Samples,
-            (s, _) => Sampled(s, ExpectedGradients.DefaultSamples),
-            (model, s) =>
-                new ExpectedGradients(
-                    model,
-                    s.Quantity,
-                    s.Background,
-                    s.Samples ?? ExpectedGradients.DefaultSamples,
-                    s.Seed
-                ).Attribute
-        ),
-        new(
-            "occlusion",
-            "Occlusion",
-            "the mean of q(f(x)) - q(f(x hidden in a window)) over the windows that cover a pixel",
-            "Zeiler and Fergus, arXiv 1311.2901",
-            Takes.Baseline | Takes.Window,
-            (s, x) => new(1 + Core.Occlusion.count(s.WindowSize, s.Stride, x.Core), 0),
-            (model, s) => new Occlusion(model, s.Quantity, s.WindowSize, s.Stride, s.Baseline).Attribute
-        ),
-        new(
-            "rise",
-            "RISE",
-            "Σₖ sₖ Mₖ / Σₖ Mₖ - (1/N) Σₖ sₖ, sₖ = q(f(b + Mₖ ⊙ (x - b))), Mₖ random masks",
-            "Petsiuk, Das and Saenko, arXiv 1806.07421",
-            Takes.Baseline | Takes.Samples,
-            (s, _) => new(1 + (s.Samples ?? Rise.DefaultSamples), 0),
-            (model, s) =>
-                new Rise(
-                    model,
-                    s.Quantity,
-                    s.Samples ?? Rise.DefaultSamples,
-                    seed: s.Seed,
-                    baseline: s.Baseline
-                ).Attribute
-        ),
-        new(
-            "grad-cam",
-            "Grad-CAM",
-            "ReLU(Σ_c w_c A_c), w_c the mean of ∂q/∂A_c over a channel's positions",
-            "Selvaraju et al., arXiv 1610.02391",
-            Takes.Layer,
-            (_, _) => OneForward,
-            (model, s) => new GradCam(model, s.Quantity, s.Layer).Attribute
-        ),
-        new(
-            "grad-cam++",
-            "Grad-CAM++",
-            "ReLU(Σ_c w_c A_c), w_c = Σ α ⊙ ReLU(g), α = g² / (2 g² + g³ Σ A_c), g = ∂q/∂A_c",
-            "Chattopadhay et al., arXiv 1710.11063",
-            Takes.Layer,
-            (_, _) => OneForward,
-            (model, s) => new GradCamPlusPlus(model, s.Quantity, s.Layer).Attribute
-        ),
-        new(
-            "layer-cam",
-            "LayerCAM",
-            "ReLU(Σ_c ReLU(∂q/∂A_c) ⊙ A_c)",
-            "Jiang et al., IEEE Transactions on Image Processing 30, 2021",
-            Takes.Layer,
-            (_, _) => OneForward,
-            (model, s) => new LayerCam(model, s.Quantity, s.Layer).Attribute
-        ),
-        new(
-            "guided-grad-cam",
-            "Guided Grad-CAM",
-            "guided backpropagation ⊙ Grad-CAM",
-            "Selvaraju et al., arXiv 1610.02391",
-            Takes.Layer,
-            (_, _) => new(1, 1, IsByRules: true),
-            (model, s) => new GuidedGradCam(model, s.Quantity, s.Layer).Attribute
-        ),
-    ];
+    [.. Core.Methods.all.Select(row => new AttributionMethod(row))];
 
-    private static AttributionMethod Relevance(string name, string title, string formula, LrpComposite composite) =>
-        new(
-            name,
-            title,
-            formula,
-            "Bach et al., PLoS ONE 10(7), 2015; Montavon et al., 2019",
-            Takes.Nothing,
-            (_, _) => new(0, 1, IsByRules: true),
-            (model, s) => new Lrp(model, s.Quantity, composite).Attribute
-        );
+    /// <summary>As the command line and files spell it.</summary>
+    public string Name => row.Name;
 
-    private static Explainer Smooth(Model model, MethodSettings s, SmoothGradKind kind) =>
-        new SmoothGrad(model, s.Quantity, kind, s.Samples ?? SmoothGrad.DefaultSamples, s.Noise, s.Seed).Attribute;
+    /// <summary>For people.</summary>
+    public string Title => row.Title;
 
-    // A forward pass for the class, which the samples share.
-    private static Work Sampled(MethodSettings s, int usual) => new(1, s.Samples ?? usual);
+    /// <summary>What it computes.</summary>
+    public string Formula => row.Formula;
 
-    // About: the way back ends at the last convolution, near the top.
-    private static Work OneForward => new(1, 0);
+    /// <summary>The paper.</summary>
+    public string Source => row.Source;
+
+    /// <summary>Which settings, beside the quantity, it uses.</summary>
+    public MethodSetting Uses => row.Uses;
+
+    /// <summary>What it takes for one of such instances.</summary>
+    public Work Work(MethodSettings settings, Instances x)
+    {
+        var work = row.Work.Invoke(settings.InCore(null, x)).Invoke(x.Core);
+        return new(work.Forwards, work.Gradients, work.IsByRules);
+    }
+
+    /// <summary>What its derivative is.</summary>
+    /// <param name="argument">With respect to what.</param>
+    public Smoothness Smoothness(Argument argument) => row.Smoothness.Invoke(argument);
+
+    /// <summary>Sets it up.</summary>
+    /// <exception cref="ArgumentException">A setting that it uses makes no sense.</exception>
+    /// <exception cref="AttributionException">The model has none of the layers that the method is about, or that is
+    /// named.</exception>
+    public Explainer Create(Model model, MethodSettings settings)
+    {
+        if (row.Requires is { Value: var (title, isAbout) })
+            model.Require(title, op => isAbout.Invoke(op));
+        settings.Require(Uses);
+        var layer = Uses.HasFlag(MethodSetting.Layer) ? Cuts.Named(model, settings.Layer, settings.Quantity) : null;
+        return (x, batchSize, progress, cancellation) =>
+        {
+            var work = Work(settings, x);
+            var passes = x.Count * (work.Forwards + work.Gradients);
+            var target = x.TargetOf(settings.Quantity, model.Working(batchSize, passes, progress, cancellation));
+            var attribute = row.Attribute.Invoke(settings.InCore(layer, x)).Invoke(target);
+            return x.Core.Map(target, row.Pass, attribute.Invoke);
+        };
+    }
 
     /// <summary>The method of a name.</summary>
     /// <exception cref="AttributionException">There is none; the message lists those there are.</exception>

@@ -22,6 +22,17 @@ public enum MaxPoolRule
     Gradient,
 }
 
+internal static class MaxPoolRuleExtensions
+{
+    internal static MaximumRule InCore(this MaxPoolRule rule) =>
+        rule switch
+        {
+            MaxPoolRule.Gradient => MaximumRule.Gradient,
+            MaxPoolRule.LastWindow => MaximumRule.LastWindow,
+            _ => MaximumRule.Rescale,
+        };
+}
+
 /// <summary>Attributions, and how far they are from complete.</summary>
 /// <param name="Attributions">Of the instances' shape.</param>
 /// <param name="Gaps">For each instance, what is missing as a share of what the attributions should sum to.</param>
@@ -98,17 +109,13 @@ public sealed class DeepLift
     {
         var target = x.TargetOf(quantity, model.Working(batchSize, 2L * x.Count, progress, cancellation));
         var start = baseline.For(x);
-        var rule =
-            maxPool == MaxPoolRule.Gradient ? MaximumRule.Gradient
-            : maxPool == MaxPoolRule.LastWindow ? MaximumRule.LastWindow
-            : MaximumRule.Rescale;
         var gaps = new List<double>();
         void Observe(double sum, double change) =>
             gaps.Add(sum == change ? 0 : Math.Abs(sum - change) / Math.Abs(change));
         var attributions = x.Core.Map(
             target,
             Pass.Rules,
-            batch => Interop.DeepLift(rule, Observe, start, multiplyWithInput, target, batch)
+            batch => Interop.DeepLift(maxPool.InCore(), Observe, start, multiplyWithInput, target, batch)
         );
         return new DeepLiftAttributions(attributions, gaps);
     }

@@ -43,11 +43,14 @@ public sealed class ExpectedGradients
     )
     {
         if (background is { Count: 0 })
-            throw new AttributionException("The background is empty: give it at least one instance to draw.");
+            throw NoBackground;
 
         (this.model, this.quantity) = (model, quantity ?? Quantity.Predicted);
         (this.background, this.samples, this.seed) = (background, Samples.InRange(samples), seed);
     }
+
+    internal static AttributionException NoBackground =>
+        new("The background is empty: give it at least one instance to draw.");
 
     /// <summary>The attributions of instances, of their shape.</summary>
     /// <inheritdoc cref="Explainer"/>

@@ -22,7 +22,7 @@ public sealed class GuidedGradCam
     {
         this.model = ReluGradient.RequireRelus("Guided backpropagation", model);
         this.quantity = quantity ?? Quantity.Predicted;
-        Layer = layer is null ? Cuts.LastConvolution(model, this.quantity) : model.RequireLayer(layer);
+        Layer = Cuts.Named(model, layer, this.quantity);
     }
 
     /// <summary>The layer that is looked at.</summary>

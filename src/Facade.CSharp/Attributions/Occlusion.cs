@@ -35,6 +35,13 @@ public sealed class Occlusion
         Baseline? baseline = null
     )
     {
+        RequireWindow(windowSize, stride);
+        (this.model, this.quantity) = (model, quantity ?? Quantity.Predicted);
+        (this.windowSize, this.stride, this.baseline) = (windowSize, stride, baseline ?? Baseline.Black);
+    }
+
+    internal static void RequireWindow(int? windowSize, int? stride)
+    {
         if (windowSize < 1)
             throw new ArgumentOutOfRangeException(nameof(windowSize), windowSize, "A window has at least 1 pixel.");
         if (stride < 1 || stride > windowSize)
@@ -43,9 +50,6 @@ public sealed class Occlusion
                 stride,
                 "A stride is 1 pixel at least, and a window at most, so that windows cover every pixel."
             );
-
-        (this.model, this.quantity) = (model, quantity ?? Quantity.Predicted);
-        (this.windowSize, this.stride, this.baseline) = (windowSize, stride, baseline ?? Baseline.Black);
     }
 
     /// <summary>The attributions of images: n×h×w.</summary>

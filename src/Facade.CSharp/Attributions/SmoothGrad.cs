@@ -54,9 +54,7 @@ public sealed class SmoothGrad
         bool multiplyWithInput = false
     )
     {
-        if (!double.IsFinite(noise) || noise < 0)
-            throw new ArgumentOutOfRangeException(nameof(noise), noise, "A standard deviation is 0 or more.");
-
+        RequireNoise(noise);
         (this.model, this.quantity) = (model, quantity ?? Quantity.Predicted);
         (this.samples, this.noise, this.seed) = (Samples.InRange(samples), noise, seed);
         (this.kind, this.multiplyWithInput) = (InCore(kind), multiplyWithInput);
@@ -80,6 +78,12 @@ public sealed class SmoothGrad
             Pass.Gradient,
             batch => Core.SmoothGrad.attribute(kind, samples, noise, seed, multiplyWithInput, target, batch)
         );
+    }
+
+    internal static void RequireNoise(double noise)
+    {
+        if (!double.IsFinite(noise) || noise < 0)
+            throw new ArgumentOutOfRangeException(nameof(noise), noise, "A standard deviation is 0 or more.");
     }
 
     private static Core.SmoothGradKind InCore(SmoothGradKind kind) =>

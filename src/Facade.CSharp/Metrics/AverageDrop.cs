@@ -33,9 +33,8 @@ public sealed record AverageDropResult(
 /// seen. Lower means that what the map keeps suffices.
 /// </summary>
 /// <remarks>Chattopadhay et al., Grad-CAM++, arXiv 1710.11063, whose own is the soft mask and probabilities.</remarks>
-public sealed class AverageDrop
+public sealed class AverageDrop : MaskedMetric
 {
-    private readonly MaskedMetric masked;
     private readonly NonPositive onNonPositive;
 
     /// <summary>The drop of a class's score.</summary>
@@ -44,20 +43,27 @@ public sealed class AverageDrop
     /// <param name="onNonPositive">What to do where the score is not positive.</param>
     /// <param name="mask">What is kept of the pixels.</param>
     /// <param name="scale">Whether the score is the class's logit or its probability.</param>
+    /// <param name="relaxation">How what it decides by a threshold or an order is computed; null: exactly.</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such mask, or no score on that scale.</exception>
     public AverageDrop(
         Model model,
         int? targetClass = null,
         NonPositive onNonPositive = NonPositive.Throw,
         Mask mask = Mask.Hard,
-        Scale scale = Scale.Logits
+        Scale scale = Scale.Logits,
+        Relaxation? relaxation = null
     )
-    {
-        masked = new(model, Quantity.OfTarget(model, targetClass, scale), mask, Core.AverageDrop.drops);
-        this.onNonPositive = onNonPositive;
-    }
+        : base(
+            model,
+            targetClass,
+            scale,
+            mask,
+            relaxation,
+            (relaxed, kept) => (target, maps, batch) => Core.AverageDrop.scores(relaxed, kept, target, maps, batch)
+        ) => this.onNonPositive = onNonPositive;
 
-    /// <summary>The drop for the given attributions of instances.</summary>
+    /// <summary>The drop for the given attributions of instances. <see cref="MapMetric.Scores"/> has each instance's as a
+    /// tensor, NaN where its score is not positive.</summary>
     /// <param name="attributions">n×c×h×w, or pixel attributions n×h×w.</param>
     /// <param name="x">Instances: n×c×h×w, 0-255.</param>
     /// <param name="batchSize">Instances a pass; null: as many as memory allows. The result does not depend on it.</param>
@@ -65,7 +71,7 @@ public sealed class AverageDrop
     /// <param name="cancellation">Stops the work.</param>
     /// <exception cref="ArgumentException">The shapes do not fit.</exception>
     /// <exception cref="AttributionException">A score is not positive and such are not skipped, or all are.</exception>
-    public AverageDropResult Evaluate(
+    public new AverageDropResult Evaluate(
         Tensor attributions,
         Instances x,
         int? batchSize = null,
@@ -97,13 +103,5 @@ public sealed class AverageDrop
         int? batchSize = null,
         IProgress<Progress>? progress = null,
         CancellationToken cancellation = default
-    ) => masked.Of(attributions, x, batchSize, progress, cancellation);
-
-    internal MapScores Scores(
-        Tensor attributions,
-        Instances x,
-        int? batchSize,
-        IProgress<Progress>? progress,
-        CancellationToken cancellation
-    ) => Maps.Scored(attributions, Drops(attributions, x, batchSize, progress, cancellation));
+    ) => Maps.Numbers(Scores(attributions, x, batchSize, progress, cancellation));
 }

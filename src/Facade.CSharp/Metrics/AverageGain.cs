@@ -11,31 +11,21 @@ namespace Attribution;
 /// nothing to gain.
 /// </summary>
 /// <remarks>Zhang et al., Opti-CAM, arXiv 2301.07002, whose own is the soft mask.</remarks>
-public sealed class AverageGain
+public sealed class AverageGain : MaskedMetric
 {
-    private readonly MaskedMetric masked;
-
     /// <summary>The average gain of a class's probability.</summary>
     /// <param name="model">The classifier.</param>
     /// <param name="targetClass">The class; null: the one predicted for each unmasked instance.</param>
     /// <param name="mask">What is kept of the pixels.</param>
+    /// <param name="relaxation">How what it decides by a threshold or an order is computed; null: exactly.</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such mask.</exception>
-    public AverageGain(Model model, int? targetClass = null, Mask mask = Mask.Hard) =>
-        masked = new(model, Quantity.OfTarget(model, targetClass, Scale.Probabilities), mask, Core.AverageGain.gains);
-
-    /// <summary>The score of each instance in percent, of which the mean is the average gain of a class's probability.</summary>
-    /// <param name="attributions">n×c×h×w, or pixel attributions n×h×w.</param>
-    /// <param name="x">Instances: n×c×h×w, 0-255.</param>
-    /// <param name="batchSize">Instances a pass; null: as many as memory allows. The result does not depend on it.</param>
-    /// <param name="progress">Told of every pass.</param>
-    /// <param name="cancellation">Stops the work.</param>
-    /// <exception cref="ArgumentException">The shapes do not fit.</exception>
-    /// <exception cref="AttributionException">An attribution or the model's output is not finite.</exception>
-    public MapScores Evaluate(
-        Tensor attributions,
-        Instances x,
-        int? batchSize = null,
-        IProgress<Progress>? progress = null,
-        CancellationToken cancellation = default
-    ) => Maps.Scored(attributions, masked.Of(attributions, x, batchSize, progress, cancellation));
+    public AverageGain(Model model, int? targetClass = null, Mask mask = Mask.Hard, Relaxation? relaxation = null)
+        : base(
+            model,
+            targetClass,
+            Scale.Probabilities,
+            mask,
+            relaxation,
+            (relaxed, kept) => (target, maps, batch) => Core.AverageGain.scores(relaxed, kept, target, maps, batch)
+        ) { }
 }

@@ -169,7 +169,11 @@ public sealed class ClassEssence
         {
             var key = left % all == 0 ? (null, left) : (order, left);
             if (places.TryAdd(key, sets.Count))
-                sets.Add(silence ? Core.ClassEssence.silence(all - left, [.. order]) : Core.ClassEssence.keep(left, [.. order]));
+                sets.Add(
+                    silence
+                        ? Core.ClassEssence.silence(all - left, [.. order])
+                        : Core.ClassEssence.keep(left, [.. order])
+                );
             return places[key];
         }
 

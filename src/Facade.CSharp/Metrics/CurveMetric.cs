@@ -18,29 +18,41 @@ public sealed record PixelCurve(IReadOnlyList<long> Pixels, IReadOnlyList<double
 /// attribution, all channels of a pixel at once, ties by row-major position.
 /// </summary>
 /// <typeparam name="TCurve">What there is to plot of an instance.</typeparam>
-public abstract class CurveMetric<TCurve>
+public abstract class CurveMetric<TCurve> : MapMetric
 {
     private readonly Model model;
     private readonly Quantity quantity;
     private readonly int? pixelsPerStep;
-    private readonly Func<Instances, PixelPath[]> paths;
-    private readonly Func<Core.PixelCurve[], (double Score, TCurve Curve)> read;
+    private readonly Core.Relaxation relaxation;
+    private readonly Func<Instances, IEnumerable<PixelPath>> paths;
+    private readonly Func<Core.PixelCurve[], Tensor> score;
+    private readonly Func<Core.PixelCurve[], IEnumerable<TCurve>> plot;
 
     /// <param name="model">The classifier.</param>
     /// <param name="quantity">The score.</param>
     /// <param name="pixelsPerStep">M: a score is taken after every M pixels; null: chosen by the images' size.</param>
+    /// <param name="relaxation">How the order is computed; null: exactly.</param>
     /// <param name="paths">The order of the pixels, and what happens to them, in whatever steps.</param>
-    /// <param name="read">The score of an instance, and what there is to plot, of its curve on each path.</param>
+    /// <param name="score">The score of each instance (n), of their curves on each path.</param>
+    /// <param name="plot">What there is to plot of each.</param>
+    /// <param name="normalised">Whether curves are divided by the whole instance's score.</param>
     private protected CurveMetric(
         Model model,
         Quantity quantity,
         int? pixelsPerStep,
-        Func<Instances, PixelPath[]> paths,
-        Func<Core.PixelCurve[], (double Score, TCurve Curve)> read
+        Relaxation? relaxation,
+        Func<Instances, IEnumerable<PixelPath>> paths,
+        Func<Core.PixelCurve[], Tensor> score,
+        Func<Core.PixelCurve[], IEnumerable<TCurve>> plot,
+        bool normalised = false
     )
     {
+        Core.PixelCurve[] Read(Core.PixelCurve[] curves) =>
+            normalised ? [.. curves.Select(PixelCurves.normalised)] : curves;
+
         (this.model, this.quantity, this.pixelsPerStep) = (model, quantity, PixelSteps.Required(pixelsPerStep));
-        (this.paths, this.read) = (paths, read);
+        (this.relaxation, this.paths) = (Relaxation.InCore(relaxation), paths);
+        (this.score, this.plot) = (curves => score(Read(curves)), curves => plot(Read(curves)));
     }
 
     /// <summary>The steps in which the pixels of images of a size change.</summary>
@@ -48,42 +60,38 @@ public abstract class CurveMetric<TCurve>
     /// <param name="width">Their width in pixels.</param>
     public PixelSteps Steps(long height, long width) => PixelSteps.For(pixelsPerStep, height * width);
 
-    /// <summary>The score of each instance.</summary>
-    /// <param name="attributions">n×c×h×w, or pixel attributions n×h×w.</param>
-    /// <param name="x">Instances: n×c×h×w, 0-255.</param>
-    /// <param name="batchSize">Images a pass; null: as many as memory allows. The result does not depend on it.</param>
-    /// <param name="progress">Told of every pass.</param>
-    /// <param name="cancellation">Stops the work.</param>
-    /// <exception cref="ArgumentException">The shapes do not fit.</exception>
-    /// <exception cref="AttributionException">An attribution or the model's output is not finite.</exception>
-    public MapScores Evaluate(
+    /// <inheritdoc/>
+    public override Tensor Scores(
         Tensor attributions,
         Instances x,
         int? batchSize = null,
         IProgress<Progress>? progress = null,
         CancellationToken cancellation = default
-    ) =>
-        Maps.Scored(
-            attributions,
-            [.. Read(attributions, x, batchSize, progress, cancellation).Select(instance => instance.Score)],
-            StepsOf(attributions)
-        );
+    )
+    {
+        var (target, curves) = Curved(attributions, x, batchSize, progress, cancellation);
+        return x.Core.Score(target, batch => score(curves(batch)));
+    }
 
-    /// <summary>The curve of each instance, of which <see cref="Evaluate"/> gives the score.</summary>
-    /// <inheritdoc cref="Evaluate"/>
+    /// <summary>The curve of each instance, of which <see cref="Scores"/> gives the score.</summary>
+    /// <inheritdoc cref="Scores"/>
     public IReadOnlyList<TCurve> Curves(
         Tensor attributions,
         Instances x,
         int? batchSize = null,
         IProgress<Progress>? progress = null,
         CancellationToken cancellation = default
-    ) => [.. Read(attributions, x, batchSize, progress, cancellation).Select(instance => instance.Curve)];
+    )
+    {
+        var (target, curves) = Curved(attributions, x, batchSize, progress, cancellation);
+        return x.Core.Collect(target, Pass.Forward, batch => plot(curves(batch)));
+    }
 
     // What has no height and width is refused where it is measured.
-    private PixelSteps StepsOf(Tensor attributions) =>
+    internal override PixelSteps? StepsOf(Tensor attributions) =>
         attributions.ndim < 2 ? new(1) : Steps(attributions.shape[^2], attributions.shape[^1]);
 
-    private (double Score, TCurve Curve)[] Read(
+    private (Target, Func<Batch, Core.PixelCurve[]>) Curved(
         Tensor attributions,
         Instances x,
         int? batchSize,
@@ -92,25 +100,32 @@ public abstract class CurveMetric<TCurve>
     )
     {
         Maps.RequireOneEach(attributions, x);
-        var steps = StepsOf(attributions);
+        var steps = StepsOf(attributions)!.Value;
         PixelPath[] paths = [.. this.paths(x).Select(path => PixelCurves.inSteps(steps.Pixels, steps.Fewest, path))];
         var passes = x.Count + paths.Sum(path => PixelCurves.passes(path, attributions));
         var target = x.TargetOf(quantity, model.Working(batchSize, passes, progress, cancellation));
-        return x.Core.Collect(
-            target,
-            Pass.Forward,
-            batch => PixelCurves.curves(paths, target, batch.RowsOf(attributions), batch).Select(read)
-        );
+        return (target, batch => [.. Interop.Curves(relaxation, paths, target, batch.RowsOf(attributions), batch)]);
     }
 }
 
 internal static class CurveReading
 {
-    /// <summary>The curve itself, or of a score divided by the whole instance's.</summary>
-    public static Core.PixelCurve Normalised(this Core.PixelCurve curve, bool isNormalised) =>
-        isNormalised ? PixelCurves.normalised(curve) : curve;
+    /// <summary>The curve of each instance over an axis (n×K).</summary>
+    public static IEnumerable<PixelCurve> Over(this Core.PixelCurve curve, Tensor axis)
+    {
+        double[][] Rows(Tensor t) => [.. TensorModule.toArray<double>(t).Chunk((int)t.shape[1])];
+        var (pixels, axes, scores) = (Rows(curve.Pixels), Rows(axis), Rows(curve.Scores));
+        return curve.Lengths.Select(
+            (length, i) =>
+                new PixelCurve(
+                    [.. pixels[i].Take((int)length).Select(count => (long)count)],
+                    axes[i][..(int)length],
+                    scores[i][..(int)length]
+                )
+        );
+    }
 
-    /// <summary>The curve over the share of the pixels that have changed.</summary>
-    public static PixelCurve OverPixels(this Core.PixelCurve curve) =>
-        new(curve.Pixels, PixelCurves.shareOfPixels(curve), curve.Scores);
+    /// <summary>The same over the share of the pixels that have changed.</summary>
+    public static IEnumerable<PixelCurve> OverPixels(this Core.PixelCurve[] curves) =>
+        curves[0].Over(PixelCurves.shareOfPixels(curves[0]));
 }

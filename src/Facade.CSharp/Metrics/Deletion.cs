@@ -17,19 +17,23 @@ public sealed class Deletion : CurveMetric<PixelCurve>
     /// null: chosen by the images\' size, see <see cref="PixelSteps.For"/>.</param>
     /// <param name="scale">Whether the score is the class's probability or its logit.</param>
     /// <param name="baseline">What a removed pixel becomes; null: black.</param>
+    /// <param name="relaxation">How the order of the pixels is computed; null: exactly.</param>
     /// <exception cref="ArgumentOutOfRangeException">pixelsPerStep is less than 1, or there is no score on that scale.</exception>
     public Deletion(
         Model model,
         int? targetClass = null,
         int? pixelsPerStep = null,
         Scale scale = Scale.Probabilities,
-        Baseline? baseline = null
+        Baseline? baseline = null,
+        Relaxation? relaxation = null
     )
         : base(
             model,
             Quantity.OfTarget(model, targetClass, scale),
             pixelsPerStep,
+            relaxation,
             x => [Core.Deletion.path(1, (baseline ?? Baseline.Black).For(x))],
-            curves => (Core.Deletion.score(curves[0]), curves[0].OverPixels())
+            curves => Core.Deletion.ofCurve(curves[0]),
+            curves => curves.OverPixels()
         ) { }
 }

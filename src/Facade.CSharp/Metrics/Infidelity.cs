@@ -15,18 +15,8 @@ namespace Attribution;
 /// normalize, so that the map's unit does not matter; or 1, which is the definition itself. Attributions n×h×w count as
 /// spread equally over the channels.
 /// </remarks>
-public sealed class Infidelity
+public sealed class Infidelity : BatchMetric
 {
-    internal const int DefaultSamples = 50;
-
-    private readonly Model model;
-    private readonly Quantity quantity;
-    private readonly Perturbation perturbation;
-    private readonly int samples;
-    private readonly bool scaled;
-    private readonly Baseline? multipliedFrom;
-    private readonly long seed;
-
     /// <summary>The infidelity of maps of a class's score.</summary>
     /// <param name="model">The classifier.</param>
     /// <param name="targetClass">The class; null: the one predicted for each instance.</param>
@@ -41,53 +31,29 @@ public sealed class Infidelity
         Model model,
         int? targetClass = null,
         Perturbation? perturbation = null,
-        int samples = DefaultSamples,
+        int samples = 50,
         bool scaled = true,
         Baseline? multipliedFrom = null,
         long seed = 1
     )
-    {
-        ArgumentOutOfRangeException.ThrowIfLessThan(samples, 1);
-        (this.model, quantity, this.perturbation) = (
+        : base(
             model,
             Quantity.OfTarget(targetClass),
-            perturbation ?? Perturbation.Noise()
-        );
-        (this.samples, this.scaled, this.multipliedFrom, this.seed) = (samples, scaled, multipliedFrom, seed);
-    }
-
-    /// <summary>The score of each instance.</summary>
-    /// <param name="attributions">n×c×h×w, or pixel attributions n×h×w.</param>
-    /// <param name="x">Instances: n×c×h×w, 0-255.</param>
-    /// <param name="batchSize">Images a pass; null: as many as memory allows. The result does not depend on it.</param>
-    /// <param name="progress">Told of every pass.</param>
-    /// <param name="cancellation">Stops the work.</param>
-    /// <exception cref="ArgumentException">The shapes do not fit.</exception>
-    /// <exception cref="AttributionException">An attribution or the model's output is not finite.</exception>
-    public MapScores Evaluate(
-        Tensor attributions,
-        Instances x,
-        int? batchSize = null,
-        IProgress<Progress>? progress = null,
-        CancellationToken cancellation = default
-    )
-    {
-        Maps.RequireOneEach(attributions, x);
-        var passes = (samples + 1L) * x.Count;
-        var target = x.TargetOf(quantity, model.Working(batchSize, passes, progress, cancellation));
-        var draws = perturbation.For(x);
-        var start = multipliedFrom?.For(x);
-        var scores = x.Core.Collect(
-            target,
-            Pass.Forward,
-            batch =>
+            (_, x) => (samples + 1L) * x.Count,
+            x =>
             {
-                var maps = batch.RowsOf(attributions);
-                if (start is not null)
-                    maps = Core.Infidelity.perUnit(start, batch, maps);
-                return Maps.Numbers(Core.Infidelity.scores(draws, samples, seed, scaled, target, maps, batch));
+                var draws = (perturbation ?? Perturbation.Noise()).For(x);
+                var start = multipliedFrom?.For(x);
+                return (target, maps, batch) =>
+                    Core.Infidelity.scores(
+                        draws,
+                        samples,
+                        seed,
+                        scaled,
+                        target,
+                        start is null ? maps : Core.Infidelity.perUnit(start, batch, maps),
+                        batch
+                    );
             }
-        );
-        return Maps.Scored(attributions, scores);
-    }
+        ) => ArgumentOutOfRangeException.ThrowIfLessThan(samples, 1);
 }

@@ -17,36 +17,60 @@ public static class Localisation
     /// <remarks>Arras, Osman and Samek, arXiv 2003.07258; Wang et al., Score-CAM, arXiv 1910.01279.</remarks>
     /// <exception cref="ArgumentException">The shapes do not fit, or the masks are not booleans.</exception>
     public static IReadOnlyList<double> Shares(Tensor masks, Tensor attributions) =>
+        Maps.Numbers(ShareScores(masks, attributions));
+
+    /// <summary>The same as a tensor: n, in 64-bit floats, connected to the maps inside <see cref="Differentiation.Record"/>.</summary>
+    /// <inheritdoc cref="Shares" path="/exception"/>
+    public static Tensor ShareScores(Tensor masks, Tensor attributions) =>
         Core.Localisation.shares(Fitting(masks, attributions), attributions);
 
     /// <summary>1 where the largest attribution, the first on ties, lies inside, else 0: the pointing game.</summary>
     /// <remarks>Zhang et al., arXiv 1608.00507, without a margin around the mask.</remarks>
     /// <exception cref="ArgumentException">The shapes do not fit, or the masks are not booleans.</exception>
     public static IReadOnlyList<double> Hits(Tensor masks, Tensor attributions) =>
-        Core.Localisation.hits(Fitting(masks, attributions), attributions);
+        Maps.Numbers(HitScores(masks, attributions));
+
+    /// <summary>The same as a tensor: n, in 64-bit floats, connected to the maps inside <see cref="Differentiation.Record"/>.
+    /// Where it is relaxed, so is the order of the pixels.</summary>
+    /// <inheritdoc cref="Hits" path="/exception"/>
+    public static Tensor HitScores(Tensor masks, Tensor attributions, Relaxation? relaxation = null) =>
+        Core.Localisation.hits(Relaxation.InCore(relaxation), Fitting(masks, attributions), attributions);
 
     /// <summary>Relevance rank accuracy, |top_K ∩ mask| / K: of the K pixels of largest attribution, K as many as the mask has, the
     /// share that lies inside. NaN where the mask is empty.</summary>
     /// <remarks>Arras, Osman and Samek, arXiv 2003.07258.</remarks>
     /// <exception cref="ArgumentException">The shapes do not fit, or the masks are not booleans.</exception>
     public static IReadOnlyList<double> RankAccuracies(Tensor masks, Tensor attributions) =>
-        Core.Localisation.rankAccuracies(Fitting(masks, attributions), attributions);
+        Maps.Numbers(RankAccuracyScores(masks, attributions));
+
+    /// <summary>The same as a tensor: n, in 64-bit floats, connected to the maps inside <see cref="Differentiation.Record"/>.
+    /// Where it is relaxed, so is the order of the pixels.</summary>
+    /// <inheritdoc cref="RankAccuracies" path="/exception"/>
+    public static Tensor RankAccuracyScores(Tensor masks, Tensor attributions, Relaxation? relaxation = null) =>
+        Core.Localisation.rankAccuracies(Relaxation.InCore(relaxation), Fitting(masks, attributions), attributions);
 
     /// <summary>Top-k intersection, |top_k ∩ mask| / k: of the k pixels of largest attribution, the share that lies inside.</summary>
     /// <remarks>Theiner, Müller-Budack and Ewerth, arXiv 2104.14995.</remarks>
     /// <exception cref="ArgumentException">The shapes do not fit, or the masks are not booleans.</exception>
     /// <exception cref="ArgumentOutOfRangeException">k is less than 1, or more than the pixels.</exception>
-    public static IReadOnlyList<double> TopKIntersections(int k, Tensor masks, Tensor attributions)
+    public static IReadOnlyList<double> TopKIntersections(int k, Tensor masks, Tensor attributions) =>
+        Maps.Numbers(TopKIntersectionScores(k, masks, attributions));
+
+    /// <summary>The same as a tensor: n, in 64-bit floats, connected to the maps inside <see cref="Differentiation.Record"/>.
+    /// Where it is relaxed, so is the order of the pixels.</summary>
+    /// <inheritdoc cref="TopKIntersections" path="/exception"/>
+    public static Tensor TopKIntersectionScores(int k, Tensor masks, Tensor attributions, Relaxation? relaxation = null)
     {
         Fitting(masks, attributions);
         ArgumentOutOfRangeException.ThrowIfLessThan(k, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(k, masks.shape[1] * masks.shape[2]);
-        return Core.Localisation.topKIntersections(k, masks, attributions);
+        return Core.Localisation.topKIntersections(Relaxation.InCore(relaxation), k, masks, attributions);
     }
 
     /// <summary>The share of each image that its mask covers.</summary>
     /// <exception cref="ArgumentException">The masks are not n×h×w of booleans.</exception>
-    public static IReadOnlyList<double> Areas(Tensor masks) => Core.Localisation.areas(Fitting(masks, masks));
+    public static IReadOnlyList<double> Areas(Tensor masks) =>
+        Maps.Numbers(Core.Localisation.areas(Fitting(masks, masks)));
 
     private static Tensor Fitting(Tensor masks, Tensor attributions)
     {

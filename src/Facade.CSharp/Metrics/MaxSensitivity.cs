@@ -11,10 +11,8 @@ namespace Attribution;
 /// image that nobody sees moves the map. 0 or more; lower is better.
 /// </summary>
 /// <remarks>Yeh et al., arXiv 1901.09392; radius, noise and samples are Captum's. The explained class stays that of x.</remarks>
-public sealed class MaxSensitivity
+public sealed class MaxSensitivity : MapMetric
 {
-    internal const int DefaultSamples = 10;
-
     private readonly Model model;
     private readonly Func<Model, Quantity, Explainer> explain;
     private readonly int? targetClass;
@@ -35,7 +33,7 @@ public sealed class MaxSensitivity
         Func<Model, Quantity, Explainer> explain,
         int? targetClass = null,
         double radius = 0.02,
-        int samples = DefaultSamples,
+        int samples = 10,
         long seed = 1
     )
     {
@@ -46,14 +44,8 @@ public sealed class MaxSensitivity
     }
 
     /// <summary>The score of each instance; NaN where the map is 0.</summary>
-    /// <param name="attributions">n×c×h×w, or pixel attributions n×h×w.</param>
-    /// <param name="x">Instances: n×c×h×w, 0-255.</param>
-    /// <param name="batchSize">Images a pass; null: as many as memory allows. The result does not depend on it.</param>
-    /// <param name="progress">Told of every pass.</param>
-    /// <param name="cancellation">Stops the work.</param>
-    /// <exception cref="ArgumentException">The shapes do not fit.</exception>
-    /// <exception cref="AttributionException">The model's output is not finite, or lacks the class.</exception>
-    public MapScores Evaluate(
+    /// <inheritdoc/>
+    public override Tensor Scores(
         Tensor attributions,
         Instances x,
         int? batchSize = null,
@@ -65,16 +57,13 @@ public sealed class MaxSensitivity
         var (classes, _) = Maps.Explained(model, targetClass, x, batchSize, cancellation);
         var explainer = explain(model, Quantity.TrueClass(classes));
         var done = 0;
-        var scores = Maps.Numbers(
-            Interop.MaxSensitivity(
-                changed => explainer(x.With(changed), batchSize, progress.Part(done++, samples), cancellation),
-                radius * x.Peak,
-                samples,
-                seed,
-                attributions,
-                x.Core
-            )
+        return Interop.MaxSensitivity(
+            changed => explainer(x.With(changed), batchSize, progress.Part(done++, samples), cancellation),
+            radius * x.Peak,
+            samples,
+            seed,
+            attributions,
+            x.Core
         );
-        return Maps.Scored(attributions, scores);
     }
 }

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Linq;
 using Attribution.Core;
 
 namespace Attribution;
@@ -23,17 +24,26 @@ public sealed class N_Ord : CurveMetric<RemovalCurve>
     /// null: chosen by the images\' size, see <see cref="PixelSteps.For"/>.</param>
     /// <param name="normalised">Whether scores are divided by max(f_c(x) - f_c(0), 0), so that images compare; NaN where that
     /// is 0.</param>
+    /// <param name="relaxation">How the order of the pixels is computed; null: exactly.</param>
     /// <exception cref="ArgumentOutOfRangeException">pixelsPerStep is less than 1.</exception>
-    public N_Ord(Model model, int? targetClass = null, int? pixelsPerStep = null, bool normalised = false)
+    public N_Ord(
+        Model model,
+        int? targetClass = null,
+        int? pixelsPerStep = null,
+        bool normalised = false,
+        Relaxation? relaxation = null
+    )
         : base(
             model,
             Quantity.OfTarget(targetClass),
             pixelsPerStep,
+            relaxation,
             _ => [NecessityOrdering.path(1)],
+            curves => NecessityOrdering.ofCurve(curves[0]),
             curves =>
-            {
-                var curve = curves[0].Normalised(normalised);
-                return (NecessityOrdering.score(curve), new(curve.Pixels[1..], curve.Scores[1..]));
-            }
+                curves
+                    .OverPixels()
+                    .Select(curve => new RemovalCurve([.. curve.Pixels.Skip(1)], [.. curve.Scores.Skip(1)])),
+            normalised
         ) { }
 }

@@ -43,16 +43,15 @@ public sealed record Parameters(int Layers, int Tensors, long Numbers)
 /// Adebayo et al., Sanity checks for saliency maps, arXiv 1810.03292. ρ is Spearman's rank correlation of the pixels. Random
 /// weights are those of <see cref="Model.Randomised"/>; the explained class stays the one that the trained model predicts.
 /// </remarks>
-public sealed class ParameterRandomisation
+public sealed class ParameterRandomisation : MapMetric
 {
-    internal const int DefaultSteps = 10;
-
     private readonly Model model;
     private readonly Func<Model, Quantity, Explainer> explain;
     private readonly int? targetClass;
     private readonly int steps;
     private readonly bool isAlone;
     private readonly long seed;
+    private readonly Core.Relaxation relaxation;
 
     /// <summary>The test of a method's maps of a class's score.</summary>
     /// <param name="model">The classifier, with layers that have weights: not one made of functions.</param>
@@ -62,19 +61,22 @@ public sealed class ParameterRandomisation
     /// more.</param>
     /// <param name="isAlone">Whether each of these layers is random by itself: else those above it are too.</param>
     /// <param name="seed">Decides on the weights.</param>
+    /// <param name="relaxation">How ranks are computed; null: exactly.</param>
     /// <exception cref="ArgumentOutOfRangeException">steps is less than 1.</exception>
     public ParameterRandomisation(
         Model model,
         Func<Model, Quantity, Explainer> explain,
         int? targetClass = null,
-        int steps = DefaultSteps,
+        int steps = 10,
         bool isAlone = false,
-        long seed = 1
+        long seed = 1,
+        Relaxation? relaxation = null
     )
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(steps, 1);
         (this.model, this.explain, this.targetClass) = (model, explain, targetClass);
         (this.steps, this.isAlone, this.seed) = (steps, isAlone, seed);
+        this.relaxation = Relaxation.InCore(relaxation);
     }
 
     /// <summary>All that the test redraws, once it has come down to the image: every parameter of the model.</summary>
@@ -89,28 +91,19 @@ public sealed class ParameterRandomisation
 
     /// <summary>The score of each instance. Where a random network's map is constant, nothing is left of the map, and its
     /// correlation counts as 0; NaN where every correlation is undefined, as for a constant map.</summary>
-    /// <param name="attributions">n×c×h×w, or pixel attributions n×h×w.</param>
-    /// <param name="x">Instances: n×c×h×w, 0-255.</param>
-    /// <param name="batchSize">Images a pass; null: as many as memory allows. The result does not depend on it.</param>
-    /// <param name="progress">Told of every pass.</param>
-    /// <param name="cancellation">Stops the work.</param>
-    /// <exception cref="ArgumentException">The shapes do not fit.</exception>
-    /// <exception cref="AttributionException">The model has no weights, its output is not finite, or it lacks the class.</exception>
-    public MapScores Evaluate(
+    /// <inheritdoc/>
+    /// <exception cref="AttributionException">The model has no weights.</exception>
+    public override Tensor Scores(
         Tensor attributions,
         Instances x,
         int? batchSize = null,
         IProgress<Progress>? progress = null,
         CancellationToken cancellation = default
-    ) =>
-        Maps.Scored(
-            attributions,
-            Core.ParameterRandomisation.scores(CoreCurve(attributions, x, batchSize, progress, cancellation))
-        );
+    ) => Core.ParameterRandomisation.scores(CoreCurve(attributions, x, batchSize, progress, cancellation));
 
     /// <summary>The correlations layer by layer, from the logits down; the last of a cascade has every layer random. NaN where a
     /// map is constant.</summary>
-    /// <inheritdoc cref="Evaluate"/>
+    /// <inheritdoc cref="Scores"/>
     public IReadOnlyList<RandomisedLayer> Curve(
         Tensor attributions,
         Instances x,
@@ -125,8 +118,8 @@ public sealed class ParameterRandomisation
             .. CoreCurve(attributions, x, batchSize, progress, cancellation)
                 .Select(layer => new RandomisedLayer(
                     layer.Layer,
-                    layer.Signed,
-                    layer.Magnitudes,
+                    Maps.Numbers(layer.Signed),
+                    Maps.Numbers(layer.Magnitudes),
                     new Parameters(
                         isAlone ? 1 : Array.IndexOf(layers, layer.Layer) + 1,
                         layer.Parameters,
@@ -149,8 +142,9 @@ public sealed class ParameterRandomisation
         var (classes, _) = Maps.Explained(model, targetClass, x, batchSize, cancellation);
         var (done, all) = (0, Math.Min(steps, layers));
         return Interop.Randomisation(
+            relaxation,
             random =>
-                explain(model.With(random), Quantity.TrueClass(classes))(
+                explain(model.At(random), Quantity.TrueClass(classes))(
                     x,
                     batchSize,
                     progress.Part(done++, all),
@@ -160,7 +154,7 @@ public sealed class ParameterRandomisation
             steps,
             seed,
             attributions,
-            model.Core
+            model.Now
         );
     }
 }

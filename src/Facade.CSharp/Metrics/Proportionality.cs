@@ -1,3 +1,5 @@
+using System;
+using System.Collections.Generic;
 using System.Linq;
 using Attribution.Core;
 
@@ -9,17 +11,27 @@ namespace Attribution;
 /// <param name="Ascending">↑: the smallest first.</param>
 public sealed record ProportionalityCurves(PixelCurve Descending, PixelCurve Ascending);
 
-internal static class ProportionalityReading
+/// <summary>The area between the curves of both orders.</summary>
+public abstract class ProportionalityMetric : CurveMetric<ProportionalityCurves>
 {
-    public static PixelPath[] Paths(PixelChange change) => [.. Proportionality.paths(change, 1)];
+    private protected ProportionalityMetric(
+        Model model,
+        int? targetClass,
+        int? pixelsPerStep,
+        bool normalised,
+        Relaxation? relaxation,
+        PixelChange change
+    )
+        : base(
+            model,
+            Quantity.OfTarget(targetClass),
+            pixelsPerStep,
+            relaxation,
+            _ => Proportionality.paths(change, 1),
+            curves => Proportionality.area(curves[0], curves[1]),
+            curves => Plots(curves[0]).Zip(Plots(curves[1]), (down, up) => new ProportionalityCurves(down, up)),
+            normalised
+        ) { }
 
-    public static (double, ProportionalityCurves) Read(Core.PixelCurve[] curves, bool isNormalised)
-    {
-        Core.PixelCurve[] both = [.. curves.Select(curve => curve.Normalised(isNormalised))];
-        PixelCurve[] plots =
-        [
-            .. both.Select(curve => new PixelCurve(curve.Pixels, Proportionality.shares(curve), curve.Scores)),
-        ];
-        return (Proportionality.area(both[0], both[1]), new(plots[0], plots[1]));
-    }
+    private static IEnumerable<PixelCurve> Plots(Core.PixelCurve curve) => curve.Over(Proportionality.shares(curve));
 }

@@ -1,5 +1,4 @@
 using System;
-using System.Collections.Generic;
 using System.Linq;
 using System.Threading;
 using Attribution.Core;
@@ -13,31 +12,36 @@ namespace Attribution;
 /// </summary>
 /// <remarks>Sixt, Granz and Landgraf, When explanations lie, arXiv 1912.09818, with Spearman's rank correlation of the pixels
 /// for their structural similarity.</remarks>
-public sealed class RandomLogit
+public sealed class RandomLogit : MapMetric
 {
     private readonly Model model;
     private readonly Func<Model, Quantity, Explainer> explain;
     private readonly int? targetClass;
     private readonly long seed;
+    private readonly Core.Relaxation relaxation;
 
     /// <summary>The test of a method's maps of a class's score.</summary>
     /// <param name="model">The classifier.</param>
     /// <param name="explain">How the maps are made of a model's quantity.</param>
     /// <param name="targetClass">c; null: the class predicted for each instance.</param>
     /// <param name="seed">Decides on k, instance by instance.</param>
-    public RandomLogit(Model model, Func<Model, Quantity, Explainer> explain, int? targetClass = null, long seed = 1) =>
-        (this.model, this.explain, this.targetClass, this.seed) = (model, explain, targetClass, seed);
+    /// <param name="relaxation">How ranks are computed; null: exactly.</param>
+    public RandomLogit(
+        Model model,
+        Func<Model, Quantity, Explainer> explain,
+        int? targetClass = null,
+        long seed = 1,
+        Relaxation? relaxation = null
+    )
+    {
+        (this.model, this.explain, this.targetClass) = (model, explain, targetClass);
+        (this.seed, this.relaxation) = (seed, Relaxation.InCore(relaxation));
+    }
 
     /// <summary>The score of each instance; NaN where a map is constant.</summary>
-    /// <param name="attributions">n×c×h×w, or pixel attributions n×h×w.</param>
-    /// <param name="x">Instances: n×c×h×w, 0-255.</param>
-    /// <param name="batchSize">Images a pass; null: as many as memory allows. The result does not depend on it.</param>
-    /// <param name="progress">Told of every pass.</param>
-    /// <param name="cancellation">Stops the work.</param>
-    /// <exception cref="ArgumentException">The shapes do not fit.</exception>
-    /// <exception cref="AttributionException">The model's output is not finite, lacks the class, or has no other; or it has a
-    /// single logit.</exception>
-    public MapScores Evaluate(
+    /// <inheritdoc/>
+    /// <exception cref="AttributionException">The model has a single logit, or one class.</exception>
+    public override Tensor Scores(
         Tensor attributions,
         Instances x,
         int? batchSize = null,
@@ -57,8 +61,7 @@ public sealed class RandomLogit
             );
         var numbers = Enumerable.Range(0, x.Count).Select(i => x.Core.Id.Invoke(i)).ToArray();
         var others = Core.RandomLogit.others(seed, count, numbers, classes);
-        using var scope = NewDisposeScope();
-        var maps = explain(model, Quantity.TrueClass(others))(x, batchSize, progress, cancellation);
-        return Maps.Scored(attributions, Core.RandomLogit.scores(attributions, maps));
+        using var maps = explain(model, Quantity.TrueClass(others))(x, batchSize, progress, cancellation);
+        return Core.RandomLogit.scores(relaxation, attributions, maps);
     }
 }

@@ -19,17 +19,23 @@ public sealed class S_Ord : CurveMetric<PixelCurve>
     /// null: chosen by the images\' size, see <see cref="PixelSteps.For"/>.</param>
     /// <param name="normalised">Whether scores are divided by max(f_c(x) - f_c(0), 0), so that images compare; NaN where that
     /// is 0.</param>
+    /// <param name="relaxation">How the order of the pixels is computed; null: exactly.</param>
     /// <exception cref="ArgumentOutOfRangeException">pixelsPerStep is less than 1.</exception>
-    public S_Ord(Model model, int? targetClass = null, int? pixelsPerStep = null, bool normalised = false)
+    public S_Ord(
+        Model model,
+        int? targetClass = null,
+        int? pixelsPerStep = null,
+        bool normalised = false,
+        Relaxation? relaxation = null
+    )
         : base(
             model,
             Quantity.OfTarget(targetClass),
             pixelsPerStep,
+            relaxation,
             _ => [SufficiencyOrdering.path(1)],
-            curves =>
-            {
-                var curve = curves[0].Normalised(normalised);
-                return (SufficiencyOrdering.score(curve), curve.OverPixels());
-            }
+            curves => SufficiencyOrdering.ofCurve(curves[0]),
+            curves => curves.OverPixels(),
+            normalised
         ) { }
 }

@@ -2,8 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Linq;
 using System.Threading;
-using Attribution.Core;
-using static TorchSharp.torch;
+using Microsoft.FSharp.Collections;
 
 namespace Attribution;
 
@@ -12,18 +11,9 @@ namespace Attribution;
 /// pixels; the mean over several n. Between -1 and 1; higher is better, 1 a perfect line.
 /// </summary>
 /// <remarks>Ancona et al., arXiv 1711.06104.</remarks>
-public sealed class SensitivityN
+public sealed class SensitivityN : BatchMetric
 {
-    internal const int DefaultSubsets = 100;
-
     private static readonly double[] defaultShares = [0.01, 0.1, 0.5];
-
-    private readonly Model model;
-    private readonly Quantity quantity;
-    private readonly double[] shares;
-    private readonly int subsets;
-    private readonly Baseline baseline;
-    private readonly long seed;
 
     /// <summary>The sensitivity-n of maps of a class's score.</summary>
     /// <param name="model">The classifier.</param>
@@ -37,48 +27,35 @@ public sealed class SensitivityN
         Model model,
         int? targetClass = null,
         IEnumerable<double>? shares = null,
-        int subsets = DefaultSubsets,
+        int subsets = 100,
         Baseline? baseline = null,
         long seed = 1
     )
+        : this(model, Quantity.OfTarget(targetClass), Required(shares), subsets, baseline ?? Baseline.Black, seed) =>
+        ArgumentOutOfRangeException.ThrowIfLessThan(subsets, 2);
+
+    private SensitivityN(Model model, Quantity quantity, double[] shares, int subsets, Baseline baseline, long seed)
+        : base(
+            model,
+            quantity,
+            (_, x) => (1 + (long)shares.Length * subsets) * x.Count,
+            x =>
+            {
+                var (hidden, sizes) = (baseline.For(x), ListModule.OfSeq(shares));
+                return (target, maps, batch) =>
+                    Core.SensitivityN.scores(sizes, subsets, seed, hidden, target, maps, batch);
+            }
+        ) { }
+
+    private static double[] Required(IEnumerable<double>? shares)
     {
-        this.shares = shares?.ToArray() ?? defaultShares;
-        ArgumentOutOfRangeException.ThrowIfZero(this.shares.Length, nameof(shares));
-        foreach (var share in this.shares)
+        double[] all = shares?.ToArray() ?? defaultShares;
+        ArgumentOutOfRangeException.ThrowIfZero(all.Length, nameof(shares));
+        foreach (var share in all)
         {
             ArgumentOutOfRangeException.ThrowIfNegativeOrZero(share, nameof(shares));
             ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(share, 1, nameof(shares));
         }
-        ArgumentOutOfRangeException.ThrowIfLessThan(subsets, 2);
-        (this.model, quantity, this.baseline) = (model, Quantity.OfTarget(targetClass), baseline ?? Baseline.Black);
-        (this.subsets, this.seed) = (subsets, seed);
-    }
-
-    /// <summary>The score of each instance; NaN where its map, or its score without any of the sets, is constant.</summary>
-    /// <param name="attributions">n×c×h×w, or pixel attributions n×h×w.</param>
-    /// <param name="x">Instances: n×c×h×w, 0-255.</param>
-    /// <param name="batchSize">Images a pass; null: as many as memory allows. The result does not depend on it.</param>
-    /// <param name="progress">Told of every pass.</param>
-    /// <param name="cancellation">Stops the work.</param>
-    /// <exception cref="ArgumentException">The shapes do not fit.</exception>
-    /// <exception cref="AttributionException">An attribution or the model's output is not finite.</exception>
-    public MapScores Evaluate(
-        Tensor attributions,
-        Instances x,
-        int? batchSize = null,
-        IProgress<Progress>? progress = null,
-        CancellationToken cancellation = default
-    )
-    {
-        Maps.RequireOneEach(attributions, x);
-        var passes = (1 + (long)shares.Length * subsets) * x.Count;
-        var target = x.TargetOf(quantity, model.Working(batchSize, passes, progress, cancellation));
-        var start = baseline.For(x);
-        var scores = x.Core.Collect(
-            target,
-            Pass.Forward,
-            batch => Core.SensitivityN.scores(shares, subsets, seed, start, target, batch.RowsOf(attributions), batch)
-        );
-        return Maps.Scored(attributions, scores);
+        return all;
     }
 }

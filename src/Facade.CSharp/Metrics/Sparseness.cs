@@ -16,5 +16,9 @@ public static class Sparseness
     /// <exception cref="ArgumentException">They have another number of dimensions.</exception>
     /// <exception cref="AttributionException">An attribution is not finite, or there is none.</exception>
     public static MapScores Evaluate(Tensor attributions) =>
-        Maps.Scored(attributions, Maps.Numbers(Core.Sparseness.scores(attributions)));
+        Maps.Scored(attributions, Maps.Numbers(Scores(attributions)));
+
+    /// <summary>The same as a tensor: n, in 64-bit floats, connected to the maps inside <see cref="Differentiation.Record"/>.</summary>
+    /// <inheritdoc cref="Evaluate" path="/param|/exception"/>
+    public static Tensor Scores(Tensor attributions) => Core.Sparseness.scores(attributions);
 }

@@ -11,7 +11,7 @@ namespace Attribution;
 /// </summary>
 /// <remarks>Wang, Mardziel, Datta and Fredrikson, arXiv 2002.07985; by the trapezoid rule on the points of both curves, taken
 /// every several pixels; over logits.</remarks>
-public sealed class TPS : CurveMetric<ProportionalityCurves>
+public sealed class TPS : ProportionalityMetric
 {
     /// <summary>The total proportionality for sufficiency of a class's score.</summary>
     /// <param name="model">The classifier.</param>
@@ -19,13 +19,14 @@ public sealed class TPS : CurveMetric<ProportionalityCurves>
     /// <param name="pixelsPerStep">M: a score is taken after every M pixels;
     /// null: chosen by the images\' size, see <see cref="PixelSteps.For"/>.</param>
     /// <param name="normalised">Whether scores are divided by max(f_c(x) - f_c(0), 0), as defined; NaN where that is 0.</param>
+    /// <param name="relaxation">How the order of the pixels is computed; null: exactly.</param>
     /// <exception cref="ArgumentOutOfRangeException">pixelsPerStep is less than 1.</exception>
-    public TPS(Model model, int? targetClass = null, int? pixelsPerStep = null, bool normalised = true)
-        : base(
-            model,
-            Quantity.OfTarget(targetClass),
-            pixelsPerStep,
-            _ => ProportionalityReading.Paths(PixelChange.Insert),
-            curves => ProportionalityReading.Read(curves, normalised)
-        ) { }
+    public TPS(
+        Model model,
+        int? targetClass = null,
+        int? pixelsPerStep = null,
+        bool normalised = true,
+        Relaxation? relaxation = null
+    )
+        : base(model, targetClass, pixelsPerStep, normalised, relaxation, PixelChange.Insert) { }
 }

@@ -1,5 +1,6 @@
 using System.Linq;
 using System.Runtime.CompilerServices;
+using Attribution.Core;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -15,15 +16,15 @@ internal sealed class Evaluation
     private (nn.Module Part, bool Training)[] modes = [];
     private int runs;
 
-    /// <summary>The module's value; nothing is recorded for its parameters where no gradient with respect to x is
-    /// asked.</summary>
+    /// <summary>The module's value; outside a derivative nothing is recorded for its parameters where no gradient with respect
+    /// to x is asked.</summary>
     public static Tensor Run(nn.Module<Tensor, Tensor> module, Tensor x)
     {
         var evaluation = OfModules.GetOrCreateValue(module);
         evaluation.Enter(module);
         try
         {
-            using var _ = set_grad_enabled(is_grad_enabled() && x.requires_grad);
+            using var _ = set_grad_enabled(is_grad_enabled() && (x.requires_grad || Recording.IsOn));
             // A module may work in place, and x is someone else's.
             return module.call(x.clone());
         }

@@ -15,16 +15,18 @@ namespace Attribution;
 
 /// <summary>Reads TorchSharp's modules: containers and the modules that the core has an op for, and any other as a call of
 /// it.</summary>
-internal static class TorchModule
+internal sealed class TorchModule(bool isConnected)
 {
     /// <summary>The network of a module, on its weights themselves.</summary>
+    /// <param name="module">The module.</param>
+    /// <param name="isConnected">Whether gradients reach the module's parameters.</param>
     /// <exception cref="AttributionException">Its results depend on the batch, or it computes in numbers that no model
     /// has.</exception>
-    public static Core.Model Read(Module module)
+    public static Core.Model Read(Module module, bool isConnected = false)
     {
         RequireStatistics(module);
         using var scope = NewDisposeScope();
-        (string Name, Op Op, Tensor[] Beside)[] steps = [.. Steps("", module)];
+        (string Name, Op Op, Tensor[] Beside)[] steps = [.. new TorchModule(isConnected).Steps("", module)];
         if (steps.Length == 0)
             steps = [("logits", Op.Identity, [])];
         var input = "input";
@@ -66,14 +68,14 @@ internal static class TorchModule
     // A class of the caller's may do more than what it derives from.
     private static bool IsOwn(nn.Module module) => module.GetType().Assembly == typeof(nn.Module).Assembly;
 
-    private static IEnumerable<(string Name, Op Op, Tensor[] Beside)> Steps(string name, Module module) =>
+    private IEnumerable<(string Name, Op Op, Tensor[] Beside)> Steps(string name, Module module) =>
         module is Sequential sequence && IsOwn(module) && sequence.children().All(child => child is Module)
             ? sequence
                 .named_children()
                 .SelectMany(child => Steps(name == "" ? child.name : $"{name}.{child.name}", (Module)child.module))
             : [Step(name, module)];
 
-    private static (string Name, Op Op, Tensor[] Beside) Step(string name, Module module)
+    private (string Name, Op Op, Tensor[] Beside) Step(string name, Module module)
     {
         var layer = name == "" ? "logits" : name;
         if (module is LayerNorm { elementwise_affine: true, weight: not null } norm && IsOwn(module))
@@ -85,7 +87,7 @@ internal static class TorchModule
         return (layer, (IsOwn(module) ? Typed(module) : null) ?? Called(name, module), []);
     }
 
-    private static Op? Typed(Module module) =>
+    private Op? Typed(Module module) =>
         module switch
         {
             Identity or Dropout or Dropout1d or Dropout2d or Dropout3d or AlphaDropout or FeatureAlphaDropout =>
@@ -165,7 +167,7 @@ internal static class TorchModule
         };
 
     // Zeros at both ends alike; null where it pads in another way.
-    private static Op? Convolved(Convolution c)
+    private Op? Convolved(Convolution c)
     {
         var padding = c.padding_type switch
         {
@@ -188,7 +190,7 @@ internal static class TorchModule
             );
     }
 
-    private static Op Normalised(BatchNorm norm, Tensor mean) =>
+    private Op Normalised(BatchNorm norm, Tensor mean) =>
         Build.BatchNorm(
             mean,
             Shared(norm.running_var)!,
@@ -218,8 +220,8 @@ internal static class TorchModule
 
     private static long[]? One(long? number) => number is { } value ? [value] : null;
 
-    // The module's own numbers under a handle of ours, through which no gradient reaches them.
-    private static Tensor? Shared(Tensor? weight) => weight?.detach();
+    // The module's own numbers under a handle of ours: the parameter itself, or one through which no gradient reaches it.
+    private Tensor? Shared(Tensor? weight) => isConnected ? weight?.alias() : weight?.detach();
 
     private static Op Called(string name, Module module) =>
         Build.Pure(

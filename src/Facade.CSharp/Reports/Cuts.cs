@@ -50,6 +50,10 @@ public static class Cuts
         return CamLayer.last(quantity is null ? model.Core : SourceModule.model(quantity.Core.Source, model.Core));
     }
 
+    /// <summary>The layer of a name, or of class activation maps where there is none.</summary>
+    internal static string Named(Model model, string? layer, Quantity quantity) =>
+        layer is null ? LastConvolution(model, quantity) : model.RequireLayer(layer);
+
     /// <summary>Why one may want to cut at a layer.</summary>
     internal static ILookup<string, string> Notes(Model model)
     {

@@ -115,18 +115,18 @@ internal sealed class MethodComparison(
         var margin = Quantity.MarginEach(rows.Select(row => labels[row]), rows.Select(row => siblings[labels[row]]));
         Instances x = images.Take(rows);
         var masks = truth.Parts.index_select(0, tensor(rows.Select(row => (long)row).ToArray()));
-        var areas = Core.Localisation.areas(masks);
+        var areas = Localisation.Areas(masks);
         MethodTruth Find(AttributionMethod method, Tensor found)
         {
             var states = MapStates.Of(found);
             using var maps = Attribution.Maps.Finite(found, states);
-            var shares = Core.Localisation.shares(masks, maps);
+            var shares = Localisation.Shares(masks, maps);
             double[] known =
             [
                 .. states.Positions(MapState.Sound).Where(i => double.IsFinite(shares[i])).Select(i => (double)i),
             ];
             double Ratio(double[] some) => some.Average(i => shares[(int)i]) / some.Average(i => areas[(int)i]);
-            var inside = Core.Localisation.hits(masks, maps);
+            var inside = Localisation.Hits(masks, maps);
             var hits = known.Select(i => inside[(int)i]).DefaultIfEmpty(double.NaN).Average();
             if (known.Length == 0)
                 return new MethodTruth(method.Name, 0, double.NaN, new(double.NaN, double.NaN, double.NaN), hits);

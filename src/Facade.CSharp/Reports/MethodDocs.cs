@@ -10,16 +10,16 @@ namespace Attribution;
 /// <remarks>Its pictures are those of <see cref="MethodPictures"/>.</remarks>
 public static partial class MethodDocs
 {
-    private static readonly Dictionary<Takes, string> options = new()
+    private static readonly Dictionary<MethodSetting, string> options = new()
     {
-        [Takes.Steps] = "`--steps`, `--rule`",
-        [Takes.Baseline] = "`--baseline`",
-        [Takes.Multiply] = "`--no-multiply`",
-        [Takes.Samples] = "`--samples`, `--seed`",
-        [Takes.Layer] = "`--map-layer`",
-        [Takes.Noise] = "`--noise`",
-        [Takes.Window] = "`--window`, `--stride`",
-        [Takes.MaxPool] = "`--max-pool`",
+        [MethodSetting.Steps] = "`--steps`, `--rule`",
+        [MethodSetting.Baseline] = "`--baseline`",
+        [MethodSetting.Multiply] = "`--no-multiply`",
+        [MethodSetting.Samples] = "`--samples`, `--seed`",
+        [MethodSetting.Layer] = "`--map-layer`",
+        [MethodSetting.Noise] = "`--noise`",
+        [MethodSetting.Window] = "`--window`, `--stride`",
+        [MethodSetting.MaxPool] = "`--max-pool`",
     };
 
     private const string AboutMethods = """
@@ -150,6 +150,38 @@ public static partial class MethodDocs
         for those that could rank a map without positive pixels, so that all of them compare methods on the same images.
         """;
 
+    private const string AboutDerivatives = """
+        # Derivatives
+
+        Every [method](methods.md) and every [metric](metrics.md) is a function of tensors, and a map or a score can be
+        differentiated again: by the image, by the map that is scored, and by the network's parameters. From C#, that is
+        TorchSharp's own `backward()`, inside `Differentiation.Record()`. So a network can be trained to have maps that a metric
+        likes:
+
+        ```csharp
+        using var model = Model.FromModule(module);
+        var explain = AttributionMethod.Find("saliency").Create(model, new());
+        using (Differentiation.Record())
+            Complexity.Scores(explain(images)).mean().backward();    // fills the .grad of module's parameters
+        optimizer.step();
+        ```
+
+        `AttributionMetric.Find(name).Scores(model, settings)` is a function from maps and images to scores, and every class of a
+        metric has `Scores` beside `Evaluate`. A model from a file gives its parameters under their names, `model.Parameters`.
+        Outside of `Record` nothing is recorded, and nothing costs more.
+
+        A derivative that is *smooth* exists everywhere, as often as one likes, and one *almost everywhere* is exact but at kinks
+        and ties, such as where a number that is cut off at 0 crosses it. A score is *piecewise constant* in what it reads as an
+        order, a count or a side, or does not read at all, and its derivative is 0; *none* stands where the argument does not
+        exist.
+
+        That is said of a network that is smooth itself: through ReLUs and max pools what is smooth is so almost everywhere.
+        What a metric decides by an order or a threshold can be relaxed, by `MetricSettings.Relaxation` or a class's `relaxation`:
+        `Relaxation.Soft(τ)` puts a σ of width τ in place of each threshold, τ a share of the map's largest magnitude, and
+        `Relaxation.StraightThrough(τ)` leaves the score as it is and takes the soft one's derivative. The last column names the
+        arguments in which a score then has a derivative, almost everywhere, where the exact one has 0.
+        """;
+
     /// <summary>The method that is in no registry, since it takes a question and not an image alone: by the same
     /// columns.</summary>
     public static (string Name, string Title, string Formula, string Source) InfluenceDirected { get; } =
@@ -205,6 +237,67 @@ public static partial class MethodDocs
             .. AttributionMetric.All.SelectMany(Section),
         ]);
 
+    /// <summary>The page of what can be differentiated by what.</summary>
+    public static string Derivatives() =>
+        Page([
+            AboutDerivatives,
+            "## Methods",
+            Table(
+                ["Method", Name(Argument.Image), Name(Argument.Parameters)],
+                AttributionMethod.All.Select(m =>
+                    (IReadOnlyList<string>)
+                        [
+                            $"[{m.Title}](methods.md#{Anchor(m.Name)})",
+                            Word(m.Smoothness(Argument.Image)),
+                            Word(m.Smoothness(Argument.Parameters)),
+                        ]
+                )
+            ),
+            "## Metrics",
+            Table(
+                ["Metric", .. Enum.GetValues<Argument>().Select(Name), "Relaxed"],
+                AttributionMetric.All.Select(m =>
+                    (IReadOnlyList<string>)
+                        [
+                            $"[{m.Title}](metrics.md#{Anchor(m.Name)})",
+                            .. Enum.GetValues<Argument>().Select(argument => Word(m.Smoothness(argument))),
+                            string.Join(", ", Relaxed(m).Select(Name)),
+                        ]
+                )
+            ),
+        ]);
+
+    private static IReadOnlyList<Argument> Relaxed(AttributionMetric metric) =>
+        [
+            .. Enum.GetValues<Argument>()
+                .Where(argument => metric.Smoothness(argument, Relaxation.Soft(1)) != metric.Smoothness(argument)),
+        ];
+
+    private static string Told(
+        Func<Argument, Smoothness> smoothness,
+        IEnumerable<Argument> arguments,
+        IReadOnlyList<Argument>? relaxed = null
+    ) =>
+        string.Join("; ", arguments.Select(argument => $"by {Name(argument)}: {Word(smoothness(argument))}"))
+        + (relaxed is { Count: > 0 } ? $"; relaxed, almost everywhere by {string.Join(", ", relaxed.Select(Name))}" : "");
+
+    private static string Name(Argument argument) =>
+        argument switch
+        {
+            Argument.Image => "x",
+            Argument.Map => "map",
+            _ => "parameters",
+        };
+
+    private static string Word(Smoothness smoothness) =>
+        smoothness switch
+        {
+            Smoothness.Smooth => "smooth",
+            Smoothness.AlmostEverywhere => "almost everywhere",
+            Smoothness.PiecewiseConstant => "piecewise constant",
+            _ => "none",
+        };
+
     private static IEnumerable<string> Section(AttributionMethod method)
     {
         var note = MethodNotes.Methods[method.Name];
@@ -216,7 +309,8 @@ public static partial class MethodDocs
             $"![{method.Title}: the maps of a car and a camel, each beside the scene seen through it](pictures/{MethodPictures.FileOf(method)})",
             Facts([
                 ("Name", Code(method.Name)),
-                ("Options", Options(method.Takes)),
+                ("Options", Options(method.Uses)),
+                ("[Derivative](derivatives.md)", Told(method.Smoothness, [Argument.Image, Argument.Parameters])),
                 ("Sums to", note.Sum ?? "nothing in particular"),
                 ("C#", Code(note.Code)),
                 ("Source", Linked(method.Source)),
@@ -240,6 +334,7 @@ public static partial class MethodDocs
                 ("Range", metric.Range),
                 ("Hidden pixels", metric.Blank == "-" ? "none are" : metric.Blank),
                 ("Over", metric.Over == Scale.Map ? "the map alone" : Lower(metric.Over)),
+                ("[Derivative](derivatives.md)", Told(metric.Smoothness, Enum.GetValues<Argument>(), Relaxed(metric))),
                 ("C#", Code(note.Code)),
                 ("Source", Linked(metric.Source)),
             ]),
@@ -253,9 +348,12 @@ public static partial class MethodDocs
         return FirstSentence().Match(what).Value;
     }
 
-    private static string Options(Takes takes)
+    private static string Options(MethodSetting uses)
     {
-        string[] some = [.. Enum.GetValues<Takes>().Where(t => t != 0 && takes.HasFlag(t)).Select(t => options[t])];
+        string[] some =
+        [
+            .. Enum.GetValues<MethodSetting>().Where(u => u != 0 && uses.HasFlag(u)).Select(u => options[u]),
+        ];
         return some.Length > 0 ? string.Join(", ", some) : "none but those of every method, such as `--quantity`";
     }
 

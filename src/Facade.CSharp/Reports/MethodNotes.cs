@@ -269,6 +269,15 @@ internal static partial class MethodNotes
                     + "map of zeros.",
                 (_, maps, _) => EffectiveComplexity.Evaluate(maps)
             ),
+            ["effective-complexity-loss"] = Metric(
+                "How many of a map's strongest pixels must stay for the score to stay about what it is, if all others are "
+                    + "put in places drawn at random?",
+                "E is the mean over 5 draws, in each of which a pixel that is not kept takes the colour of another of the same "
+                    + "image; |A| ranks the pixels by magnitude, and k grows in steps of M pixels.",
+                "The score may lose a tenth of what it loses where no pixel is kept. A map is asked for its order alone. "
+                    + "Undefined for a map of zeros.",
+                (model, maps, images) => new EffectiveComplexityByLoss(model).Evaluate(maps, images)
+            ),
             ["infidelity"] = Metric(
                 "The map is used to foretell how the score changes when noise is taken off the image: by how much is it "
                     + "wrong, squared?",

@@ -213,7 +213,7 @@ public sealed class MethodPictures
         var k = (int)scenes.Classes[row];
         var x = scenes.Images.Images(row..(row + 1));
         var pixels = new IntegratedGrad(model).Attribute(x).mean([1]);
-        var ranks = Core.Ranking.ranks(pixels).unsqueeze(1);
+        var ranks = Core.Ranking.ofPositive(pixels).Ranks.reshape(pixels.shape).unsqueeze(1);
         var count = pixels.gt(0).sum().item<long>();
         TileGroup Path(string title, Func<long, Tensor> keep) =>
             new(
@@ -275,7 +275,7 @@ public sealed class MethodPictures
                 var settings = new MetricSettings
                 {
                     Explain = Explain,
-                    MultipliedFrom = method.Takes.HasFlag(Takes.Multiply) ? Baseline.Black : null,
+                    MultipliedFrom = method.Uses.HasFlag(MethodSetting.Multiply) ? Baseline.Black : null,
                 };
                 return AttributionMetric.All.Select(metric =>
                 {

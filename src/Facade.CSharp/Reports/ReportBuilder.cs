@@ -421,7 +421,7 @@ internal sealed class ReportBuilder : IDisposable
                     (method, i) =>
                     {
                         var scored = MapScores.Of(
-                            new AverageDrop(model).Scores,
+                            AttributionMetric.Find("average-drop").Create(model, new()),
                             pixelMaps[i](rows),
                             x,
                             options.BatchSize,
@@ -505,7 +505,7 @@ internal sealed class ReportBuilder : IDisposable
         return [.. own.Concat(others ?? []).Select(method => method.Item2.Sentence(method.method)).OfType<string>()];
     }
 
-    private static double Score(RemovalCurve curve) => PixelCurves.ordering([.. curve.Removed], [.. curve.Scores]);
+    private static double Score(RemovalCurve curve) => Interop.Ordering([0, .. curve.Removed], [0, .. curve.Scores]);
 
     private LocationSection Locations(ReportTruth truth, LayerSurvey survey, Func<int[], Tensor>[] pixelMaps)
     {
@@ -564,13 +564,13 @@ internal sealed class ReportBuilder : IDisposable
         (double Share, double Area, double Hits, int Count) Inside(Tensor masks)
         {
             masks = masks.index_select(0, rows);
-            var shares = Core.Localisation.shares(masks, attributions);
+            double[] shares = [.. Localisation.Shares(masks, attributions)];
             bool[] isKnown = Array.ConvertAll(shares, double.IsFinite);
             double Mean(double[] values) => values.Where((_, i) => isKnown[i]).DefaultIfEmpty(double.NaN).Average();
             return (
                 Mean(shares),
-                Mean(Core.Localisation.areas(masks)),
-                Mean(Core.Localisation.hits(masks, attributions)),
+                Mean([.. Localisation.Areas(masks)]),
+                Mean([.. Localisation.Hits(masks, attributions)]),
                 isKnown.Count(known => known)
             );
         }

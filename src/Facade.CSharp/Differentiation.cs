@@ -1,0 +1,24 @@
+using System;
+using Attribution.Core;
+
+namespace Attribution;
+
+/// <summary>Derivatives of maps and of scores, by TorchSharp's own <c>backward()</c>.</summary>
+/// <remarks>A training step: a loss of maps, lowered in the parameters of a module.
+/// <code>
+/// using (Differentiation.Record())
+/// {
+///     optimizer.zero_grad();
+///     Complexity.Scores(explain(x)).mean().backward();
+///     optimizer.step();
+/// }
+/// </code></remarks>
+public static class Differentiation
+{
+    /// <summary>Until what it gives is disposed of, the tensors that this thread is given are connected to all that they depend
+    /// on: maps, logits and scores to images that require a gradient, to the maps that are scored, and to
+    /// <see cref="Model.Parameters"/>. Outside, nothing is recorded.</summary>
+    /// <remarks>What is recorded takes memory, all passes' at once: give few images. Results that are plain numbers
+    /// (<c>Evaluate</c>, <c>Curves</c>) are connected to nothing: ask for <c>Scores</c>.</remarks>
+    public static IDisposable Record() => Recording.Start();
+}
