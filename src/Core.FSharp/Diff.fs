@@ -14,7 +14,7 @@ let private scalarValued (f: Tensor -> Tensor) x =
 
 // Keeps the result alone, and records nothing but for a derivative that encloses it.
 let private evaluate (work: unit -> Tensor) =
-    Scope.run (fun () -> Autograd.plain (if Nesting.IsInside then work () else Scope.forwardOnly work))
+    Scope.run (fun () -> Autograd.plain (Scope.quietly work))
 
 let private valueOf (f: Tensor -> Tensor) x = evaluate (fun () -> f x)
 let private dot (a: Tensor) (b: Tensor) = Autograd.plain ((a * b).sum())
