@@ -48,25 +48,26 @@ module Sweep =
     /// <param name="counts">How many points each instance has.</param>
     /// <param name="points">The points (m×…) of some instances and steps, and a number for each (m).</param>
     let scoresBeside counts (points: Tensor -> Tensor -> Tensor * Tensor) (target: Target) (batch: Batch) =
-        let explained = Target.explained target batch
-        let keep = Scope.keepHere ()
         let wide (t: Tensor) = t.``to`` (torch.float64, torch.CPU)
-        let scores, beside = ResizeArray<Tensor>(), ResizeArray<Tensor>()
 
-        Scope.quietly (fun () ->
-            let own = Scope.run (fun () -> wide (Target.ofExplained target explained))
+        let sweep () =
+            let explained = Target.explained target batch
+            let keep = Scope.keepHere ()
+            let scores, beside = ResizeArray<Tensor>(), ResizeArray<Tensor>()
 
             Instances.tile (target.BatchSize Forward (Instances.ofTensor batch.X)) counts batch.X.device (fun i k ->
                 let images, numbers = points i k
                 scores.Add(keep (wide (Target.along target explained i images)))
                 beside.Add(keep (wide numbers)))
 
-            let found = own, perInstance counts scores, perInstance counts beside
+            [
+                wide (Target.ofExplained target explained)
+                perInstance counts scores
+                perInstance counts beside
+            ]
 
-            for part in Seq.append scores beside do
-                part.Dispose()
-
-            found)
+        let found = Scope.runMany (fun () -> Scope.quietly sweep)
+        found[0], found[1], found[2]
 
     /// <summary>t(x) of each instance (n), and t at `counts[i]` points around each (n×K, 0 where an instance has fewer): float64, on
     /// the processor.</summary>
@@ -76,9 +77,10 @@ module Sweep =
         let none (images: Tensor) =
             torch.zeros (images.shape[0], torch.float64)
 
-        let own, scores, _ =
+        let own, scores, nothing =
             scoresBeside counts (fun i k -> let images = points i k in images, none images) target batch
 
+        nothing.Dispose()
         own, scores
 
     let private gradientsOf explained isAsked (weights: Tensor) points each (target: Target) (batch: Batch) =
