@@ -113,21 +113,26 @@ module Relax =
         let exact () = order.Ranks.lt r
 
         let soft (tau: float) =
-            let last = (r - 1L).clamp(0L.ToScalar(), (p - 1L).ToScalar())
-            let at (place: Tensor) = order.Sorted.gather (1L, place)
-            let a, b = at last, at (r.clamp_max ((p - 1L).ToScalar()))
+            let isUnordered = order.Keys.isinf ()
+            let ordered = isUnordered.logical_not().sum(1L, true)
+            // Infinities would make a NaN of the scale's derivative.
+            let sorted = order.Sorted.masked_fill (order.Sorted.isinf (), 0.0.ToScalar())
+
+            let at (place: Tensor) =
+                sorted.gather (1L, torch.minimum(place, ordered - 1L).clamp_min(0L.ToScalar()))
+
+            let a, b = at (r - 1L), at r
             // Below the last number that can be chosen lies the threshold of them all: a scale below.
-            let b =
-                torch.where (b.isinf().logical_or(r.ge (p.ToScalar())), a - 2.0.ToScalar() * order.Scale, b)
+            let b = torch.where (r.ge ordered, a - 2.0.ToScalar() * order.Scale, b)
 
             let threshold = (a + b) / 2.0.ToScalar()
-            let keys = order.Keys.masked_fill (order.Keys.isinf (), 0.0.ToScalar())
+            let keys = order.Keys.masked_fill (isUnordered, 0.0.ToScalar())
 
             ((keys - threshold) / (order.Scale * tau.ToScalar()))
                 .sigmoid()
-                .masked_fill(order.Keys.isinf (), 0.0.ToScalar())
                 .masked_fill(r.le (0.0.ToScalar()), 0.0.ToScalar())
                 .masked_fill(r.ge (p.ToScalar()), 1.0.ToScalar())
+                .masked_fill(isUnordered, 0.0.ToScalar())
 
         match relaxation with
         | Relaxation.Exact -> exact ()
@@ -141,16 +146,22 @@ module Relax =
         let scaled = values / (scale values * tau.ToScalar())
         let block = max 1L (4_000_000L / values.shape[1])
 
+        let parts (size: int64) dimension (t: Tensor) =
+            let length = t.shape[int dimension]
+
+            [
+                for start in 0L .. size .. length - 1L -> t.narrow (dimension, start, min size (length - start))
+            ]
+
         let ofRow (row: Tensor) =
             torch.cat (
                 [|
-                    for part in row.split (block, 1L) ->
-                        Scope.run (fun () -> Recompute.apply countSmoothly [ part; row ])
+                    for part in parts block 1L row -> Scope.run (fun () -> Recompute.apply countSmoothly [ part; row ])
                 |],
                 1L
             )
 
-        torch.cat [| for row in scaled.split (1L, 0L) -> ofRow row |] + 0.5.ToScalar()
+        torch.cat [| for row in parts 1L 0L scaled -> ofRow row |] + 0.5.ToScalar()
 
     /// <summary>The rank of each number in its row, 1 for the smallest; equal ones share the mean of their ranks: n×p. Softly,
     /// ½ + Σ_q σ((A_p - A_q)/(τ s)).</summary>
