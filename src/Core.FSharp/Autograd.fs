@@ -1,6 +1,26 @@
 namespace Attribution.Core
 
+open System
+open Attribution
 open TorchSharp
+
+/// Why a way back that computes something again failed on this thread: there it could not be raised.
+[<AbstractClass; Sealed>]
+type internal Failure private () =
+    [<ThreadStatic; DefaultValue>]
+    static val mutable private last: exn
+
+    static member Last
+        with get () = Failure.last
+        and set value = Failure.last <- value
+
+    /// Raises it, once.
+    static member Raise() =
+        match Failure.last with
+        | null -> ()
+        | failure ->
+            Failure.last <- null
+            raise (AttributionException($"A derivative could not be computed: {failure.Message}", failure))
 
 /// The one caller of autograd: it ends the process with a signal where it is misused, so nothing else may call it.
 [<RequireQualifiedAccess>]
@@ -23,8 +43,16 @@ module internal Autograd =
         let xs = List.map variable xs
         xs, f xs
 
+    /// The same, of which only some are variables.
+    let recordSome (isVariable: Tensor -> bool) (f: Tensor list -> 'a) (xs: Tensor list) : Tensor list * 'a =
+        use _ = Recording.Start()
+
+        let xs = xs |> List.map (fun x -> if isVariable x then variable x else x.alias ())
+
+        xs, f xs
+
     /// wᵀ ∂y/∂v for each v, which may be an argument or a value on the way from the arguments to y.
-    let private transposedProducts (keep: bool) (vs: Tensor list) (y: Tensor) (w: Tensor) : Tensor list =
+    let transposedProducts (keep: bool) (vs: Tensor list) (y: Tensor) (w: Tensor) : Tensor list =
         if w.shape <> y.shape then
             invalidArg
                 "w"
@@ -41,10 +69,12 @@ module internal Autograd =
             let results =
                 torch.autograd.grad ([| y |], watched, [| w |], keep || nested, nested, true)
 
+            Failure.Raise()
+
             vs
             |> List.map (fun v ->
                 // Not by Equals, which compares the numbers: two arguments may hold the same ones.
-                match System.Array.FindIndex(watched, fun w -> obj.ReferenceEquals(w, v)) with
+                match Array.FindIndex(watched, fun w -> obj.ReferenceEquals(w, v)) with
                 | -1 -> zeros v
                 | i when isNull results[i] || results[i].IsInvalid -> zeros v
                 | i -> results[i])
@@ -72,11 +102,7 @@ module internal Autograd =
         if not Recording.IsOn then
             alone f xs
         else
-            let watched (x: Tensor) =
-                if x.is_floating_point () then variable x else x.alias ()
-
-            let xs = List.map watched xs
-            let y = f xs
+            let xs, y = recordSome _.is_floating_point() f xs
             y, transposedProducts true xs y
 
     /// y, cut off from what was recorded where no enclosing derivative needs it.
@@ -108,25 +134,68 @@ type internal Recomputed() =
 
     override _.Name = "Recomputed"
 
-    override _.forward(context, [<System.ParamArray>] given: obj[]) =
+    override _.forward(context, [<ParamArray>] given: obj[]) =
         let xs = [ for x in Array.tail given -> x :?> Tensor ]
         context.save_data ("f", given[0])
         context.save_for_backward (ResizeArray xs)
-        Scope.run (fun () -> (given[0] :?> Tensor list -> Tensor) xs)
+
+        Scope.run (fun () ->
+            use _ = Recording.Pause()
+            (given[0] :?> Tensor list -> Tensor) (xs |> List.map _.detach()))
 
     override _.backward(context, w) =
         let f = context.get_data "f" :?> Tensor list -> Tensor
+        use scope = torch.NewDisposeScope()
+        let xs = List.ofSeq (context.get_saved_variables ())
 
-        let _, _, pull =
-            Autograd.pullbacks (fun xs -> f xs, []) (List.ofSeq (context.get_saved_variables ()))
+        let products =
+            try
+                // Where this way back is recorded, by whomever, so is what it computes.
+                use _ = if torch.is_grad_enabled () then Recording.Start() else null
+                // TorchSharp loses count of its tensors where y does not depend on one that is watched.
+                let nothing (x: Tensor) = x.flatten().narrow(0L, 0L, 0L)
 
-        ResizeArray(null :: pull w)
+                let compute xs =
+                    let y = f xs
 
-/// f of some tensors, which costs a derivative their memory and f's time once more. f must raise no exception.
+                    let ofAll =
+                        xs
+                        |> List.filter _.requires_grad
+                        |> List.map (nothing >> _.sum().``to``(y.device))
+
+                    List.fold Tensor.add y ofAll
+
+                let variables, y = Autograd.recordSome _.requires_grad compute xs
+                Autograd.transposedProducts true (List.filter _.requires_grad variables) y w
+            with e ->
+                // An exception here would end the process.
+                Failure.Last <- e
+
+                [
+                    for x in xs do
+                        if x.requires_grad then
+                            torch.full_like (x.detach (), nan)
+                ]
+
+        // TorchSharp passes over what is null, and what comes after it would take its place.
+        let none = torch.zeros [||]
+        let rest = List.toSeq products |> _.GetEnumerator()
+
+        let next (x: Tensor) =
+            if x.requires_grad && rest.MoveNext() then
+                rest.Current
+            else
+                none
+
+        ResizeArray(null :: (xs |> List.map (next >> scope.MoveToOuter)))
+
+/// f of some tensors, which costs a derivative their memory and f's time once more.
 [<RequireQualifiedAccess>]
 module internal Recompute =
+    /// f depends on no tensors but these, which may be numbers of any type; what else it holds may be freed by the time that it
+    /// is computed again.
     let apply (f: Tensor list -> Tensor) (xs: Tensor list) : Tensor =
-        if List.exists (fun (x: Tensor) -> x.requires_grad) xs && torch.is_grad_enabled () then
+        if torch.is_grad_enabled () && List.exists (fun (x: Tensor) -> x.requires_grad) xs then
             Recomputed.apply [|
                 box f
                 for x in xs do

@@ -219,6 +219,24 @@ module Model =
             invalidArg "given" $"The model has no parameter '{unknown}', but {names}."
         | None -> withGraph graph { model with SharesWeights = true }
 
+    /// The tensors that the model holds.
+    let internal tensors (model: Model) : Tensor list =
+        let found = HashSet<Tensor>(HashIdentity.Reference)
+
+        let look (t: Tensor) =
+            found.Add t |> ignore
+            t
+
+        model.Graph |> Graph.mapOps (Op.mapTensors look) |> ignore
+        List.ofSeq found
+
+    /// The model with others in place of these.
+    let internal substitute (these: Tensor list) (others: Tensor list) (model: Model) : Model =
+        let places = Dictionary<Tensor, Tensor>(HashIdentity.Reference)
+        List.iter2 (fun this other -> places[this] <- other) these others
+        let graph = model.Graph |> Graph.mapOps (Op.mapTensors (fun t -> places[t]))
+        withGraph graph { model with SharesWeights = true }
+
     /// <summary>The model with softplus(βx)/β in place of its ReLUs, on the same weights: what second derivatives of a network
     /// of ReLUs need.</summary>
     /// <remarks>Dombrowski et al., arXiv 1906.07983. β is in units of one over an activation's; max pools stay as they
@@ -315,19 +333,11 @@ module Model =
             invalidArg "x" $"The model takes instances of the shape {text shape}, but these have {text x.shape[1..]}."
         | _ -> ()
 
-    let private isDifferentiated (model: Model) =
-        let mutable any = false
-
-        let look (t: Tensor) =
-            any <- any || t.requires_grad
-            t
-
-        model.Graph |> Graph.mapOps (Op.mapTensors look) |> ignore
-        any
-
     /// Whether what is computed from weights must be computed anew each time.
     let private keepsWeights (model: Model) =
-        model.SharesWeights || torch.is_grad_enabled () && isDifferentiated model
+        model.SharesWeights
+        || torch.is_grad_enabled ()
+           && List.exists (fun (t: Tensor) -> t.requires_grad) (tensors model)
 
     /// The plain run from the given nodes to the wanted ones, made fast once.
     let private plan (model: Model) (given: string list) (wanted: string list) =

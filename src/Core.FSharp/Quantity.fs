@@ -37,6 +37,8 @@ type Quantity = {
     Of: Explained -> Tensor -> Tensor
     /// Where it is Σ wₖ sₖ for every instance: the classes k and their weights.
     Linear: (int * float) list option
+    /// It is someone's function, which may hold what a derivative watches.
+    IsOpaque: bool
 }
 
 /// What is differentiated or measured: outputs of instances (n×… → n×k), and a quantity of them.
@@ -132,6 +134,7 @@ module Quantity =
         Source = Source.Logits
         Of = ofPredicted
         Linear = None
+        IsOpaque = false
     }
 
     /// The same for a classifier of two classes too that has one logit z: sign(z(x)) · z, its score on its own side.
@@ -152,6 +155,7 @@ module Quantity =
         Source = Source.Logits
         Of = ofTrue labels
         Linear = None
+        IsOpaque = false
     }
 
     /// s_c - s_y: predicted minus true.
@@ -160,6 +164,7 @@ module Quantity =
         Source = Source.Logits
         Of = fun explained outputs -> ofPredicted explained outputs - ofTrue labels explained outputs
         Linear = None
+        IsOpaque = false
     }
 
     /// One number of a source: a class's score, or a unit's value.
@@ -171,6 +176,7 @@ module Quantity =
         Source = source
         Of = fun _ outputs -> column source k outputs
         Linear = Some [ k, 1. ]
+        IsOpaque = false
     }
 
     /// s_k.
@@ -201,6 +207,7 @@ module Quantity =
             Source = Source.Logits
             Of = fun _ outputs -> Tensor.subtract (mean classes outputs) (mean others outputs)
             Linear = Some(each 1. classes @ each -1. others)
+            IsOpaque = false
         }
 
     /// s_a - s_b.
@@ -220,6 +227,7 @@ module Quantity =
 
                 Tensor.subtract own ((Tensor.subtract (outputs.sum 1L) own) / (outputs.shape[1] - 1L).ToScalar())
         Linear = None
+        IsOpaque = false
     }
 
     /// s_a - s_b, a and b each instance's own: one of either for each of all instances.
@@ -242,6 +250,7 @@ module Quantity =
             Source = Source.Logits
             Of = fun explained outputs -> distance(explained.Outputs.Force()).sign() * distance outputs
             Linear = None
+            IsOpaque = false
         }
 
     /// Any function of the outputs, row by row: n×k → n.
@@ -254,6 +263,7 @@ module Quantity =
                 Tensor.requireShape "The quantity of n×k logits" [| outputs.shape[0] |] values
                 values
         Linear = None
+        IsOpaque = true
     }
 
     /// <summary>The quantity of the outputs' probabilities in place of the outputs. What it takes from the explained instance it
@@ -404,7 +414,6 @@ module Target =
         Outputs = lazy (explained.Outputs.Force().index_select(0L, positions))
     }
 
-    /// The quantity of points (m×…), each a variation of the explained instance at the position of the same row.
-    let along (target: Target) (explained: Explained) (positions: Tensor) : Tensor -> Tensor =
-        let explained = at positions explained
-        fun points -> target.Quantity.Of explained (checkedOutput target explained.Rows points)
+    /// The quantity of points (m×…), each a variation of the explained instance of the same row.
+    let score (target: Target) (explained: Explained) (points: Tensor) : Tensor =
+        target.Quantity.Of explained (checkedOutput target explained.Rows points)

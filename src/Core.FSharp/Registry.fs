@@ -567,6 +567,7 @@ module Metrics =
             target.Quantity with
                 Of = ofHere
                 Linear = None
+                IsOpaque = true
         }
 
     let private maxSensitivity (s: MetricSettings) target maps batch =

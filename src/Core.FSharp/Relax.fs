@@ -147,18 +147,22 @@ module Relax =
         let scaled = values / (scale values * tau.ToScalar())
         let block = max 1L (4_000_000L / values.shape[1])
 
+        let parts (size: int64) dimension (t: Tensor) =
+            let length = t.shape[int dimension]
+
+            [
+                for start in 0L .. size .. length - 1L -> t.narrow (dimension, start, min size (length - start))
+            ]
+
         let ofRow (row: Tensor) =
             torch.cat (
                 [|
-                    for start in 0L .. block .. row.shape[1] - 1L ->
-                        let part = row.narrow (1L, start, min block (row.shape[1] - start))
-                        Scope.run (fun () -> Recompute.apply countSmoothly [ part; row ])
+                    for part in parts block 1L row -> Scope.run (fun () -> Recompute.apply countSmoothly [ part; row ])
                 |],
                 1L
             )
 
-        torch.cat [| for i in 0L .. scaled.shape[0] - 1L -> ofRow (scaled.narrow (0L, i, 1L)) |]
-        + 0.5.ToScalar()
+        torch.cat [| for row in parts 1L 0L scaled -> ofRow row |] + 0.5.ToScalar()
 
     /// <summary>The rank of each number in its row, 1 for the smallest; equal ones share the mean of their ranks: n×p. Softly,
     /// ½ + Σ_q σ((A_p - A_q)/(τ s)).</summary>

@@ -43,30 +43,76 @@ module Sweep =
                 .index_copy(0L, torch.tensor places, all)
                 .reshape(counts.LongLength, most)
 
+    /// What is explained. A pass that runs again must not be the one that computes it.
+    let private explained (target: Target) (batch: Batch) : Explained =
+        let explained = Target.explained target batch
+
+        if Recording.IsOn then
+            explained.Outputs.Force() |> ignore
+
+        explained
+
+    /// f of a target, of what is explained there, and of points. A derivative keeps the points of a pass and no more: the pass
+    /// runs again on the way back, so that memory does not grow with the network's depth times the number of points.
+    let private again
+        (f: Target -> Explained -> Tensor -> Tensor)
+        (target: Target)
+        (explained: Explained)
+        i
+        (points: Tensor)
+        =
+        let explained = Target.at i explained
+
+        // What a function holds is not seen, and may be watched, or be freed by then.
+        if not Recording.IsOn || target.Model.IsOpaque || target.Quantity.IsOpaque then
+            f target explained points
+        else
+            let own = Model.tensors target.Model
+
+            let compute (model: Model) (tensors: Tensor list) =
+                match tensors with
+                | points :: rows :: outputs :: own' ->
+                    f
+                        {
+                            target with
+                                Model = Model.substitute own own' model
+                        }
+                        { Rows = rows; Outputs = lazy outputs }
+                        points
+                | _ -> invalidOp "Points, rows and outputs are given."
+
+            // Whoever listens is told once.
+            target.Model.OnPass(int points.shape[0])
+
+            Recompute.apply
+                (compute { target.Model with OnPass = ignore })
+                (points :: explained.Rows :: explained.Outputs.Force().detach() :: own)
+
     /// <summary>t(x) of each instance (n), t at `counts[i]` points around each, and a number that comes with each point (both n×K,
     /// 0 where an instance has fewer): float64, on the processor.</summary>
     /// <param name="counts">How many points each instance has.</param>
     /// <param name="points">The points (m×…) of some instances and steps, and a number for each (m).</param>
     let scoresBeside counts (points: Tensor -> Tensor -> Tensor * Tensor) (target: Target) (batch: Batch) =
-        let explained = Target.explained target batch
-        let keep = Scope.keepHere ()
         let wide (t: Tensor) = t.``to`` (torch.float64, torch.CPU)
-        let scores, beside = ResizeArray<Tensor>(), ResizeArray<Tensor>()
 
-        Scope.quietly (fun () ->
-            let own = Scope.run (fun () -> wide (Target.ofExplained target explained))
+        let sweep () =
+            let explained = explained target batch
+            let keep = Scope.keepHere ()
+            let scores, beside = ResizeArray<Tensor>(), ResizeArray<Tensor>()
 
             Instances.tile (target.BatchSize Forward (Instances.ofTensor batch.X)) counts batch.X.device (fun i k ->
                 let images, numbers = points i k
-                scores.Add(keep (wide (Target.along target explained i images)))
+                scores.Add(keep (wide (again Target.score target explained i images)))
                 beside.Add(keep (wide numbers)))
 
-            let found = own, perInstance counts scores, perInstance counts beside
+            [
+                wide (Target.ofExplained target explained)
+                perInstance counts scores
+                perInstance counts beside
+            ]
 
-            for part in Seq.append scores beside do
-                part.Dispose()
-
-            found)
+        let found = Scope.runMany (fun () -> Scope.quietly sweep)
+        found[0], found[1], found[2]
 
     /// <summary>t(x) of each instance (n), and t at `counts[i]` points around each (n×K, 0 where an instance has fewer): float64, on
     /// the processor.</summary>
@@ -76,9 +122,10 @@ module Sweep =
         let none (images: Tensor) =
             torch.zeros (images.shape[0], torch.float64)
 
-        let own, scores, _ =
+        let own, scores, nothing =
             scoresBeside counts (fun i k -> let images = points i k in images, none images) target batch
 
+        nothing.Dispose()
         own, scores
 
     let private gradientsOf explained isAsked (weights: Tensor) points each (target: Target) (batch: Batch) =
@@ -91,7 +138,14 @@ module Sweep =
         let size = target.BatchSize Gradient (Instances.ofTensor batch.X)
 
         Instances.tile size counts batch.X.device (fun i k ->
-            let gradient = Diff.gradEach (Target.along target explained i) (points i k)
+            let gradient =
+                again
+                    (fun target explained -> Diff.gradEach (Target.score target explained))
+                    target
+                    explained
+                    i
+                    (points i k)
+
             let found: Tensor = each i k gradient
             let weight = (pick (k.cpu ()) weights).``to``(found.dtype, found.device)
             let part = Tensor.likeInstances found weight * found
@@ -112,8 +166,7 @@ module Sweep =
     /// <param name="each">What is summed of the gradients (m×…) there.</param>
     let gradientsAmong isAsked weights points each target batch : Tensor =
         Scope.run (fun () ->
-            Scope.quietly (fun () ->
-                gradientsOf (Target.explained target batch) isAsked weights points each target batch))
+            Scope.quietly (fun () -> gradientsOf (explained target batch) isAsked weights points each target batch))
 
     /// <summary>Σₖ wₖ ∇t(pᵢₖ): the mean gradient of the target over a measure around each instance i (n×…).</summary>
     let meanGradient (weights: Tensor) (points: Tensor -> Tensor -> Tensor) (target: Target) (batch: Batch) : Tensor =

@@ -28,6 +28,18 @@ type Recording private () =
     /// Whether one is.
     static member IsOn = Recording.depth > 0
 
+    /// Records nothing, whatever encloses it, until what it gives is disposed of.
+    static member internal Pause() : IDisposable =
+        let depth, isDisabled = Recording.depth, torch.no_grad ()
+        Recording.depth <- 0
+
+        {
+            new IDisposable with
+                member _.Dispose() =
+                    Recording.depth <- depth
+                    isDisabled.Dispose()
+        }
+
     /// Begins to record, until what it gives is disposed of.
     static member Start() : IDisposable =
         let isInference, isEnabled = torch.inference_mode false, torch.enable_grad ()
@@ -148,7 +160,7 @@ module Tensor =
     /// The numbers, in row-major order.
     let toArray<'t when 't: unmanaged and 't: struct and 't: (new: unit -> 't) and 't :> ValueType> (x: Tensor) : 't[] =
         use _ = torch.NewDisposeScope()
-        x.detach().``to``(torch.CPU).contiguous().data<'t>().ToArray()
+        x.detach().``to``(torch.CPU).contiguous().flatten().data<'t>().ToArray()
 
     /// Sums everything but the first dimension: n×… → n.
     let sumEach (x: Tensor) = x.reshape(x.shape[0], -1L).sum 1L
@@ -353,11 +365,12 @@ module Instances =
             let mutable whole: Tensor = null
 
             for start, length in parts do
-                use part = of' (start, length)
+                use scope = torch.NewDisposeScope()
+                let part = of' (start, length)
 
                 if isNull whole then
                     let shape = Array.append [| int64 instances.Count |] part.shape[1..]
-                    whole <- torch.empty (shape, part.dtype, part.device)
+                    whole <- scope.MoveToOuter(torch.empty (shape, part.dtype, part.device))
 
                 whole.narrow(0L, start, length).copy_ part |> ignore
 

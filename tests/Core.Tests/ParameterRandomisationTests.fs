@@ -201,8 +201,9 @@ let tests =
             let maps = saliency 1 x model
 
             let work () =
-                ParameterRandomisation.curve Relaxation.Exact (saliency 1 x) false 10 1L maps model
-                |> ignore
+                for step in ParameterRandomisation.curve Relaxation.Exact (saliency 1 x) false 10 1L maps model do
+                    step.Signed.Dispose()
+                    step.Magnitudes.Dispose()
 
             Expect.equal (liveAfter work) 0L "live tensors")
     ]

@@ -46,6 +46,10 @@ let main arguments =
             SufficiencyOrderingTests.tests
             ProportionalityTests.tests
             InsertionDeletionTests.tests
+            SweepTests.tests
+            RelaxTests.tests
+            ParametersTests.tests
+            SecondOrderTests.tests
             PixelFlippingTests.tests
             AverageIncreaseTests.tests
             AverageGainTests.tests

@@ -106,31 +106,16 @@ module PixelCurves =
             let flat = pixels.flatten 1L
             Relax.order (flat.neg().masked_fill((Tensor.isPositive flat).logical_not(), Double.NegativeInfinity))
 
-    /// max(t(·) - t(0), 0), 0 the black image of the shape of x.
-    let private aboveBlack (x: Tensor) (target: Target) =
-        let black = target.OfBlack x
-
-        let above explained (outputs: Tensor) =
-            let score = target.Quantity.Of explained
-            (score outputs - score (black.expand (outputs.shape[0], -1L))).clamp_min 0.
-
-        {
-            target with
-                Quantity = {
-                    target.Quantity with
-                        Of = above
-                        Linear = None
-                }
-        }
+    /// max(t(·) - t(0), 0), 0 the black image, of scores (n×…).
+    let private aboveBlack (target: Target) (batch: Batch) : Tensor -> Tensor =
+        let black = target.OfBlack batch.X
+        let explained = Target.explained target batch
+        let ofBlack = target.Quantity.Of explained (black.expand (batch.X.shape[0], -1L))
+        let ofBlack = ofBlack.``to`` (torch.float64, torch.CPU)
+        fun scores -> (scores - Tensor.likeInstances scores ofBlack).clamp_min 0.
 
     /// The curve of a path.
     let private along relaxation (path: PixelPath) (target: Target) pixels (batch: Batch) : PixelCurve =
-        let target =
-            if path.IsAboveBlack then
-                aboveBlack batch.X target
-            else
-                target
-
         let order, counts = order path.Order pixels, counts path pixels
         let blank = path.Blank.Of batch
 
@@ -163,7 +148,9 @@ module PixelCurves =
             Relax.blend isChanged (Sweep.pick i after) (Sweep.pick i before)
 
         let lengths = counts |> Array.map _.LongLength
+        let read = if path.IsAboveBlack then aboveBlack target batch else id
         let whole, scores = Sweep.scores lengths points target batch
+        let whole, scores = read whole, read scores
 
         // The start of a removal is the instance itself.
         let lengths, changed, scores =
