@@ -702,3 +702,12 @@ module Model =
         | Fixed 1 -> 1
         | Fixed size -> min size (fitting (defaultMemory ()))
         | Memory budget -> fitting budget
+
+/// Networks as functions.
+[<RequireQualifiedAccess>]
+module Network =
+    /// <summary>The chain of named functions, from images (n×…) to logits (n×k); each gives the layer of its name. What the
+    /// functions hold is part of every derivative that watches it: a network of weights w is `fun w -> Network.ofFunctions …`.
+    /// </summary>
+    /// <exception cref="T:System.ArgumentException">Two layers have the same name.</exception>
+    let ofFunctions (layers: (string * (Tensor -> Tensor)) seq) : Model = Model.ofFunctions layers

@@ -208,205 +208,157 @@ module MetricSettings =
 /// row.</remarks>
 [<RequireQualifiedAccess>]
 module Methods =
-    let private row: Method = {
-        Name = ""
-        Title = ""
-        Formula = ""
-        Source = ""
-        Uses = MethodSetting.Nothing
-        DefaultSamples = 0
-        Work =
-            fun _ _ -> {
-                Forwards = 0L
-                Gradients = 1L
-                IsByRules = false
-            }
-        Pass = Gradient
-        Requires = None
-        Smoothness = fun _ -> Smoothness.Undefined
-        Attribute = fun _ _ _ -> invalidOp "A row gives its function."
+    let private passes forwards gradients isByRules = {
+        Forwards = int64 forwards
+        Gradients = int64 gradients
+        IsByRules = isByRules
     }
 
-    /// The same in the image and in the parameters; a method is given no map.
-    let private everywhere smoothness argument =
-        if argument = Argument.Map then
-            Smoothness.Undefined
-        else
-            smoothness
+    /// A row of a method that takes one gradient, and has a derivative almost everywhere in the image and in the parameters.
+    let private row name title formula source attribute : Method = {
+        Name = name
+        Title = title
+        Formula = formula
+        Source = source
+        Uses = MethodSetting.Nothing
+        DefaultSamples = 0
+        Work = fun _ _ -> passes 0 1 false
+        Pass = Gradient
+        Requires = None
+        Smoothness =
+            function
+            | Argument.Map -> Smoothness.Undefined
+            | _ -> Smoothness.AlmostEverywhere
+        Attribute = attribute
+    }
 
-    let private smooth = everywhere Smoothness.Smooth
-    let private almost = everywhere Smoothness.AlmostEverywhere
+    let private uses settings (row: Method) = { row with Uses = settings }
+    let private costs work (row: Method) = { row with Work = work }
 
-    let private byRules =
-        fun _ _ -> {
-            Forwards = 0L
-            Gradients = 1L
-            IsByRules = true
+    let private requires sentence isOf (row: Method) = {
+        row with
+            Requires = Some(sentence, isOf)
+    }
+
+    let private isSmooth (row: Method) = {
+        row with
+            Smoothness =
+                function
+                | Argument.Map -> Smoothness.Undefined
+                | _ -> Smoothness.Smooth
+    }
+
+    let private byScores (row: Method) = { row with Pass = Forward }
+
+    /// A way back by rules, after so many passes forth.
+    let private byRules forwards (row: Method) = {
+        row with
+            Pass = Rules
+            Work = fun _ _ -> passes forwards 1 true
+    }
+
+    /// A row of a method that draws samples, `standard` where nobody says how many.
+    let private sampled standard (work: int -> Work) name title formula source attribute =
+        let count (s: MethodSettings) =
+            match s.Samples |> Option.defaultValue standard with
+            | count when count < 1 ->
+                invalidArg "samples" $"A mean is over at least 1 sample, but {count} were asked for."
+            | count -> count
+
+        {
+            row name title formula source (fun s -> attribute s (count s)) with
+                DefaultSamples = standard
+                Work = fun s _ -> work (count s)
         }
 
-    let private samples (row: Method) (s: MethodSettings) =
-        let count = s.Samples |> Option.defaultValue row.DefaultSamples
+    let private gradients count = passes 1 count false
 
-        if count < 1 then
-            invalidArg "samples" $"A mean is over at least 1 sample, but {count} were asked for."
-
-        count
-
-    let private aboutRelus title =
-        Some(
-            $"{title} is about ReLUs",
-            function
+    let private aboutRelus (row: Method) =
+        row
+        |> requires $"{row.Title} is about ReLUs" (function
             | Activation(Relu | ClippedRelu _) -> true
-            | _ -> false
-        )
+            | _ -> false)
 
     let private layer (s: MethodSettings) (target: Target) =
         s.Layer
         |> Option.defaultWith (fun () -> CamLayer.last (Model.upTo target.Layer target.Model))
 
-    let private relevance name title formula composite = {
-        row with
-            Name = name
-            Title = title
-            Formula = formula
-            Source = "Bach et al., PLoS ONE 10(7), 2015; Montavon et al., 2019"
-            Work = byRules
-            Pass = Rules
-            Requires = Some("LRP is about layers of weights", Op.isWeighted)
-            Smoothness = almost
-            Attribute = fun _ target batch -> Lrp.attribute composite target batch
-    }
+    let private bach = "Bach et al., PLoS ONE 10(7), 2015; Montavon et al., 2019"
 
-    let private smoothGrad name title formula source kind =
-        let row = {
-            row with
-                Name = name
-                Title = title
-                Formula = formula
-                Source = source
-                Uses = MethodSetting.Samples ||| MethodSetting.Noise
-                DefaultSamples = 50
-                Smoothness = almost
-        }
-
-        {
-            row with
-                Work =
-                    fun s _ -> {
-                        Forwards = 1L
-                        Gradients = samples row s
-                        IsByRules = false
-                    }
-                Attribute =
-                    fun s target batch -> SmoothGrad.attribute kind (samples row s) s.Noise s.Seed false target batch
-        }
-
-    let private cam name title formula source weights = {
-        row with
-            Name = name
-            Title = title
-            Formula = formula
-            Source = source
-            Uses = MethodSetting.Layer
-            // About: the way back ends at the last convolution, near the top.
-            Work =
-                fun _ _ -> {
-                    Forwards = 1L
-                    Gradients = 0L
-                    IsByRules = false
-                }
-            Smoothness = almost
-            Attribute = fun s target batch -> GradCam.attribute weights (layer s target) target batch
-    }
+    let private relevance name title formula composite =
+        row name title formula bach (fun _ -> Lrp.attribute composite)
+        |> byRules 0
+        |> requires "LRP is about layers of weights" Op.isWeighted
 
     let private epsilon = Epsilon 1e-6
 
+    /// Rules of convolutions, ε in dense layers.
+    let private byKind convolution = {
+        Lrp.composite epsilon convolution epsilon with
+            First = None
+    }
+
+    let private smoothGrad name title formula source kind =
+        sampled 50 gradients name title formula source (fun s count ->
+            SmoothGrad.attribute kind count s.Noise s.Seed false)
+        |> uses (MethodSetting.Samples ||| MethodSetting.Noise)
+
+    // About: the way back ends at the last convolution, near the top.
+    let private cam name title formula source weights =
+        row name title formula source (fun s target -> GradCam.attribute weights (layer s target) target)
+        |> uses MethodSetting.Layer
+        |> costs (fun _ _ -> passes 1 0 false)
+
     /// The rows.
     let all: Method list = [
-        {
-            row with
-                Name = "saliency"
-                Title = "Saliency"
-                Formula = "x ⊙ ∇ₓ q(f(x))"
-                Source = "Simonyan, Vedaldi and Zisserman, arXiv 1312.6034"
-                Uses = MethodSetting.Multiply
-                Smoothness = smooth
-                Attribute = fun s target batch -> Saliency.attribute s.Multiply target batch
-        }
-        {
-            row with
-                Name = "integrated-gradients"
-                Title = "Integrated gradients"
-                Formula = "(x - b) ⊙ Σᵢ wᵢ ∇ₓ q(f(b + αᵢ(x - b)))"
-                Source = "Sundararajan, Taly and Yan, arXiv 1703.01365"
-                Uses = MethodSetting.Steps ||| MethodSetting.Baseline ||| MethodSetting.Multiply
-                Work =
-                    fun s _ -> {
-                        Forwards = 1L
-                        Gradients = s.Nodes.LongLength
-                        IsByRules = false
-                    }
-                Smoothness = smooth
-                Attribute =
-                    fun s target batch -> IntegratedGradients.attribute s.Nodes s.Baseline s.Multiply target batch
-        }
-        {
-            row with
-                Name = "guided-backpropagation"
-                Title = "Guided backpropagation"
-                Formula = "∇ₓ q(f(x)), with max(w, 0) ⊙ [z > 0] for what arrives at ReLU(z), w"
-                Source = "Springenberg, Dosovitskiy, Brox and Riedmiller, arXiv 1412.6806"
-                Work = byRules
-                Pass = Rules
-                Requires = aboutRelus "Guided backpropagation"
-                Smoothness = almost
-                Attribute = fun _ target batch -> GuidedBackpropagation.attribute false target batch
-        }
-        {
-            row with
-                Name = "deconvolution"
-                Title = "Deconvolution"
-                Formula = "∇ₓ q(f(x)), with max(w, 0) for what arrives at ReLU(z), w"
-                Source = "Zeiler and Fergus, arXiv 1311.2901"
-                Work = byRules
-                Pass = Rules
-                Requires = aboutRelus "Deconvolution"
-                Smoothness = almost
-                Attribute = fun _ target batch -> Deconvolution.attribute false target batch
-        }
-        {
-            row with
-                Name = "deeplift"
-                Title = "DeepLIFT (rescale)"
-                Formula = "(x - b) ⊙ m, each op handing on (y - y')/(x - x') in place of its derivative"
-                Source = "Shrikumar, Greenside and Kundaje, arXiv 1704.02685"
-                Uses = MethodSetting.Baseline ||| MethodSetting.Multiply ||| MethodSetting.MaxPool
-                Work =
-                    fun _ _ -> {
-                        Forwards = 1L
-                        Gradients = 1L
-                        IsByRules = true
-                    }
-                Pass = Rules
-                Smoothness = almost
-                Attribute = fun s target batch -> DeepLift.observed s.Maximum ignore s.Baseline s.Multiply target batch
-        }
-        relevance "lrp-epsilon" "LRP-ε" "Rᵢ = Σⱼ xᵢwᵢⱼ / (zⱼ ± ε) Rⱼ" {
-            Lrp.composite epsilon epsilon epsilon with
-                First = None
-        }
-        relevance "lrp-epsilon-plus" "LRP, z⁺ and ε" "Rᵢ = Σⱼ (xᵢwᵢⱼ)⁺ / zⱼ⁺ Rⱼ in convolutions, ε in dense layers" {
-            Lrp.composite epsilon (AlphaBeta(1., 0.)) epsilon with
-                First = None
-        }
+        row "saliency" "Saliency" "x ⊙ ∇ₓ q(f(x))" "Simonyan, Vedaldi and Zisserman, arXiv 1312.6034" (fun s ->
+            Saliency.attribute s.Multiply)
+        |> uses MethodSetting.Multiply
+        |> isSmooth
+        row
+            "integrated-gradients"
+            "Integrated gradients"
+            "(x - b) ⊙ Σᵢ wᵢ ∇ₓ q(f(b + αᵢ(x - b)))"
+            "Sundararajan, Taly and Yan, arXiv 1703.01365"
+            (fun s -> IntegratedGradients.attribute s.Nodes s.Baseline s.Multiply)
+        |> uses (MethodSetting.Steps ||| MethodSetting.Baseline ||| MethodSetting.Multiply)
+        |> costs (fun s _ -> passes 1 s.Nodes.Length false)
+        |> isSmooth
+        row
+            "guided-backpropagation"
+            "Guided backpropagation"
+            "∇ₓ q(f(x)), with max(w, 0) ⊙ [z > 0] for what arrives at ReLU(z), w"
+            "Springenberg, Dosovitskiy, Brox and Riedmiller, arXiv 1412.6806"
+            (fun _ -> GuidedBackpropagation.attribute false)
+        |> byRules 0
+        |> aboutRelus
+        row
+            "deconvolution"
+            "Deconvolution"
+            "∇ₓ q(f(x)), with max(w, 0) for what arrives at ReLU(z), w"
+            "Zeiler and Fergus, arXiv 1311.2901"
+            (fun _ -> Deconvolution.attribute false)
+        |> byRules 0
+        |> aboutRelus
+        row
+            "deeplift"
+            "DeepLIFT (rescale)"
+            "(x - b) ⊙ m, each op handing on (y - y')/(x - x') in place of its derivative"
+            "Shrikumar, Greenside and Kundaje, arXiv 1704.02685"
+            (fun s -> DeepLift.observed s.Maximum ignore s.Baseline s.Multiply)
+        |> uses (MethodSetting.Baseline ||| MethodSetting.Multiply ||| MethodSetting.MaxPool)
+        |> byRules 1
+        relevance "lrp-epsilon" "LRP-ε" "Rᵢ = Σⱼ xᵢwᵢⱼ / (zⱼ ± ε) Rⱼ" (byKind epsilon)
+        relevance
+            "lrp-epsilon-plus"
+            "LRP, z⁺ and ε"
+            "Rᵢ = Σⱼ (xᵢwᵢⱼ)⁺ / zⱼ⁺ Rⱼ in convolutions, ε in dense layers"
+            (byKind (AlphaBeta(1., 0.)))
         relevance
             "lrp-alpha2-beta1"
             "LRP, α2-β1 and ε"
             "Rᵢ = Σⱼ (2 (xᵢwᵢⱼ)⁺ / zⱼ⁺ - (xᵢwᵢⱼ)⁻ / zⱼ⁻) Rⱼ in convolutions, ε in dense layers"
-            {
-                Lrp.composite epsilon (AlphaBeta(2., 1.)) epsilon with
-                    First = None
-            }
+            (byKind (AlphaBeta(2., 1.)))
         relevance
             "lrp-gamma-box"
             "LRP, γ, ε and z-box"
@@ -430,72 +382,41 @@ module Methods =
             "(1/N) Σₖ gₖ² - ((1/N) Σₖ gₖ)², gₖ = ∇ₓ q(f(x + εₖ)), εₖ ~ N(0, σ²)"
             "Adebayo et al., arXiv 1810.03307"
             SmoothGradKind.Variance
-        (let row = {
-            row with
-                Name = "expected-gradients"
-                Title = "Expected gradients"
-                Formula = "(1/N) Σₖ (x - bₖ) ⊙ ∇ₓ q(f(bₖ + αₖ(x - bₖ))), bₖ drawn from a background, αₖ from [0, 1]"
-                Source = "Erion et al., arXiv 1906.10670"
-                Uses = MethodSetting.Samples
-                DefaultSamples = 100
-                Smoothness = smooth
-         }
+        sampled
+            100
+            gradients
+            "expected-gradients"
+            "Expected gradients"
+            "(1/N) Σₖ (x - bₖ) ⊙ ∇ₓ q(f(bₖ + αₖ(x - bₖ))), bₖ drawn from a background, αₖ from [0, 1]"
+            "Erion et al., arXiv 1906.10670"
+            (fun s count target batch ->
+                let background =
+                    s.Background |> Option.defaultWith (fun () -> Instances.ofBatch batch)
 
-         {
-             row with
-                 Work =
-                     fun s _ -> {
-                         Forwards = 1L
-                         Gradients = samples row s
-                         IsByRules = false
-                     }
-                 Attribute =
-                     fun s target batch ->
-                         let background =
-                             s.Background |> Option.defaultWith (fun () -> Instances.ofBatch batch)
-
-                         ExpectedGradients.attribute (samples row s) background s.Seed target batch
-         })
-        {
-            row with
-                Name = "occlusion"
-                Title = "Occlusion"
-                Formula = "the mean of q(f(x)) - q(f(x hidden in a window)) over the windows that cover a pixel"
-                Source = "Zeiler and Fergus, arXiv 1311.2901"
-                Uses = MethodSetting.Baseline ||| MethodSetting.Window
-                Work =
-                    fun s x -> {
-                        Forwards = 1L + Occlusion.count s.WindowSize s.Stride x
-                        Gradients = 0L
-                        IsByRules = false
-                    }
-                Pass = Forward
-                Smoothness = smooth
-                Attribute = fun s target batch -> Occlusion.attribute s.WindowSize s.Stride s.Baseline target batch
-        }
-        (let row = {
-            row with
-                Name = "rise"
-                Title = "RISE"
-                Formula = "Σₖ sₖ Mₖ / Σₖ Mₖ - (1/N) Σₖ sₖ, sₖ = q(f(b + Mₖ ⊙ (x - b))), Mₖ random masks"
-                Source = "Petsiuk, Das and Saenko, arXiv 1806.07421"
-                Uses = MethodSetting.Baseline ||| MethodSetting.Samples
-                DefaultSamples = 1000
-                Pass = Forward
-                Smoothness = smooth
-         }
-
-         {
-             row with
-                 Work =
-                     fun s _ -> {
-                         Forwards = 1L + int64 (samples row s)
-                         Gradients = 0L
-                         IsByRules = false
-                     }
-                 Attribute =
-                     fun s target batch -> Rise.attribute (samples row s) 8 0.5 s.Seed true s.Baseline target batch
-         })
+                ExpectedGradients.attribute count background s.Seed target batch)
+        |> uses MethodSetting.Samples
+        |> isSmooth
+        row
+            "occlusion"
+            "Occlusion"
+            "the mean of q(f(x)) - q(f(x hidden in a window)) over the windows that cover a pixel"
+            "Zeiler and Fergus, arXiv 1311.2901"
+            (fun s -> Occlusion.attribute s.WindowSize s.Stride s.Baseline)
+        |> uses (MethodSetting.Baseline ||| MethodSetting.Window)
+        |> byScores
+        |> costs (fun s x -> passes (1 + int (Occlusion.count s.WindowSize s.Stride x)) 0 false)
+        |> isSmooth
+        sampled
+            1000
+            (fun count -> passes (1 + count) 0 false)
+            "rise"
+            "RISE"
+            "Σₖ sₖ Mₖ / Σₖ Mₖ - (1/N) Σₖ sₖ, sₖ = q(f(b + Mₖ ⊙ (x - b))), Mₖ random masks"
+            "Petsiuk, Das and Saenko, arXiv 1806.07421"
+            (fun s count -> Rise.attribute count 8 0.5 s.Seed true s.Baseline)
+        |> uses (MethodSetting.Baseline ||| MethodSetting.Samples)
+        |> byScores
+        |> isSmooth
         cam
             "grad-cam"
             "Grad-CAM"
@@ -514,24 +435,15 @@ module Methods =
             "ReLU(Σ_c ReLU(∂q/∂A_c) ⊙ A_c)"
             "Jiang et al., IEEE Transactions on Image Processing 30, 2021"
             CamWeights.Positions
-        {
-            row with
-                Name = "guided-grad-cam"
-                Title = "Guided Grad-CAM"
-                Formula = "guided backpropagation ⊙ Grad-CAM"
-                Source = "Selvaraju et al., arXiv 1610.02391"
-                Uses = MethodSetting.Layer
-                Work =
-                    fun _ _ -> {
-                        Forwards = 1L
-                        Gradients = 1L
-                        IsByRules = true
-                    }
-                Pass = Rules
-                Requires = aboutRelus "Guided Grad-CAM"
-                Smoothness = almost
-                Attribute = fun s target batch -> GuidedGradCam.attribute (layer s target) target batch
-        }
+        row
+            "guided-grad-cam"
+            "Guided Grad-CAM"
+            "guided backpropagation ⊙ Grad-CAM"
+            "Selvaraju et al., arXiv 1610.02391"
+            (fun s target -> GuidedGradCam.attribute (layer s target) target)
+        |> uses MethodSetting.Layer
+        |> byRules 1
+        |> aboutRelus
     ]
 
 /// <summary>Every metric of attribution maps.</summary>
@@ -540,37 +452,6 @@ module Methods =
 module Metrics =
     /// What an explanation costs at the least: a gradient.
     let private gradient = 3.
-
-    let private row: Metric = {
-        Name = ""
-        Title = ""
-        Formula = ""
-        Source = ""
-        Better = Better.Lower
-        Range = "0 to ∞"
-        Blank = "-"
-        Over = Scale.Logits
-        Passes = fun _ _ -> 2.
-        NeedsExplain = false
-        ComparesClasses = false
-        HasSteps = false
-        Smoothness = fun _ -> Smoothness.Undefined
-        Relaxes = []
-        Scores = fun _ _ _ _ -> invalidOp "A row gives its function."
-    }
-
-    let private everywhere smoothness (_: Argument) : Smoothness = smoothness
-
-    /// One smoothness in the map, another in the image and the parameters.
-    let private ofMap map others argument =
-        if argument = Argument.Map then map else others
-
-    let private constant = Smoothness.PiecewiseConstant
-    let private almost = Smoothness.AlmostEverywhere
-    let private smooth = Smoothness.Smooth
-    let private all3 = [ Argument.Image; Argument.Map; Argument.Parameters ]
-    let private wang = "Wang, Mardziel, Datta and Fredrikson, arXiv 2002.07985"
-    let private petsiuk = "Petsiuk, Das and Saenko, arXiv 1806.07421"
 
     let private samples standard (s: MetricSettings) =
         s.Samples |> Option.defaultValue standard
@@ -594,24 +475,74 @@ module Metrics =
         let paths = paths |> List.map (PixelCurves.inSteps pixels fewest)
         score (PixelCurves.curves s.Relaxation paths target maps batch)
 
-    let private curveRow own over = {
-        row with
-            Blank = "black"
-            HasSteps = true
-            Passes =
-                fun s pixels ->
-                    let struct (step, _) = steps s pixels
-                    own + over * float pixels / float step
-            Relaxes = [ Argument.Map ]
+    /// A row of a metric of the logits whose lower scores are the better, with a derivative almost everywhere in all arguments.
+    let private row name title formula source scores : Metric = {
+        Name = name
+        Title = title
+        Formula = formula
+        Source = source
+        Better = Better.Lower
+        Range = "0 to ∞"
+        Blank = "-"
+        Over = Scale.Logits
+        Passes = fun _ _ -> 2.
+        NeedsExplain = false
+        ComparesClasses = false
+        HasSteps = false
+        Smoothness = fun _ -> Smoothness.AlmostEverywhere
+        Relaxes = []
+        Scores = scores
     }
 
-    let private proportionality change (s: MetricSettings) =
-        let area (curves: PixelCurve list) =
-            match List.map PixelCurves.normalised curves with
-            | [ down; up ] -> Proportionality.area down up
-            | _ -> invalidOp "There are two paths."
+    let private higher (row: Metric) = { row with Better = Better.Higher }
+    let private from range (row: Metric) = { row with Range = range }
+    let private onBlack (row: Metric) = { row with Blank = "black" }
+    let private ofProbabilities (row: Metric) = { row with Over = Scale.Probabilities }
+    let private costs passes (row: Metric) = { row with Passes = passes }
 
-        ofCurves (Proportionality.paths change 1) area s
+    /// What its derivative is in the map, and in the other two.
+    let private is map others (row: Metric) = {
+        row with
+            Smoothness =
+                function
+                | Argument.Map -> map
+                | _ -> others
+    }
+
+    let private relaxesIn arguments (row: Metric) = { row with Relaxes = arguments }
+    let private constant = Smoothness.PiecewiseConstant
+    let private almost = Smoothness.AlmostEverywhere
+    let private smooth = Smoothness.Smooth
+    let private everything = [ Argument.Image; Argument.Map; Argument.Parameters ]
+
+    let private ofMapAlone (row: Metric) =
+        { row with Over = Scale.Map } |> costs (fun _ _ -> 0.) |> is almost constant
+
+    let private ofExplanations passes (row: Metric) =
+        { row with NeedsExplain = true } |> costs (fun s _ -> passes s)
+
+    /// A score of curves on paths: `own` passes, and one more for so many of the steps through all pixels.
+    let private curves own share paths score name title formula source =
+        {
+            row name title formula source (ofCurves paths score) with
+                HasSteps = true
+        }
+        |> onBlack
+        |> relaxesIn [ Argument.Map ]
+        |> costs (fun s pixels ->
+            let struct (step, _) = steps s pixels
+            own + share * float pixels / float step)
+
+    let private curve own share path score =
+        curves own share [ path ] (List.head >> score)
+
+    let private area (curves: PixelCurve list) =
+        match List.map PixelCurves.normalised curves with
+        | [ down; up ] -> Proportionality.area down up
+        | _ -> invalidOp "There are two paths."
+
+    let private wang = "Wang, Mardziel, Datta and Fredrikson, arXiv 2002.07985"
+    let private petsiuk = "Petsiuk, Das and Saenko, arXiv 1806.07421"
 
     let private explain (row: string) (s: MetricSettings) =
         match s.Explain with
@@ -697,280 +628,227 @@ module Metrics =
 
     /// The rows.
     let all: Metric list = [
+        row
+            "average-drop"
+            "Average drop (%)"
+            "100 · max(f_c(x) - f_c(M(x)), 0) / f_c(x), M(x) keeping the pixels of positive attribution"
+            "Chattopadhay et al., arXiv 1710.11063, with a hard mask"
+            (fun s -> AverageDrop.scores s.Relaxation Mask.Hard)
+        |> onBlack
+        |> is constant almost
+        |> relaxesIn [ Argument.Map ]
+        row
+            "average-drop-soft"
+            "Average drop, soft mask, of probabilities (%)"
+            "100 · max(p_c(x) - p_c(M(x)), 0) / p_c(x), M(x) = x ⊙ max(A, 0) / max A"
+            "Chattopadhay et al., arXiv 1710.11063"
+            (fun s -> AverageDrop.scores s.Relaxation Mask.Soft)
+        |> from "0 to 100"
+        |> onBlack
+        |> ofProbabilities
+        curve
+            2.
+            0.5
+            (NecessityOrdering.path 1)
+            NecessityOrdering.ofCurve
+            "necessity-ordering"
+            "Necessity ordering"
+            "1/(N+1) · Σᵢ max(f_c(R(i)) - f_c(0), 0), R(i) without the i pixels of largest positive attribution"
+            wang
+        |> is constant almost
+        curve
+            3.
+            0.5
+            (SufficiencyOrdering.path 1)
+            SufficiencyOrdering.ofCurve
+            "sufficiency-ordering"
+            "Sufficiency ordering"
+            "1/(N+1) · Σᵢ max(f_c(R⁺(i)) - f_c(0), 0), R⁺(i) black but for the i pixels of largest positive attribution"
+            wang
+        |> higher
+        |> is constant almost
+        curves
+            2.
+            1.
+            (Proportionality.paths PixelChange.Remove 1)
+            area
+            "proportionality-necessity"
+            "Total proportionality for necessity"
+            "∫₀¹ |↓(p) - ↑(p)| dp of max(f_c - f_c(0), 0) / max(f_c(x) - f_c(0), 0), the share p of the positive attribution removed, largest (↓) or smallest (↑) first"
+            wang
+        curves
+            4.
+            1.
+            (Proportionality.paths PixelChange.Insert 1)
+            area
+            "proportionality-sufficiency"
+            "Total proportionality for sufficiency"
+            "∫₀¹ |↓(p) - ↑(p)| dp of max(f_c - f_c(0), 0) / max(f_c(x) - f_c(0), 0), the share p of the positive attribution put into black, largest (↓) or smallest (↑) first"
+            wang
+        curve
+            1.
+            1.
+            (Deletion.path 1 Baseline.black)
+            Deletion.ofCurve
+            "deletion"
+            "Deletion"
+            "∫₀¹ p_c(x without the share p of its pixels, largest attribution first) dp"
+            petsiuk
+        |> from "0 to 1"
+        |> ofProbabilities
+        |> is constant smooth
+        curve
+            2.
+            1.
+            (Insertion.path 1 Baseline.black)
+            Insertion.ofCurve
+            "insertion"
+            "Insertion"
+            "∫₀¹ p_c(black with the share p of the pixels of x, largest attribution first) dp"
+            petsiuk
+        |> higher
+        |> from "0 to 1"
+        |> ofProbabilities
+        |> is constant smooth
+        curve
+            1.
+            1.
+            (PixelFlipping.path 1 Baseline.black)
+            PixelFlipping.ofCurve
+            "pixel-flipping"
+            "Pixel flipping (AOPC)"
+            "1/(L+1) · Σ_{k=0..L} f_c(x) - f_c(x⁽ᵏ⁾), x⁽ᵏ⁾ without the first k steps of pixels, largest attribution first"
+            "Bach et al., PLoS ONE 10(7), 2015; Samek et al., arXiv 1509.06321"
+        |> higher
+        |> from "-∞ to ∞"
+        |> is constant smooth
+        row
+            "average-increase"
+            "Average increase (%)"
+            "100 · [f_c(M(x)) > f_c(x)], M(x) keeping the pixels of positive attribution"
+            "Chattopadhay et al., arXiv 1710.11063, with a hard mask"
+            (fun s -> AverageIncrease.scores s.Relaxation Mask.Hard)
+        |> higher
+        |> from "0 to 100"
+        |> onBlack
+        |> is constant constant
+        |> relaxesIn everything
+        row
+            "average-gain"
+            "Average gain (%)"
+            "100 · max(p_c(M(x)) - p_c(x), 0) / (1 - p_c(x)), M(x) keeping the pixels of positive attribution"
+            "Zhang et al., arXiv 2301.07002, with a hard mask"
+            (fun s -> AverageGain.scores s.Relaxation Mask.Hard)
+        |> higher
+        |> from "0 to 100"
+        |> onBlack
+        |> ofProbabilities
+        |> is constant almost
+        |> relaxesIn [ Argument.Map ]
+        row
+            "sparseness"
+            "Sparseness"
+            "1 - 2 Σₖ v₍ₖ₎ / ‖v‖₁ · (d - k + ½) / d, v₍₁₎ ≤ … ≤ v₍d₎ the magnitudes of the d pixels: the Gini index"
+            "Chalasani et al., arXiv 1810.06583"
+            (fun _ _ maps _ -> Sparseness.scores maps)
+        |> higher
+        |> from "0 to 1"
+        |> ofMapAlone
+        row
+            "complexity"
+            "Complexity (nats)"
+            "-Σₚ P_p ln P_p, P_p = |A_p| / Σ |A|"
+            "Bhatt, Weller and Moura, arXiv 2005.00631"
+            (fun _ _ maps _ -> Complexity.scores maps)
+        |> from "0 to ln of the number of pixels"
+        |> ofMapAlone
+        row
+            "effective-complexity"
+            "Effective complexity, by magnitude (pixels)"
+            "|{p : |A_p| > 0.01 · max |A|}|"
+            "Quantus's count after Nguyen and Martínez, arXiv 2007.07584, by a share of the map's own maximum"
+            (fun s _ maps _ -> EffectiveComplexity.byMagnitude s.Relaxation 0.01 maps)
+        |> from "1 to the number of pixels"
+        |> ofMapAlone
+        |> is constant constant
+        |> relaxesIn [ Argument.Map ]
         {
-            row with
-                Name = "average-drop"
-                Title = "Average drop (%)"
-                Formula = "100 · max(f_c(x) - f_c(M(x)), 0) / f_c(x), M(x) keeping the pixels of positive attribution"
-                Source = "Chattopadhay et al., arXiv 1710.11063, with a hard mask"
-                Blank = "black"
-                Smoothness = ofMap constant almost
-                Relaxes = [ Argument.Map ]
-                Scores = fun s target maps batch -> AverageDrop.scores s.Relaxation Mask.Hard target maps batch
-        }
-        {
-            row with
-                Name = "average-drop-soft"
-                Title = "Average drop, soft mask, of probabilities (%)"
-                Formula = "100 · max(p_c(x) - p_c(M(x)), 0) / p_c(x), M(x) = x ⊙ max(A, 0) / max A"
-                Source = "Chattopadhay et al., arXiv 1710.11063"
-                Range = "0 to 100"
-                Blank = "black"
-                Over = Scale.Probabilities
-                Smoothness = everywhere almost
-                Scores = fun s target maps batch -> AverageDrop.scores s.Relaxation Mask.Soft target maps batch
-        }
-        {
-            curveRow 2. 0.5 with
-                Name = "necessity-ordering"
-                Title = "Necessity ordering"
-                Formula =
-                    "1/(N+1) · Σᵢ max(f_c(R(i)) - f_c(0), 0), R(i) without the i pixels of largest positive attribution"
-                Source = wang
-                Smoothness = ofMap constant almost
-                Scores = ofCurves [ NecessityOrdering.path 1 ] (List.head >> NecessityOrdering.ofCurve)
-        }
-        {
-            curveRow 3. 0.5 with
-                Name = "sufficiency-ordering"
-                Title = "Sufficiency ordering"
-                Formula =
-                    "1/(N+1) · Σᵢ max(f_c(R⁺(i)) - f_c(0), 0), R⁺(i) black but for the i pixels of largest positive attribution"
-                Source = wang
-                Better = Better.Higher
-                Smoothness = ofMap constant almost
-                Scores = ofCurves [ SufficiencyOrdering.path 1 ] (List.head >> SufficiencyOrdering.ofCurve)
-        }
-        {
-            curveRow 2. 1. with
-                Name = "proportionality-necessity"
-                Title = "Total proportionality for necessity"
-                Formula =
-                    "∫₀¹ |↓(p) - ↑(p)| dp of max(f_c - f_c(0), 0) / max(f_c(x) - f_c(0), 0), the share p of the positive attribution removed, largest (↓) or smallest (↑) first"
-                Source = wang
-                Smoothness = everywhere almost
-                Scores = proportionality PixelChange.Remove
-        }
-        {
-            curveRow 4. 1. with
-                Name = "proportionality-sufficiency"
-                Title = "Total proportionality for sufficiency"
-                Formula =
-                    "∫₀¹ |↓(p) - ↑(p)| dp of max(f_c - f_c(0), 0) / max(f_c(x) - f_c(0), 0), the share p of the positive attribution put into black, largest (↓) or smallest (↑) first"
-                Source = wang
-                Smoothness = everywhere almost
-                Scores = proportionality PixelChange.Insert
-        }
-        {
-            curveRow 1. 1. with
-                Name = "deletion"
-                Title = "Deletion"
-                Formula = "∫₀¹ p_c(x without the share p of its pixels, largest attribution first) dp"
-                Source = petsiuk
-                Range = "0 to 1"
-                Over = Scale.Probabilities
-                Smoothness = ofMap constant smooth
-                Scores = ofCurves [ Deletion.path 1 Baseline.black ] (List.head >> Deletion.ofCurve)
-        }
-        {
-            curveRow 2. 1. with
-                Name = "insertion"
-                Title = "Insertion"
-                Formula = "∫₀¹ p_c(black with the share p of the pixels of x, largest attribution first) dp"
-                Source = petsiuk
-                Better = Better.Higher
-                Range = "0 to 1"
-                Over = Scale.Probabilities
-                Smoothness = ofMap constant smooth
-                Scores = ofCurves [ Insertion.path 1 Baseline.black ] (List.head >> Insertion.ofCurve)
-        }
-        {
-            curveRow 1. 1. with
-                Name = "pixel-flipping"
-                Title = "Pixel flipping (AOPC)"
-                Formula =
-                    "1/(L+1) · Σ_{k=0..L} f_c(x) - f_c(x⁽ᵏ⁾), x⁽ᵏ⁾ without the first k steps of pixels, largest attribution first"
-                Source = "Bach et al., PLoS ONE 10(7), 2015; Samek et al., arXiv 1509.06321"
-                Better = Better.Higher
-                Range = "-∞ to ∞"
-                Smoothness = ofMap constant smooth
-                Scores = ofCurves [ PixelFlipping.path 1 Baseline.black ] (List.head >> PixelFlipping.ofCurve)
-        }
-        {
-            row with
-                Name = "average-increase"
-                Title = "Average increase (%)"
-                Formula = "100 · [f_c(M(x)) > f_c(x)], M(x) keeping the pixels of positive attribution"
-                Source = "Chattopadhay et al., arXiv 1710.11063, with a hard mask"
-                Better = Better.Higher
-                Range = "0 to 100"
-                Blank = "black"
-                Smoothness = everywhere constant
-                Relaxes = all3
-                Scores = fun s target maps batch -> AverageIncrease.scores s.Relaxation Mask.Hard target maps batch
-        }
-        {
-            row with
-                Name = "average-gain"
-                Title = "Average gain (%)"
-                Formula =
-                    "100 · max(p_c(M(x)) - p_c(x), 0) / (1 - p_c(x)), M(x) keeping the pixels of positive attribution"
-                Source = "Zhang et al., arXiv 2301.07002, with a hard mask"
-                Better = Better.Higher
-                Range = "0 to 100"
-                Blank = "black"
-                Over = Scale.Probabilities
-                Smoothness = ofMap constant almost
-                Relaxes = [ Argument.Map ]
-                Scores = fun s target maps batch -> AverageGain.scores s.Relaxation Mask.Hard target maps batch
-        }
-        {
-            row with
-                Name = "sparseness"
-                Title = "Sparseness"
-                Formula =
-                    "1 - 2 Σₖ v₍ₖ₎ / ‖v‖₁ · (d - k + ½) / d, v₍₁₎ ≤ … ≤ v₍d₎ the magnitudes of the d pixels: the Gini index"
-                Source = "Chalasani et al., arXiv 1810.06583"
-                Better = Better.Higher
-                Range = "0 to 1"
-                Over = Scale.Map
-                Passes = fun _ _ -> 0.
-                Smoothness = ofMap almost constant
-                Scores = fun _ _ maps _ -> Sparseness.scores maps
-        }
-        {
-            row with
-                Name = "complexity"
-                Title = "Complexity (nats)"
-                Formula = "-Σₚ P_p ln P_p, P_p = |A_p| / Σ |A|"
-                Source = "Bhatt, Weller and Moura, arXiv 2005.00631"
-                Range = "0 to ln of the number of pixels"
-                Over = Scale.Map
-                Passes = fun _ _ -> 0.
-                Smoothness = ofMap almost constant
-                Scores = fun _ _ maps _ -> Complexity.scores maps
-        }
-        {
-            row with
-                Name = "effective-complexity"
-                Title = "Effective complexity, by magnitude (pixels)"
-                Formula = "|{p : |A_p| > 0.01 · max |A|}|"
-                Source =
-                    "Quantus's count after Nguyen and Martínez, arXiv 2007.07584, by a share of the map's own maximum"
-                Range = "1 to the number of pixels"
-                Over = Scale.Map
-                Passes = fun _ _ -> 0.
-                Smoothness = everywhere constant
-                Relaxes = [ Argument.Map ]
-                Scores = fun s _ maps _ -> EffectiveComplexity.byMagnitude s.Relaxation 0.01 maps
-        }
-        {
-            row with
-                Name = "effective-complexity-loss"
-                Title = "Effective complexity, by loss (pixels)"
-                Formula =
-                    "min k with E (f_c(x) - f_c(x_k))² ≤ 0.1 · E (f_c(x) - f_c(x_0))², x_k keeping the k pixels of largest |A|, the others drawn from the image's own"
-                Source = "Nguyen and Martínez, arXiv 2007.07584"
-                Range = "0 to the number of pixels"
+            row
+                "effective-complexity-loss"
+                "Effective complexity, by loss (pixels)"
+                "min k with E (f_c(x) - f_c(x_k))² ≤ 0.1 · E (f_c(x) - f_c(x_0))², x_k keeping the k pixels of largest |A|, the others drawn from the image's own"
+                "Nguyen and Martínez, arXiv 2007.07584"
+                (fun s target maps batch ->
+                    let struct (step, _) = steps s (batch.X.shape[2] * batch.X.shape[3])
+                    EffectiveComplexity.byLoss s.Relaxation 0.1 step (samples 5 s) s.Seed target maps batch) with
                 HasSteps = true
-                Passes =
-                    fun s pixels ->
-                        let struct (step, _) = steps s pixels
-                        1. + float (samples 5 s) * (1. + float pixels / float step)
-                Smoothness = everywhere constant
-                Relaxes = all3
-                Scores =
-                    fun s target maps batch ->
-                        let struct (step, _) = steps s (batch.X.shape[2] * batch.X.shape[3])
-                        EffectiveComplexity.byLoss s.Relaxation 0.1 step (samples 5 s) s.Seed target maps batch
         }
-        {
-            row with
-                Name = "infidelity"
-                Title = "Infidelity"
-                Formula = "meanₖ (β Iₖᵀ A - (f_c(x) - f_c(x - Iₖ)))², Iₖ noise of a tenth of the range, β as fits best"
-                Source = "Yeh et al., arXiv 1901.09392"
-                Passes = fun s _ -> 1. + float (samples 50 s)
-                Smoothness = everywhere smooth
-                Scores =
-                    fun s target maps batch ->
-                        let maps =
-                            match s.MultipliedFrom with
-                            | Some baseline -> Infidelity.perUnit baseline batch maps
-                            | None -> maps
+        |> from "0 to the number of pixels"
+        |> costs (fun s pixels ->
+            let struct (step, _) = steps s pixels
+            1. + float (samples 5 s) * (1. + float pixels / float step))
+        |> is constant constant
+        |> relaxesIn everything
+        row
+            "infidelity"
+            "Infidelity"
+            "meanₖ (β Iₖᵀ A - (f_c(x) - f_c(x - Iₖ)))², Iₖ noise of a tenth of the range, β as fits best"
+            "Yeh et al., arXiv 1901.09392"
+            (fun s target maps batch ->
+                let maps =
+                    match s.MultipliedFrom with
+                    | Some baseline -> Infidelity.perUnit baseline batch maps
+                    | None -> maps
 
-                        Infidelity.scores
-                            (Perturbation.noise (0.1 * s.Peak))
-                            (samples 50 s)
-                            s.Seed
-                            true
-                            target
-                            maps
-                            batch
-        }
+                Infidelity.scores (Perturbation.noise (0.1 * s.Peak)) (samples 50 s) s.Seed true target maps batch)
+        |> costs (fun s _ -> 1. + float (samples 50 s))
+        |> is smooth smooth
+        row
+            "max-sensitivity"
+            "Max-sensitivity"
+            "maxₖ ‖A(x + εₖ) - A(x)‖ / ‖A(x)‖, every |ε| at most a fiftieth of the range"
+            "Yeh et al., arXiv 1901.09392"
+            maxSensitivity
+        |> ofExplanations (fun s -> 1. + gradient * float (samples 10 s))
+        row
+            "sensitivity-n"
+            "Sensitivity-n"
+            "corr_S (Σ_{p ∈ S} A_p, f_c(x) - f_c(x without S)), S of 1, 10 and 50 % of the pixels: the mean of the three"
+            "Ancona et al., arXiv 1711.06104"
+            (fun s -> SensitivityN.scores [ 0.01; 0.1; 0.5 ] (samples 100 s) s.Seed Baseline.black)
+        |> higher
+        |> from "-1 to 1"
+        |> onBlack
+        |> costs (fun s _ -> 1. + 3. * float (samples 100 s))
+        |> is smooth smooth
+        row
+            "completeness-gap"
+            "Completeness gap, relative"
+            "|Σ A - (f_c(x) - f_c(b))| / |f_c(x) - f_c(b)|"
+            "Sundararajan, Taly and Yan, arXiv 1703.01365"
+            (fun _ -> CompletenessGap.gaps true Baseline.black)
+        |> onBlack
+        row
+            "parameter-randomisation"
+            "Parameter randomisation (rank correlation)"
+            "mean over layers l of ρ(|A_f|, |A_f'|), f' the model with random weights from the logits down to l"
+            "Adebayo et al., arXiv 1810.03292"
+            parameterRandomisation
+        |> from "-1 to 1"
+        |> ofExplanations (fun _ -> 1. + gradient * 10.)
+        |> is constant constant
+        |> relaxesIn everything
         {
-            row with
-                Name = "max-sensitivity"
-                Title = "Max-sensitivity"
-                Formula = "maxₖ ‖A(x + εₖ) - A(x)‖ / ‖A(x)‖, every |ε| at most a fiftieth of the range"
-                Source = "Yeh et al., arXiv 1901.09392"
-                Passes = fun s _ -> 1. + gradient * float (samples 10 s)
-                NeedsExplain = true
-                Smoothness = everywhere almost
-                Scores = maxSensitivity
-        }
-        {
-            row with
-                Name = "sensitivity-n"
-                Title = "Sensitivity-n"
-                Formula =
-                    "corr_S (Σ_{p ∈ S} A_p, f_c(x) - f_c(x without S)), S of 1, 10 and 50 % of the pixels: the mean of the three"
-                Source = "Ancona et al., arXiv 1711.06104"
-                Better = Better.Higher
-                Range = "-1 to 1"
-                Blank = "black"
-                Passes = fun s _ -> 1. + 3. * float (samples 100 s)
-                Smoothness = everywhere smooth
-                Scores =
-                    fun s target maps batch ->
-                        SensitivityN.scores [ 0.01; 0.1; 0.5 ] (samples 100 s) s.Seed Baseline.black target maps batch
-        }
-        {
-            row with
-                Name = "completeness-gap"
-                Title = "Completeness gap, relative"
-                Formula = "|Σ A - (f_c(x) - f_c(b))| / |f_c(x) - f_c(b)|"
-                Source = "Sundararajan, Taly and Yan, arXiv 1703.01365"
-                Blank = "black"
-                Smoothness = everywhere almost
-                Scores = fun _ target maps batch -> CompletenessGap.gaps true Baseline.black target maps batch
-        }
-        {
-            row with
-                Name = "parameter-randomisation"
-                Title = "Parameter randomisation (rank correlation)"
-                Formula =
-                    "mean over layers l of ρ(|A_f|, |A_f'|), f' the model with random weights from the logits down to l"
-                Source = "Adebayo et al., arXiv 1810.03292"
-                Range = "-1 to 1"
-                Passes = fun _ _ -> 1. + gradient * 10.
-                NeedsExplain = true
-                Smoothness = everywhere constant
-                Relaxes = all3
-                Scores = parameterRandomisation
-        }
-        {
-            row with
-                Name = "random-logit"
-                Title = "Random logit (rank correlation)"
-                Formula = "ρ(A_c, A_k), k ≠ c a random class"
-                Source = "Sixt, Granz and Landgraf, arXiv 1912.09818, with Spearman's ρ"
-                Range = "-1 to 1"
-                Passes = fun _ _ -> 1. + gradient
-                NeedsExplain = true
+            row
+                "random-logit"
+                "Random logit (rank correlation)"
+                "ρ(A_c, A_k), k ≠ c a random class"
+                "Sixt, Granz and Landgraf, arXiv 1912.09818, with Spearman's ρ"
+                randomLogit with
                 ComparesClasses = true
-                Smoothness = everywhere constant
-                Relaxes = all3
-                Scores = randomLogit
         }
+        |> from "-1 to 1"
+        |> ofExplanations (fun _ -> 1. + gradient)
+        |> is constant constant
+        |> relaxesIn everything
     ]

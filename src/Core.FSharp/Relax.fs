@@ -109,25 +109,31 @@ module Relax =
     /// <param name="r">How many: int64, n.</param>
     let first relaxation (order: Order) (r: Tensor) : Tensor =
         let r = r.unsqueeze 1L
-        let p = order.Keys.shape[1]
         let exact () = order.Ranks.lt r
 
         let soft (tau: float) =
-            let last = (r - 1L).clamp(0L.ToScalar(), (p - 1L).ToScalar())
-            let at (place: Tensor) = order.Sorted.gather (1L, place)
-            let a, b = at last, at (r.clamp_max ((p - 1L).ToScalar()))
-            // Below the last number that can be chosen lies the threshold of them all: a scale below.
-            let b =
-                torch.where (b.isinf().logical_or(r.ge (p.ToScalar())), a - 2.0.ToScalar() * order.Scale, b)
+            let isOut = order.Keys.isinf ()
+            let most = isOut.logical_not().sum(1L, true)
 
-            let threshold = (a + b) / 2.0.ToScalar()
-            let keys = order.Keys.masked_fill (order.Keys.isinf (), 0.0.ToScalar())
+            let at (place: Tensor) =
+                let found = order.Sorted.gather (1L, place.clamp_min (0L.ToScalar()))
+                found.masked_fill (most.eq (0L.ToScalar()), 0.0.ToScalar())
+
+            let last = at (torch.minimum (r, most) - 1L)
+            let next = at (torch.minimum (r, most - 1L))
+            // The threshold of all of them lies below the last.
+            let isAll = r.ge most
+
+            let threshold =
+                torch.where (isAll, last - order.Scale, (last + next) / 2.0.ToScalar())
+
+            let keys = order.Keys.masked_fill (isOut, 0.0.ToScalar())
 
             ((keys - threshold) / (order.Scale * tau.ToScalar()))
                 .sigmoid()
-                .masked_fill(order.Keys.isinf (), 0.0.ToScalar())
+                .masked_fill(isOut, 0.0.ToScalar())
                 .masked_fill(r.le (0.0.ToScalar()), 0.0.ToScalar())
-                .masked_fill(r.ge (p.ToScalar()), 1.0.ToScalar())
+                .masked_fill(isAll.logical_and (isOut.logical_not ()), 1.0.ToScalar())
 
         match relaxation with
         | Relaxation.Exact -> exact ()

@@ -13,7 +13,7 @@ let private twin net k (image: float[]) (map: float[]) =
     100. * max (before - (Plain.logits net kept)[k]) 0. / before
 
 let private drops model maps x =
-    AverageDrop.drops Mask.Hard (Target.ofQuantity Quantity.predicted model) maps (batch x)
+    AverageDrop.scores Relaxation.Exact Mask.Hard (Target.ofQuantity Quantity.predicted model) maps (batch x)
 
 let tests =
     testList "AverageDrop" [
@@ -30,7 +30,8 @@ let tests =
 
                 let actual =
                     x
-                    |> inBatches size (fun b -> AverageDrop.drops Mask.Hard target (maps.index_select (0L, b.Rows)) b)
+                    |> inBatches size (fun b ->
+                        AverageDrop.scores Relaxation.Exact Mask.Hard target (maps.index_select (0L, b.Rows)) b)
 
                 same (vector expected) actual $"{size} at a time")
 
@@ -74,7 +75,7 @@ let tests =
 
             same
                 (vector (Array.map2 (twin net 1) images rows))
-                (AverageDrop.drops Mask.Hard target maps (batch x))
+                (AverageDrop.scores Relaxation.Exact Mask.Hard target maps (batch x))
                 "class 1")
 
         law "the soft mask weighs each pixel by its share of the image's own largest attribution" (fun rng ->
@@ -106,7 +107,8 @@ let tests =
 
                 let actual =
                     x
-                    |> inBatches size (fun b -> AverageDrop.drops Mask.Soft target (maps.index_select (0L, b.Rows)) b)
+                    |> inBatches size (fun b ->
+                        AverageDrop.scores Relaxation.Exact Mask.Soft target (maps.index_select (0L, b.Rows)) b)
 
                 same (vector expected) actual $"{size} at a time")
 
@@ -117,7 +119,7 @@ let tests =
             let target = Target.ofQuantity (Quantity.ofProbabilities Quantity.predicted) model
 
             for mask in [ Mask.Hard; Mask.Soft ] do
-                for drop in values (AverageDrop.drops mask target maps (batch x)) do
+                for drop in values (AverageDrop.scores Relaxation.Exact mask target maps (batch x)) do
                     Expect.isTrue (drop >= 0. && drop <= 100.) $"a drop of {drop}")
 
         example "maps of another shape are an ArgumentException, and nothing is left behind" (fun () ->
@@ -127,7 +129,10 @@ let tests =
             let target = Target.ofQuantity Quantity.predicted model
 
             let work () =
-                (inBatches 2 (fun b -> AverageDrop.drops Mask.Hard target (maps.index_select (0L, b.Rows)) b) x)
+                (inBatches
+                    2
+                    (fun b -> AverageDrop.scores Relaxation.Exact Mask.Hard target (maps.index_select (0L, b.Rows)) b)
+                    x)
                     .Dispose()
 
             Expect.equal (liveAfter work) 0L "live tensors")

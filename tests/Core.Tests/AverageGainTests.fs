@@ -43,7 +43,12 @@ let tests =
                 let actual =
                     x
                     |> inBatches size (fun b ->
-                        AverageGain.gains Mask.Soft (target model) (maps.index_select (0L, b.Rows)) b)
+                        AverageGain.scores
+                            Relaxation.Exact
+                            Mask.Soft
+                            (target model)
+                            (maps.index_select (0L, b.Rows))
+                            b)
 
                 close 1e-8 (vector expected) actual $"{size} at a time"
                 Expect.all (values actual) (fun gain -> gain >= 0. && gain <= 100.) "range")
@@ -57,14 +62,19 @@ let tests =
 
             let x = tensor [ 2; 1; 1; 2 ] [ 1; 1; 1; 0 ]
             let maps = tensor [ 2; 1; 2 ] [ 1; 0; 0; 1 ]
-            same (vector [ 50.; 0. ]) (AverageGain.gains Mask.Hard (target model) maps (batch x)) "gains")
+
+            same
+                (vector [ 50.; 0. ])
+                (AverageGain.scores Relaxation.Exact Mask.Hard (target model) maps (batch x))
+                "gains")
 
         example "where the probability is 1, nothing is left to gain" (fun () ->
             let model =
                 ofFunctions [ "sure", (fun x -> x.flatten(1L).matmul(tensor [ 2; 2 ] [ 900; 0; 0; 900 ])) ]
 
             let gains =
-                AverageGain.gains
+                AverageGain.scores
+                    Relaxation.Exact
                     Mask.Hard
                     (target model)
                     (tensor [ 1; 1; 2 ] [ 0; 1 ])

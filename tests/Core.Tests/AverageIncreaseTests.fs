@@ -29,7 +29,7 @@ let tests =
                 let actual =
                     x
                     |> inBatches size (fun b ->
-                        AverageIncrease.increases Mask.Hard target (maps.index_select (0L, b.Rows)) b)
+                        AverageIncrease.scores Relaxation.Exact Mask.Hard target (maps.index_select (0L, b.Rows)) b)
 
                 same (vector expected) actual $"{size} at a time")
 
@@ -37,16 +37,23 @@ let tests =
             let target = Target.ofQuantity Quantity.predicted PixelCurvesTests.sum
             let x = tensor [ 4; 1; 1; 2 ] [ 1; -3; 1; 3; 1; 3; 0; 3 ]
             let maps = tensor [ 4; 1; 2 ] [ 1; 0; 1; 0; 1; 1; 0; 1 ]
-            let found = values (AverageIncrease.increases Mask.Hard target maps (batch x))
+
+            let found =
+                values (AverageIncrease.scores Relaxation.Exact Mask.Hard target maps (batch x))
+
             Expect.equal found [| 100.; 0.; 0.; 0. |] "1 > -2, 1 < 4, 4 = 4, black is masked")
 
         example "Σx of four pixels, of which the largest is kept" (fun () ->
             let target = Target.ofQuantity Quantity.predicted PixelCurvesTests.sum
             let x = tensor [ 1; 1; 1; 4 ] [ 0.4; 0.3; 0.2; 0.1 ]
             let map = tensor [ 1; 1; 4 ] [ 1; 0; 0; 0 ]
-            same (vector [ 0. ]) (AverageIncrease.increases Mask.Hard target map (batch x)) "increase"
-            same (vector [ 60. ]) (AverageDrop.drops Mask.Hard target map (batch x)) "drop"
-            same (vector [ 60. ]) (AverageDrop.drops Mask.Soft target map (batch x)) "drop by the soft mask")
+            same (vector [ 0. ]) (AverageIncrease.scores Relaxation.Exact Mask.Hard target map (batch x)) "increase"
+            same (vector [ 60. ]) (AverageDrop.scores Relaxation.Exact Mask.Hard target map (batch x)) "drop"
+
+            same
+                (vector [ 60. ])
+                (AverageDrop.scores Relaxation.Exact Mask.Soft target map (batch x))
+                "drop by the soft mask")
 
         example "an image that stays as it is has no increase, though passes round differently" (fun () ->
             // Scores the same image higher every time that it is asked.
@@ -63,5 +70,9 @@ let tests =
             let target = Target.ofQuantity Quantity.predicted drifting
             let x = tensor [ 2; 1; 1; 2 ] [ 1; 3; 1; 0 ]
             let maps = tensor [ 2; 1; 2 ] [ 1; 1; 1; 0 ]
-            same (vector [ 0.; 0. ]) (AverageIncrease.increases Mask.Hard target maps (batch x)) "increases")
+
+            same
+                (vector [ 0.; 0. ])
+                (AverageIncrease.scores Relaxation.Exact Mask.Hard target maps (batch x))
+                "increases")
     ]

@@ -208,7 +208,7 @@ let private sets =
             let order = Array.init 9 id
             rng.Shuffle order
             let k = rng.Next 10
-            let kept, left = ClassEssence.keep k order, Compression.silence k order
+            let kept, left = ClassEssence.keep k order, ClassEssence.silence k order
 
             for unit in order do
                 Expect.equal kept[unit] (Array.IndexOf(order, unit) < k) "the first k"

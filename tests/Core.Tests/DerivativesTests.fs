@@ -241,5 +241,147 @@ let private metrics = [
                             agreesTwice row.Name f rng x)
 ]
 
+/// What the network gives of a row, for laws about every metric.
+let private scoresOf (row: Metric) relaxation model (maps: Tensor) (x: Tensor) =
+    row.Scores (metricSettings relaxation) (target row.Over model) maps (Batch.ofTensor x)
+
+let private somewhere () =
+    let rng = Random 3
+    let _, build = networks[2]
+    graphModel "s" (build rng), images rng, images rng
+
+let private relaxed = [
+    for row in Metrics.all do
+        if not row.Relaxes.IsEmpty then
+            example $"{row.Name}: the softer, the further from the definition; scaling a map changes nothing" (fun () ->
+                let model, maps, x = somewhere ()
+                let exact = scoresOf row Relaxation.Exact model maps x
+
+                let soft tau =
+                    scoresOf row (Relaxation.Soft tau) model maps x
+
+                close 1e-6 exact (soft 1e-7) "τ → 0"
+                same (soft 0.1) (scoresOf row (Relaxation.Soft 0.1) model (maps * 7.5) x) "scaled"
+                let gap = (soft 0.1 - exact).abs().nansum().item<float>()
+                Expect.isGreaterThan gap 1e-9 "τ = 0.1 is no exact score"
+
+                let straight = scoresOf row (Relaxation.StraightThrough 0.1) model maps x
+                close 0. exact straight "straight-through, to the last digit"
+
+                let slope relaxation =
+                    Diff.grad (fun maps -> (scoresOf row relaxation model maps x).nansum()) maps
+
+                if row.Name <> "effective-complexity-loss" && row.Name <> "average-increase" then
+                    Expect.isGreaterThan
+                        ((slope (Relaxation.StraightThrough 0.1)).abs().sum().item<float>())
+                        0.
+                        "and a soft derivative")
+]
+
+/// The derivative of everything in the image and in the parameters, by passes of that size.
+let private derivatives (f: Model -> Tensor -> Tensor) (model: Model) (x: Tensor) size =
+    let model = batching size model
+    let vector, rebuild = vectorOf model
+    [ Diff.grad (f model) x; Diff.grad (fun p -> f (rebuild p) x) vector ]
+
+let private rows: (string * (Model -> Tensor -> Tensor)) list = [
+    for row in Methods.all do
+        row.Name,
+        (fun model x -> (row.Attribute settings (target Scale.Logits model) (Batch.ofTensor x)).square().sum())
+
+    for row in Metrics.all do
+        row.Name, (fun model x -> (scoresOf row Relaxation.Exact model (x.cos ()) x).nansum())
+]
+
+let private inPasses = [
+    for name, f in rows do
+        example $"{name}: a derivative does not depend on the passes, and leaves nothing behind" (fun () ->
+            let model, _, x = somewhere ()
+            let whole = derivatives f model x (Memory(1L <<< 30))
+
+            for size in [ Fixed 1; Fixed 3 ] do
+                List.iter2 (fun a b -> close 1e-9 a b $"{size}") whole (derivatives f model x size)
+
+            let work () =
+                use _ = torch.NewDisposeScope()
+                derivatives f model x (Fixed 3) |> ignore
+
+            work ()
+            Expect.equal (liveAfter work) 0L "live tensors"
+
+            let plain = f model x
+            Expect.isFalse plain.requires_grad "outside a derivative nothing is recorded")
+]
+
+let private others = [
+    example "the influence of a layer's units is a function of the images and of the parameters" (fun () ->
+        let ofUnits (rng: Random) model =
+            let weights = gaussian rng [ 200 ]
+
+            fun (x: Tensor) ->
+                Influence.ofQuantity (Quantity.ofClass 1) Units.Each "conv" model (Instances.ofTensor x)
+                |> weighed weights
+
+        agreesSomewhere "influence" Smoothness.AlmostEverywhere (fun _ -> true) (fun rng model ->
+            ofUnits rng model, images rng)
+
+        agreesSomewhere "influence" Smoothness.AlmostEverywhere (fun _ -> true) (fun rng model ->
+            let x, vector, rebuild = images rng, vectorOf model |> fst, vectorOf model |> snd
+            let seed = rng.Next()
+            (fun p -> ofUnits (Random seed) (rebuild p) x), vector))
+
+    example
+        "where attribution lies is a smooth question of its positive pixels, and softly one of their order"
+        (fun () ->
+            let rng = Random 2
+            let maps = (images rng).mean [| 1L |]
+            let masks = (images rng).mean([| 1L |]).gt(0.9.ToScalar())
+
+            let laws = [
+                "share", false, Localisation.shares masks
+                "hit", true, Localisation.hits (Relaxation.Soft 0.1) masks
+                "rank accuracy", true, Localisation.rankAccuracies (Relaxation.Soft 0.1) masks
+                "top 3", true, Localisation.topKIntersections (Relaxation.Soft 0.1) 3 masks
+            ]
+
+            for name, _, f in laws do
+                let isKnown = agrees name Smoothness.AlmostEverywhere (f >> _.sum()) rng maps
+                Expect.equal isKnown (Some true) name
+
+            let exact = Localisation.hits Relaxation.Exact masks >> _.sum()
+            Expect.equal (agrees "hit" Smoothness.PiecewiseConstant exact rng maps) (Some false) "a hit is a side")
+
+    example "a smoothed network of ReLUs has second derivatives" (fun () ->
+        let rng = Random 4
+        let _, build = networks[1]
+        let model = graphModel "s" (build rng)
+        let x, weights = images rng, gaussian rng [ 200 ]
+
+        let gradient model =
+            mapOf
+                {
+                    Methods.all.Head with
+                        Attribute = fun _ -> Saliency.attribute false
+                }
+                weights
+                model
+
+        Expect.equal (values (Diff.grad (gradient model) x)) (Array.zeroCreate 80) "piecewise linear: none"
+        agreesTwice "saliency of the smoothed network" (gradient (Model.smooth 2. model)) rng x)
+
+    example "what a metric rewards can be climbed to: complexity falls along its own gradient" (fun () ->
+        let rng = Random 8
+        let maps = (images rng).abs()
+        let f (maps: Tensor) = (Complexity.scores maps).sum()
+        let next = maps - 0.01 * Diff.grad f maps
+        Expect.isLessThan ((f next).item<float>()) ((f maps).item<float>()) "a step down")
+]
+
 let tests =
-    testList "Derivatives" [ testList "of methods" methods; testList "of metrics" metrics ]
+    testList "Derivatives" [
+        testList "of methods" methods
+        testList "of metrics" metrics
+        testList "relaxed" relaxed
+        testList "in passes" inPasses
+        testList "of the rest" others
+    ]

@@ -14,7 +14,7 @@ let private twin threshold (map: float[]) =
     |> float
 
 let private count threshold (values: float list) =
-    Support.values (EffectiveComplexity.scores threshold (tensor [ 1; 1; values.Length ] values))
+    Support.values (EffectiveComplexity.byMagnitude Relaxation.Exact threshold (tensor [ 1; 1; values.Length ] values))
     |> Array.exactlyOne
 
 let tests =
@@ -31,5 +31,9 @@ let tests =
             let maps = gaussian rng [ n; 2; 3; 4 ]
             let threshold = rng.NextDouble()
             let rows = values maps |> Array.chunkBySize 24 |> Array.map casePixels
-            same (vector (Array.map (twin threshold) rows)) (EffectiveComplexity.scores threshold maps) "twin")
+
+            same
+                (vector (Array.map (twin threshold) rows))
+                (EffectiveComplexity.byMagnitude Relaxation.Exact threshold maps)
+                "twin")
     ]

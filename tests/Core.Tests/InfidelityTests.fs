@@ -21,7 +21,7 @@ let private twin (perturbation: Perturbation) net isScaled x i (image: float[]) 
     let score image = (Plain.logits net image)[k]
 
     let drawn = [|
-        for draw in 0L .. int64 samples - 1L -> values (perturbation.Draw 5L draw (alone x i))
+        for draw in 0L .. int64 samples - 1L -> values (perturbation.Draw 5L [| draw |] (alone x i))
     |]
 
     let foretold = drawn |> Array.map (Plain.dot map)
@@ -110,7 +110,7 @@ let tests =
 
             let corners = [|
                 for draw in 0L .. 199L do
-                    let taken = square.Draw 1L draw (batch x)
+                    let taken = square.Draw 1L [| draw |] (batch x)
                     let isIn = values (taken.ne (0.0.ToScalar())) |> Array.take 12 |> Array.map ((=) 1.)
                     let corner = Array.IndexOf(isIn, true)
                     let row, column = corner / 4, corner % 4
@@ -129,7 +129,7 @@ let tests =
             |]
 
             Expect.equal (Array.sort (Array.distinct corners)) [| 0; 1; 2; 4; 5; 6 |] "all six places"
-            let whole = (Perturbation.square 9 Baseline.black).Draw 1L 0L (batch x)
+            let whole = (Perturbation.square 9 Baseline.black).Draw 1L [| 0L |] (batch x)
             same x whole "a larger one is the image")
 
         example "maps of another shape are an ArgumentException, and nothing is left behind" (fun () ->

@@ -210,7 +210,7 @@ let private laws =
                 Count = 0
                 Type = torch.float64
                 Read = fun _ _ -> failtest "read"
-                Number = id
+                Id = id
             }
 
             rejects<AttributionException>

@@ -31,12 +31,12 @@ let private twin net k step (image: float[]) (map: float[]) =
     total 0 / float (n + 1)
 
 let private curves step target maps x =
-    PixelCurves.curves [ NecessityOrdering.path step ] target maps (batch x)
-    |> Array.map Array.exactlyOne
+    PixelCurves.curves Relaxation.Exact [ NecessityOrdering.path step ] target maps (batch x)
+    |> List.exactlyOne
 
 let private scores step model maps x =
     curves step (Target.ofQuantity Quantity.predicted model) maps x
-    |> Array.map NecessityOrdering.score
+    |> NecessityOrdering.ofCurve
 
 let tests =
     testList "NecessityOrdering" [
@@ -51,14 +51,14 @@ let tests =
 
                 for passes in [ Fixed 1; Fixed 2; Fixed 3; Fixed 7; Memory(1L <<< 30) ] do
                     let found = scores step (batching passes model) maps x
-                    same (vector expected) (vector found) $"{step} pixels a step, {passes}"
+                    same (vector expected) found $"{step} pixels a step, {passes}"
 
             let target = Target.ofQuantity (Quantity.ofClass 1) model
             let expected = Array.map2 (twin net 1 1) images rows
 
-            let found = curves 1 target maps x |> Array.map NecessityOrdering.score
+            let found = curves 1 target maps x |> NecessityOrdering.ofCurve
 
-            same (vector expected) (vector found) "a given class")
+            same (vector expected) found "a given class")
 
         law "is unchanged under any strictly increasing map of the positive attributions" (fun rng ->
             let _, model, images, x = case rng 3.
@@ -68,7 +68,7 @@ let tests =
             let increased =
                 torch.where (maps.gt (0.0.ToScalar()), 10. * maps.clamp_min(0.).pow power, maps.exp () - 5.)
 
-            Expect.equal (scores 1 model increased x) (scores 1 model maps x) "scores")
+            Expect.equal (values (scores 1 model increased x)) (values (scores 1 model maps x)) "scores")
 
         law "does not depend on the order of the instances" (fun rng ->
             let _, model, images, x = case rng 3.
@@ -78,33 +78,33 @@ let tests =
             let pick (t: Tensor) =
                 t.index_select (0L, torch.tensor (Array.map int64 order))
 
-            let found = scores 2 (batching (Fixed 3) model) maps x
+            let found = values (scores 2 (batching (Fixed 3) model) maps x)
             let permuted = scores 2 (batching (Fixed 3) model) (pick maps) (pick x)
-            same (vector [ for i in order -> found[i] ]) (vector permuted) "permuted")
+            same (vector [ for i in order -> found[i] ]) permuted "permuted")
 
         law "is 0 for an all-negative map, whatever its neighbours" (fun rng ->
             let _, model, _, _ = case rng 3.
             let x = gaussian rng [ 3; 2; 3; 4 ]
             let maps = gaussian rng [ 3; 3; 4 ]
-            let alone = scores 1 model maps x
+            let alone = values (scores 1 model maps x)
             maps[1L] <- -maps[1L].abs()
-            Expect.equal (scores 1 model maps x) [| alone[0]; 0.; alone[2] |] "one of three"
-            Expect.equal (scores 1 model (-maps.abs()) x) [| 0.; 0.; 0. |] "all"
-            Expect.equal (scores 1 model (torch.zeros_like maps) x) [| 0.; 0.; 0. |] "zero is not positive")
+            Expect.equal (values (scores 1 model maps x)) [| alone[0]; 0.; alone[2] |] "one of three"
+            Expect.equal (values (scores 1 model (-maps.abs()) x)) [| 0.; 0.; 0. |] "all"
+            Expect.equal (values (scores 1 model (torch.zeros_like maps) x)) [| 0.; 0.; 0. |] "zero is not positive")
 
         example "the curve says after how many pixels which score" (fun () ->
             let model = ofFunctions [ "sum", (fun x -> x.sum([| 1L; 2L; 3L |]).unsqueeze 1L) ]
             let x = tensor [ 1; 1; 1; 4 ] [ 1; 2; 3; -9 ]
             let maps = tensor [ 1; 1; 4 ] [ 3; 2; 1; 4 ]
             let target = Target.ofQuantity Quantity.predicted model
-            let curve = (curves 1 target maps x)[0]
+            let curve = curves 1 target maps x
             // Removed in the order -9, 1, 2, 3, above the blank's 0: -3, 6, 5, 3, 0.
-            Expect.equal curve.Pixels [| 0L; 1L; 2L; 3L; 4L |] "removed"
-            Expect.equal curve.Scores [| 0.; 6.; 5.; 3.; 0. |] "scores"
-            Expect.equal (NecessityOrdering.score curve) (14. / 5.) "score"
-            let coarse = (curves 3 target maps x)[0]
-            Expect.equal coarse.Pixels [| 0L; 3L; 4L |] "in steps of 3"
-            Expect.equal (NecessityOrdering.score coarse) (9. / 5.) "3 · 3 + 1 · 0")
+            Expect.equal (values curve.Pixels) [| 0.; 1.; 2.; 3.; 4. |] "removed"
+            Expect.equal (values curve.Scores) [| 0.; 6.; 5.; 3.; 0. |] "scores"
+            Expect.equal ((NecessityOrdering.ofCurve curve).item<float>()) (14. / 5.) "score"
+            let coarse = curves 3 target maps x
+            Expect.equal (values coarse.Pixels) [| 0.; 3.; 4. |] "in steps of 3"
+            Expect.equal ((NecessityOrdering.ofCurve coarse).item<float>()) (9. / 5.) "3 · 3 + 1 · 0")
 
         example "one pixel is enough" (fun () ->
             let model = ofFunctions [ "sum", (fun x -> x.sum([| 1L; 2L; 3L |]).unsqueeze 1L) ]
@@ -112,7 +112,7 @@ let tests =
             let found =
                 scores 1 model (tensor [ 2; 1; 1 ] [ 1; -1 ]) (tensor [ 2; 1; 1; 1 ] [ 5; 5 ])
 
-            Expect.equal found [| 0.; 0. |] "scores")
+            Expect.equal (values found) [| 0.; 0. |] "scores")
 
         example "passes counts the images to score" (fun () ->
             let maps = tensor [ 2; 1; 5 ] [ 1; 2; 3; 4; 5; -1; -1; 1; 1; 1 ]

@@ -145,7 +145,7 @@ let private around =
 
             let alone = {
                 Instances.ofTensor (x.narrow (0L, first, 2L)) with
-                    Number = fun i -> i + int64 first
+                    Id = fun i -> i + int64 first
             }
 
             let interest = over (fun i -> i = first || i = first + 1) Quantity.predicted

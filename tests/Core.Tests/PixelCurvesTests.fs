@@ -16,6 +16,33 @@ let private ordered order (map: float[]) =
     | PixelOrder.Descending -> List.sortBy (fun p -> -map[p]) positive
     | PixelOrder.Ascending -> List.sortBy (fun p -> map[p]) positive
 
+/// A curve of one instance.
+let curve (pixels: float list) (attribution: float list) (scores: float list) (whole: float) : PixelCurve =
+    let row (values: float list) = tensor [ 1; values.Length ] values
+
+    {
+        Lengths = [| pixels.Length |]
+        Pixels = row pixels
+        Attribution = row attribution
+        Scores = row scores
+        Whole = vector [ whole ]
+    }
+
+/// The curve of each instance by itself, of the points that count.
+let each (curve: PixelCurve) : PixelCurve list = [
+    for i, length in Array.indexed curve.Lengths ->
+        let own (t: Tensor) =
+            t.narrow(0L, int64 i, 1L).narrow(1L, 0L, length)
+
+        {
+            Lengths = [| length |]
+            Pixels = own curve.Pixels
+            Attribution = own curve.Attribution
+            Scores = own curve.Scores
+            Whole = curve.Whole.narrow (0L, int64 i, 1L)
+        }
+]
+
 /// The numbers of changed pixels, the sums of their attribution, and class k's logits on the path of one image (2×3×4), one pass
 /// each.
 let twin net k path (blank: float[]) (image: float[]) (map: float[]) =
@@ -44,15 +71,14 @@ let twin net k path (blank: float[]) (image: float[]) (map: float[]) =
     let floored score =
         if path.IsAboveBlack then max (score - black) 0. else score
 
-    {
-        Pixels = counts |> List.map int64 |> Array.ofList
-        Attribution = counts |> List.map sum |> Array.ofList
-        Scores = counts |> List.map (score >> floored) |> Array.ofList
-        Whole = (Plain.logits net image)[k] |> floored
-    }
+    curve
+        (List.map float counts)
+        (List.map sum counts)
+        (List.map (score >> floored) counts)
+        ((Plain.logits net image)[k] |> floored)
 
 /// The score that a metric gives a random case's instances, beside the same of the twin's curves; whatever the pass.
-let agreesWithTwin (rng: Random) (paths: int -> PixelPath list) (score: PixelCurve[] -> float) =
+let agreesWithTwin (rng: Random) (paths: int -> PixelPath list) (score: PixelCurve list -> Tensor) =
     let net, model, images, x = case rng 3.
     // Few values, and so many ties.
     let maps =
@@ -66,31 +92,41 @@ let agreesWithTwin (rng: Random) (paths: int -> PixelPath list) (score: PixelCur
 
                     paths step
                     |> List.map (fun path -> twin net k path (Array.zeroCreate 24) image map)
-                    |> Array.ofList
                     |> score)
                 images
                 maps
+            |> torch.cat
 
         for passes in [ Fixed 1; Fixed 3; Memory(1L <<< 30) ] do
             let target = Target.ofQuantity Quantity.predicted (batching passes model)
 
             let found =
-                PixelCurves.curves (paths step) target (tensor [ images.Length; 3; 4 ] (Array.concat maps)) (batch x)
-                |> Array.map score
+                PixelCurves.curves
+                    Relaxation.Exact
+                    (paths step)
+                    target
+                    (tensor [ images.Length; 3; 4 ] (Array.concat maps))
+                    (batch x)
+                |> score
 
-            let known = Array.map (fun s -> if Double.IsNaN s then -1. else s)
-            same (vector (known expected)) (vector (known found)) $"{step} pixels a step, {passes}"
+            same expected found $"{step} pixels a step, {passes}"
 
 /// Σ of an image's numbers as a model's only logit.
 let sum = ofFunctions [ "sum", (fun x -> x.sum([| 1L; 2L; 3L |]).unsqueeze 1L) ]
 
-/// The score of Σ over 1×1×1×n images.
-let ofSum (paths: PixelPath list) (score: PixelCurve[] -> 'a) (map: float list) (image: float list) =
-    let target = Target.ofQuantity (Quantity.ofClass 0) sum
+/// What is read of the curves of Σ over a 1×1×1×n image.
+let ofSum (paths: PixelPath list) (read: PixelCurve list -> 'a) (map: float list) (image: float list) =
+    PixelCurves.curves
+        Relaxation.Exact
+        paths
+        (Target.ofQuantity (Quantity.ofClass 0) sum)
+        (tensor [ 1; 1; map.Length ] map)
+        (batch (tensor [ 1; 1; 1; image.Length ] image))
+    |> read
 
-    PixelCurves.curves paths target (tensor [ 1; 1; map.Length ] map) (batch (tensor [ 1; 1; 1; image.Length ] image))
-    |> Array.exactlyOne
-    |> score
+/// The score of Σ over a 1×1×1×n image.
+let scoreOfSum paths (score: PixelCurve list -> Tensor) map image : float =
+    (ofSum paths score map image).item<float>()
 
 let private all = [
     for order in [ PixelOrder.All; PixelOrder.Descending; PixelOrder.Ascending ] do
@@ -132,25 +168,43 @@ let tests =
                 let target = Target.ofQuantity Quantity.predicted (batching passes model)
 
                 let found =
-                    PixelCurves.curves paths target (tensor [ n; 3; 4 ] (Array.concat maps)) (batch x)
+                    PixelCurves.curves Relaxation.Exact paths target (tensor [ n; 3; 4 ] (Array.concat maps)) (batch x)
 
-                for i in 0 .. n - 1 do
-                    for path, curve in Seq.zip paths found[i] do
+                for path, curve in Seq.zip paths found do
+                    for i, curve in List.indexed (each curve) do
                         let expected = twin net (Plain.predicted net images[i]) path blank images[i] maps[i]
-                        Expect.equal curve.Pixels expected.Pixels "pixels"
-                        same (vector expected.Attribution) (vector curve.Attribution) "attribution"
-                        same (vector expected.Scores) (vector curve.Scores) "scores"
-                        same (number expected.Whole) (number curve.Whole) "the whole")
+                        Expect.equal (values curve.Pixels) (values expected.Pixels) "pixels"
+                        same expected.Attribution curve.Attribution "attribution"
+                        same expected.Scores curve.Scores "scores"
+                        same expected.Whole curve.Whole "the whole")
+
+        example "an instance of fewer points than another repeats its last" (fun () ->
+            let target = Target.ofQuantity (Quantity.ofClass 0) sum
+            let x = tensor [ 2; 1; 1; 3 ] [ 1; 2; 3; 4; 5; 6 ]
+            let maps = tensor [ 2; 1; 3 ] [ 3; 2; 1; -1; 2; -1 ]
+
+            let curve =
+                PixelCurves.curves Relaxation.Exact [ NecessityOrdering.path 1 ] target maps (batch x)
+                |> List.exactlyOne
+
+            Expect.equal curve.Lengths [| 4L; 2L |] "lengths"
+            same (tensor [ 2; 4 ] [ 0; 1; 2; 3; 0; 1; 1; 1 ]) curve.Pixels "pixels"
+            same (tensor [ 2; 4 ] [ 0; 3; 5; 6; 0; 2; 2; 2 ]) curve.Attribution "attribution"
+            same (tensor [ 2; 4 ] [ 6; 5; 3; 0; 15; 10; 10; 10 ]) curve.Scores "scores")
 
         law "attributions count by their mean over the channels" (fun rng ->
             let _, model, images, x = case rng 1.
             let maps = gaussian rng [ images.Length; 2; 3; 4 ]
             let target = Target.ofQuantity Quantity.predicted model
 
-            Expect.equal
-                (PixelCurves.curves all target maps (batch x))
-                (PixelCurves.curves all target (maps.mean [| 1L |]) (batch x))
-                "curves")
+            let curves maps =
+                PixelCurves.curves Relaxation.Exact all target maps (batch x)
+                |> List.map (fun curve ->
+                    curve.Lengths,
+                    [ curve.Pixels; curve.Attribution; curve.Scores; curve.Whole ]
+                    |> List.map values)
+
+            Expect.equal (curves maps) (curves (maps.mean [| 1L |])) "curves")
 
         example "a pixel is all its channels" (fun () ->
             let blue =
@@ -162,13 +216,12 @@ let tests =
             let target = Target.ofQuantity Quantity.predicted blue
 
             let curve =
-                PixelCurves.curves [ Deletion.path 1 Baseline.black ] target map (batch x)
-                |> Array.exactlyOne
-                |> Array.exactlyOne
+                PixelCurves.curves Relaxation.Exact [ Deletion.path 1 Baseline.black ] target map (batch x)
+                |> List.exactlyOne
 
-            Expect.equal curve.Pixels [| 0L; 1L; 2L |] "two pixels, not six numbers"
-            Expect.equal curve.Scores [| 11.; 6.; 0. |] "blue goes with red"
-            Expect.equal curve.Attribution [| 0.; 2. / 3.; 1. |] "means over the channels")
+            Expect.equal (values curve.Pixels) [| 0.; 1.; 2. |] "two pixels, not six numbers"
+            Expect.equal (values curve.Scores) [| 11.; 6.; 0. |] "blue goes with red"
+            Expect.equal (values curve.Attribution) [| 0.; 2. / 3.; 1. |] "means over the channels")
 
         example "black is 0, not the image's minimum nor the mean" (fun () ->
             let scores change map image =
@@ -177,7 +230,7 @@ let tests =
                         Change = change
                 }
 
-                ofSum [ path ] (fun curves -> curves[0].Scores) map image
+                ofSum [ path ] (fun curves -> values curves[0].Scores) map image
 
             Expect.equal (scores PixelChange.Remove [ 2; 1 ] [ 5; 7 ]) [| 12.; 7.; 0. |] "bright, removed"
             Expect.equal (scores PixelChange.Insert [ 2; 1 ] [ 5; 7 ]) [| 0.; 5.; 12. |] "bright, inserted"
@@ -190,8 +243,11 @@ let tests =
             let maps = torch.ones (3, 1, 2)
 
             let last batch =
-                PixelCurves.curves [ path ] target (maps.narrow (0L, 0L, batch.X.shape[0])) batch
-                |> Array.map (fun curves -> Array.last curves[0].Scores)
+                let curve =
+                    PixelCurves.curves Relaxation.Exact [ path ] target (maps.narrow (0L, 0L, batch.X.shape[0])) batch
+                    |> List.exactlyOne
+
+                values (curve.Scores.select (1L, -1L))
 
             let together = last (batch x)
             Expect.equal (Array.distinct together).Length 3 "three draws"
@@ -222,7 +278,12 @@ let tests =
                         OnPass = fun count -> passed <- passed + count
                 }
 
-                PixelCurves.curves [ path ] (Target.ofQuantity Quantity.predicted counted) maps (batch x)
+                PixelCurves.curves
+                    Relaxation.Exact
+                    [ path ]
+                    (Target.ofQuantity Quantity.predicted counted)
+                    maps
+                    (batch x)
                 |> ignore
 
                 let others = images.Length + (if path.IsAboveBlack then 1 else 0)
@@ -235,7 +296,7 @@ let tests =
 
             for path in all do
                 let pixels path =
-                    ofSum [ path ] (fun curves -> curves[0].Pixels) map image
+                    ofSum [ path ] (fun curves -> values curves[0].Pixels) map image
 
                 let length = (pixels path |> Array.last |> int)
                 let found = pixels (PixelCurves.inSteps step fewest path)
@@ -244,7 +305,7 @@ let tests =
                 Expect.equal found (pixels (PixelCurves.inSteps own 1 path)) $"as in steps of {own} of {length}"
 
                 Expect.isGreaterThanOrEqual (found.Length - 1) (min fewest length) "as many steps as there may be"
-                Expect.equal (Array.last found) (int64 length) "to the end of the path")
+                Expect.equal (Array.last found) (float length) "to the end of the path")
 
         testCase "where nobody chose, a step is 1000 pixels of 224×224, and as large a share of fewer" (fun () ->
             for side, step, fewest in
@@ -265,19 +326,14 @@ let tests =
                 let struct (step, _) = PixelCurves.chosenSteps pixels
                 Expect.isTrue (step >= 1 && (int64 step * 50L <= pixels || step = 1)) $"fifty steps of {pixels}")
 
-        testCase "a normalised curve is NaN where the whole scores nothing" (fun () ->
-            let curve = {
-                Pixels = [| 0L; 1L |]
-                Attribution = [| 0.; 1. |]
-                Scores = [| 4.; 1. |]
-                Whole = 4.
-            }
+        example "a normalised curve is NaN where the whole scores nothing" (fun () ->
+            let scores whole =
+                values (PixelCurves.normalised (curve [ 0.; 1. ] [ 0.; 1. ] [ 4.; 1. ] whole)).Scores
 
-            Expect.equal (PixelCurves.normalised curve).Scores [| 1.; 0.25 |] "of 4"
+            Expect.equal (scores 4.) [| 1.; 0.25 |] "of 4"
 
             for whole in [ 0.; -1. ] do
-                let scores = (PixelCurves.normalised { curve with Whole = whole }).Scores
-                Expect.all scores Double.IsNaN $"of {whole}")
+                Expect.all (scores whole) Double.IsNaN $"of {whole}")
 
         law "the trapezoid rule's weights sum to the axis's length, and it is exact for lines" (fun rng ->
             let xs =
@@ -285,14 +341,20 @@ let tests =
                 |> Array.sort
 
             let a, b = rng.NextDouble(), rng.NextDouble()
-            let area = PixelCurves.trapezoid xs (xs |> Array.map (fun x -> a + b * x))
-            Expect.floatClose Accuracy.veryHigh area (a + b / 2.) "a + b x")
+            let row = tensor [ 1; xs.Length ]
 
-        testCase "an ordering weighs each score by its block, and the start not at all" (fun () ->
-            Expect.equal (PixelCurves.ordering [| 0L; 3L; 4L |] [| 9.; 2.; 5. |]) (11. / 5.) "3 · 2 + 1 · 5"
-            Expect.equal (PixelCurves.ordering [| 3L; 4L |] [| 2.; 5. |]) (11. / 5.) "without the start"
-            Expect.equal (PixelCurves.ordering [| 0L |] [| 9. |]) 0. "nothing changed"
-            Expect.equal (PixelCurves.ordering [||] [||]) 0. "nothing at all")
+            let area =
+                PixelCurves.trapezoid (row xs) (row (xs |> Array.map (fun x -> a + b * x)))
+
+            Expect.floatClose Accuracy.veryHigh (area.item<float>()) (a + b / 2.) "a + b x")
+
+        example "an ordering weighs each score by its block, and the start not at all" (fun () ->
+            let ordering pixels scores =
+                values (PixelCurves.ordering (curve pixels pixels scores 1.))
+
+            Expect.equal (ordering [ 0.; 3.; 4. ] [ 9.; 2.; 5. ]) [| 11. / 5. |] "3 · 2 + 1 · 5"
+            Expect.equal (ordering [ 3.; 4. ] [ 2.; 5. ]) [| 11. / 5. |] "without the start"
+            Expect.equal (ordering [ 0. ] [ 9. ]) [| 0. |] "nothing changed")
 
         example "wrong steps and shapes are refused, and nothing is left behind" (fun () ->
             let _, model, images, x = case (Random 8) 3.
@@ -300,7 +362,7 @@ let tests =
             let target = Target.ofQuantity Quantity.predicted (batching (Fixed 3) model)
 
             let curves path maps =
-                PixelCurves.curves [ path ] target maps (batch x) |> ignore
+                PixelCurves.curves Relaxation.Exact [ path ] target maps (batch x) |> ignore
 
             let wrong = { all[0] with PixelsPerStep = 0 }
             Expect.throwsT<ArgumentException> (fun () -> curves wrong maps) "no pixels a step"
@@ -309,7 +371,7 @@ let tests =
 
             let work () =
                 use _ = torch.NewDisposeScope()
-                PixelCurves.curves all target maps (batch x) |> ignore
+                PixelCurves.curves Relaxation.Exact all target maps (batch x) |> ignore
 
             Expect.equal (liveAfter work) 0L "live tensors")
     ]

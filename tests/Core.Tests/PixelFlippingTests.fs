@@ -5,7 +5,7 @@ open Attribution.Core
 open Support
 
 let private paths step = [ PixelFlipping.path step Baseline.black ]
-let private score (curves: PixelCurve[]) = PixelFlipping.score curves[0]
+let private score (curves: PixelCurve list) = PixelFlipping.ofCurve curves.Head
 
 let tests =
     testList "PixelFlipping" [
@@ -13,14 +13,18 @@ let tests =
             let mutable gap = 0.
 
             PixelCurvesTests.agreesWithTwin rng paths (fun curves ->
-                let scores = curves[0].Scores
-                let mutable sum = 0.
+                let found = score curves
 
-                for k in 1 .. scores.Length - 1 do
-                    sum <- sum + (scores[0] - scores[k])
+                for i, curve in List.indexed (PixelCurvesTests.each curves.Head) do
+                    let scores = values curve.Scores
+                    let mutable sum = 0.
 
-                gap <- max gap (abs (score curves - sum / float scores.Length))
-                score curves)
+                    for k in 1 .. scores.Length - 1 do
+                        sum <- sum + (scores[0] - scores[k])
+
+                    gap <- max gap (abs (found[i].item<float>() - sum / float scores.Length))
+
+                found)
 
             Expect.isLessThan gap 1e-12 "the mean of a loop")
 
@@ -28,7 +32,7 @@ let tests =
             let values = [ 0.4; 0.3; 0.2; 0.1 ]
 
             let of' step =
-                PixelCurvesTests.ofSum (paths step) score values values
+                PixelCurvesTests.scoreOfSum (paths step) score values values
 
             Expect.floatClose Accuracy.veryHigh (of' 1) 0.6 "(0 + 0.4 + 0.7 + 0.9 + 1) / 5"
             Expect.floatClose Accuracy.veryHigh (of' 2) (1.7 / 3.) "(0 + 0.7 + 1) / 3"
@@ -40,5 +44,5 @@ let tests =
                 "a short last step weighs the same: (0 + 0.9 + 1) / 3")
 
         example "a score that rises is a loss below 0" (fun () ->
-            Expect.equal (PixelCurvesTests.ofSum (paths 1) score [ 2; 1 ] [ -6; -3 ]) -5. "(0 - 6 - 9) / 3")
+            Expect.equal (PixelCurvesTests.scoreOfSum (paths 1) score [ 2; 1 ] [ -6; -3 ]) -5. "(0 - 6 - 9) / 3")
     ]

@@ -237,7 +237,11 @@ let private targets =
             }
 
             let plain = Target.ofQuantity Quantity.predicted counted
-            let knowing = { plain with Known = Some(Known n) }
+
+            let knowing = {
+                plain with
+                    Cache = Some(OutputCache n)
+            }
 
             let outputs target =
                 inBatches (rng.Next(1, 4)) (fun batch -> (Target.explained target batch).Outputs.Force().clone()) x
@@ -261,8 +265,8 @@ let private targets =
             let target = Target.ofQuantity Quantity.predicted model
             let x = gaussian (Random 2) [ 2; 2; 3; 4 ]
             let expected = Model.logits model (torch.zeros_like (x.narrow (0L, 0L, 1L)))
-            same expected (target.Blank x) "black"
-            same expected (Scope.run (fun () -> (target.Blank x).clone())) "again"
+            same expected (target.OfBlack x) "black"
+            same expected (Scope.run (fun () -> (target.OfBlack x).clone())) "again"
             Expect.equal passes 2 "passes, one of them the test's")
     ]
 

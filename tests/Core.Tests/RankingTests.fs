@@ -15,13 +15,18 @@ let private order (map: float[]) =
     |> List.filter (fun p -> map[p] > 0.)
     |> List.sortBy (fun p -> -map[p]) // List.sortBy is stable.
 
+/// The images (n×c×h×w) with the first pixels of an order, in every channel, from others.
+let private replace (order: Order) (counts: int64[]) (others: Tensor) (x: Tensor) =
+    let isFirst = Relax.first Relaxation.Exact order (torch.tensor counts)
+    Relax.blend (isFirst.reshape (x.shape[0], 1L, x.shape[2], x.shape[3])) others x
+
 let tests =
     testList "Ranking" [
         law "ranks are the places in the order, ties in row-major order, and none for what is not positive" (fun rng ->
             let n = rng.Next(1, 4)
             let maps = Array.init n (fun _ -> Array.init 12 (fun _ -> float (rng.Next(-2, 4))))
-            let ranks = Ranking.ranks (tensor [ n; 3; 4 ] (Array.concat maps))
-            Expect.equal ranks.shape [| int64 n; 3L; 4L |] "shape"
+            let ranks = (Ranking.ofPositive (tensor [ n; 3; 4 ] (Array.concat maps))).Ranks
+            Expect.equal ranks.shape [| int64 n; 12L |] "shape"
 
             let expected map =
                 let places = order map
@@ -34,15 +39,15 @@ let tests =
             Expect.equal (Tensor.toArray<int64> ranks) (Array.collect expected maps) "ranks")
 
         example "a thousand equal pixels keep their row-major order" (fun () ->
-            let ranks = Ranking.ranks (torch.ones (2, 40, 25))
+            let ranks = (Ranking.ofPositive (torch.ones (2, 40, 25))).Ranks
             Expect.equal (Tensor.toArray<int64> ranks) (Array.init 2000 (fun i -> int64 (i % 1000))) "ranks")
 
-        law "replace takes the first pixels from the other image in every channel, and nothing else" (fun rng ->
+        law "the first pixels of an order are taken from the other image in every channel, and nothing else" (fun rng ->
             let map = Array.init 12 (fun _ -> float (rng.Next(-2, 4)))
             let x = gaussian rng [ 1; 2; 3; 4 ]
             let other = gaussian rng [ 1; 2; 3; 4 ]
             let places = order map
-            let ranks = Ranking.ranks (tensor [ 1; 3; 4 ] map)
+            let order = Ranking.ofPositive (tensor [ 1; 3; 4 ] map)
 
             for count in 0 .. places.Length do
                 let gone = List.truncate count places |> Set.ofList
@@ -51,13 +56,13 @@ let tests =
                     Array.map2 (fun v o -> v, o) (values x) (values other)
                     |> Array.mapi (fun i (v, o) -> if gone.Contains(i % 12) then o else v)
 
-                let replaced = Ranking.replace ranks (torch.tensor [| int64 count |]) other x
+                let replaced = replace order [| int64 count |] other x
                 same (tensor [ 1; 2; 3; 4 ] expected) replaced $"{count} pixels")
 
-        example "replace counts for each image by itself" (fun () ->
-            let ranks = Ranking.ranks (tensor [ 2; 1; 2 ] [ 1; 2; 1; 2 ])
+        example "as many are taken as each image has been asked for" (fun () ->
+            let order = Ranking.ofPositive (tensor [ 2; 1; 2 ] [ 1; 2; 1; 2 ])
             let x = tensor [ 2; 1; 1; 2 ] [ 5; 6; 7; 8 ]
-            let replaced = Ranking.replace ranks (torch.tensor [| 1L; 0L |]) (x * 10.) x
+            let replaced = replace order [| 1L; 0L |] (x * 10.) x
             same (tensor [ 2; 1; 1; 2 ] [ 5; 60; 7; 8 ]) replaced "one and none")
 
         example "positives counts the pixels above 0" (fun () ->

@@ -63,40 +63,34 @@ let tests =
 
             for size in [ 1; 2; 7 ] do
                 let found =
-                    Interop.Collect(
-                        Instances.ofTensor x,
-                        Target.ofQuantity Quantity.predicted (batching (Fixed size) model),
-                        Forward,
-                        fun b -> scores model (maps.index_select (0L, b.Rows)) b
-                    )
+                    x
+                    |> inBatches size (fun b ->
+                        scores (batching (Fixed size) model) (maps.index_select (0L, b.Rows)) b)
 
-                same expected (vector found) $"{size} at a time")
+                same expected found $"{size} at a time")
 
         law "is 1 for what each pixel adds to a linear score, -1 for its opposite, whatever is added to all" (fun rng ->
             let w = gaussian rng [ 2; 3; 4 ]
             let model = ofFunctions [ "s", (fun x -> (Tensor.sumEach (x * w)).unsqueeze 1L) ]
             let x = gaussian rng [ 3; 2; 3; 4 ]
-            same (vector [ 1.; 1.; 1. ]) (vector (scores model (x * w) (batch x))) "itself"
+            same (vector [ 1.; 1.; 1. ]) (scores model (x * w) (batch x)) "itself"
 
-            same
-                (vector [ 1.; 1.; 1. ])
-                (vector (scores model ((x * w).mean [| 1L |] * 3. + 5.) (batch x)))
-                "its pixels"
+            same (vector [ 1.; 1.; 1. ]) (scores model ((x * w).mean [| 1L |] * 3. + 5.) (batch x)) "its pixels"
 
-            same (vector [ -1.; -1.; -1. ]) (vector (scores model (x * w * -2.) (batch x))) "its opposite")
+            same (vector [ -1.; -1.; -1. ]) (scores model (x * w * -2.) (batch x)) "its opposite")
 
         example "is NaN for a constant map, and for a constant score" (fun () ->
             let _, model, _, _ = case (Random 2) 3.
             let x = gaussian (Random 3) [ 2; 2; 3; 4 ]
             let maps = gaussian (Random 4) [ 2; 3; 4 ]
             maps[0L] <- torch.full_like (maps[0L], 0.1)
-            let found = scores model maps (batch x)
+            let found = values (scores model maps (batch x))
             Expect.isTrue (Double.IsNaN found[0] && Double.IsFinite found[1]) "the first map"
 
             let constant =
                 ofFunctions [ "s", (fun x -> torch.full (x.shape[0], 1L, 0.1, torch.float64)) ]
 
-            Expect.isTrue (Array.forall Double.IsNaN (scores constant maps (batch x))) "score"
+            Expect.isTrue (Array.forall Double.IsNaN (values (scores constant maps (batch x)))) "score"
 
             let work () =
                 use _ = torch.NewDisposeScope()

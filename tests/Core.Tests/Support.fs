@@ -86,11 +86,7 @@ let centralDifferences (f: Tensor -> Tensor) (x: Tensor) : Tensor =
     let columns = [| for i in 0 .. flat.Length - 1 -> (moved i h - moved i -h) / (2. * h) |]
     torch.stack(columns, -1L).reshape(Array.append columns[0].shape x.shape)
 
-let batch (x: Tensor) : Batch = {
-    Rows = torch.arange (x.shape[0], torch.int64)
-    Ids = [| 0L .. x.shape[0] - 1L |]
-    X = x
-}
+let batch (x: Tensor) : Batch = Batch.ofTensor x
 
 /// All instances through f in batches of that size.
 let inBatches size (f: Batch -> Tensor) (x: Tensor) =

@@ -120,7 +120,7 @@ let private batches =
                 Count = 4
                 Type = x.dtype
                 Read = fun _ _ -> x
-                Number = id
+                Id = id
             }
 
             let whole = Instances.map 4 _.X itself
@@ -140,7 +140,7 @@ let private batches =
                 Count = 0
                 Type = torch.float32
                 Read = fun _ _ -> failwith "read"
-                Number = id
+                Id = id
             }
 
             rejects<AttributionException> (fun () -> Instances.map 3 _.X none) "map"

@@ -38,6 +38,23 @@ type LrpComposite = {
 /// through sums and means, and in halves through the product of two values.</remarks>
 [<RequireQualifiedAccess>]
 module Lrp =
+    /// <exception cref="T:System.ArgumentException">α - β is not 1, or another parameter has no meaning.</exception>
+    let private required rule =
+        let require isRight message =
+            if not isRight then
+                invalidArg "composite" message
+
+        match rule with
+        | AlphaBeta(alpha, beta) ->
+            require
+                (abs (alpha - beta - 1.) <= 1e-9 && beta >= 0.)
+                $"The α-β rule shares out all relevance where α - β = 1 and β ≥ 0, but α is {alpha} and β {beta}."
+        | Epsilon epsilon -> require (epsilon > 0.) $"ε is a positive number, but is {epsilon}."
+        | Gamma gamma -> require (gamma >= 0.) $"γ is 0 or more, but is {gamma}."
+        | ZBox(low, high) ->
+            require (low < high) $"The z-box reaches from a lower to a higher pixel, but {low} to {high} was given."
+        | Flat -> ()
+
     let composite (first: LrpRule) (convolution: LrpRule) (dense: LrpRule) = {
         First = Some first
         Convolution = convolution
@@ -213,8 +230,12 @@ module Lrp =
 
     /// <summary>The relevance of each input of each instance (n×…). The relevances of an instance sum to the target's value as
     /// far as biases take none.</summary>
+    /// <exception cref="T:System.ArgumentException">α - β is not 1, or another parameter of a rule has no meaning.</exception>
     /// <exception cref="T:Attribution.AttributionException">A node's rule makes a NaN or an infinity.</exception>
     let attribute (composite: LrpComposite) (target: Target) (batch: Batch) : Tensor =
+        Seq.append (Option.toList composite.First @ [ composite.Convolution; composite.Dense ]) composite.Layers.Values
+        |> Seq.iter required
+
         let target = {
             target with
                 Model = Model.canonical target.Layer target.Model

@@ -99,8 +99,9 @@ module PixelCurves =
     /// Every map's pixels (n×hw) in the order that they change in.
     let private order (order: PixelOrder) (pixels: Tensor) : Order =
         match order with
-        | PixelOrder.All -> Relax.order (pixels.flatten 1L)
-        | PixelOrder.Descending -> Ranking.ofPositive pixels
+        // The positive pixels come first: no count goes beyond them.
+        | PixelOrder.All
+        | PixelOrder.Descending -> Relax.order (pixels.flatten 1L)
         | PixelOrder.Ascending ->
             let flat = pixels.flatten 1L
             Relax.order (flat.neg().masked_fill((Tensor.isPositive flat).logical_not(), Double.NegativeInfinity))
