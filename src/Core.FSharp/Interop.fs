@@ -174,6 +174,11 @@ type Interop private () =
                     }
     }
 
+    /// The model of weights that may change: nothing that is computed from them is kept.
+    [<Extension>]
+    static member Changeable(model: Model) =
+        Model.withGraph model.Graph { model with SharesWeights = true }
+
     /// The model on parameters that stay someone else's: in place of those of their names.
     [<Extension>]
     static member On(model: Model, parameters: IReadOnlyDictionary<string, Tensor>) =

@@ -83,6 +83,9 @@ public sealed class Model : IDisposable
     // What computes while a derivative is recorded: the same on the weights that it is connected to.
     private readonly Lazy<Core.Model> connected;
 
+    // The same without anything computed from weights, which whoever has their handles may change.
+    private readonly Lazy<Core.Model> changeable;
+
     private Model(
         Core.Model core,
         IReadOnlyList<string> notes,
@@ -93,7 +96,7 @@ public sealed class Model : IDisposable
     {
         Core = core;
         this.weights = weights ?? Weights.Of(core);
-        connected = new(() => this.weights.Connect(core));
+        (connected, changeable) = (new(() => this.weights.Connect(core)), new(core.Changeable));
         Notes = notes;
         Scores = scores;
         Layers = [.. ModelModule.layers(core)];
@@ -112,7 +115,10 @@ public sealed class Model : IDisposable
     internal Core.Model Core { get; }
 
     /// <summary>What computes now: inside <see cref="Differentiation.Record"/> the model on <see cref="Parameters"/>.</summary>
-    internal Core.Model Now => Recording.IsOn ? connected.Value : Core;
+    internal Core.Model Now =>
+        Recording.IsOn ? connected.Value
+        : weights.AreGiven ? changeable.Value
+        : Core;
 
     /// <summary>
     /// The parameters by their names, to which maps and scores are connected inside <see cref="Differentiation.Record"/>. A

@@ -44,7 +44,8 @@ let private document arguments folder =
             arguments.Stop
         ))
 
-    output |> Output.commit "methods.md, metrics.md, derivatives.md and their pictures"
+    output
+    |> Output.commit "methods.md, metrics.md, derivatives.md and their pictures"
 
 let private run arguments =
     let folder =

@@ -13,4 +13,8 @@ module Complexity =
         |> Ranking.ofMagnitudes (fun magnitudes ->
             let all = (magnitudes.sum ([| 1L |], true)).expand_as magnitudes
             let shares = Tensor.ratio (Tensor.isPositive all) magnitudes all
-            -(shares.xlogy shares).sum 1L)
+            // The logarithm of 0 counts as 0, and has no part in the derivative.
+            let logarithms =
+                shares.masked_fill(shares.eq (0.0.ToScalar()), 1.0.ToScalar()).log()
+
+            -(shares * logarithms).sum 1L)

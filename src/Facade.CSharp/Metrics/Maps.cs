@@ -34,14 +34,6 @@ internal static class Maps
     public static MapScores Scored(Tensor attributions, IReadOnlyList<double> scores, PixelSteps? steps = null) =>
         new(scores, MapStates.Of(attributions), steps);
 
-    /// <summary>A metric of the maps alone.</summary>
-    public static Scorer Alone(Func<Tensor, IReadOnlyList<double>> score) =>
-        (attributions, x, _, _, _) =>
-        {
-            RequireOneEach(attributions, x);
-            return score(attributions);
-        };
-
     /// <summary>The numbers of a vector, which is freed.</summary>
     public static double[] Numbers(Tensor scores)
     {

@@ -22,6 +22,9 @@ internal sealed class Weights
     /// <summary>By their names.</summary>
     public IReadOnlyDictionary<string, Tensor> Parameters => parameters.Value;
 
+    /// <summary>Whether someone was given handles of ours, through which the weights can change.</summary>
+    public bool AreGiven => areOurs && parameters.IsValueCreated;
+
     /// <summary>A model of these weights, connected to the parameters.</summary>
     public Func<Core.Model, Core.Model> Connect { get; }
 
@@ -46,7 +49,7 @@ internal sealed class Weights
     /// <summary>Frees the handles.</summary>
     public void Dispose()
     {
-        if (areOurs && parameters.IsValueCreated)
+        if (AreGiven)
             foreach (var parameter in Parameters.Values)
                 parameter.Dispose();
     }

@@ -279,7 +279,11 @@ public static partial class MethodDocs
         IReadOnlyList<Argument>? relaxed = null
     ) =>
         string.Join("; ", arguments.Select(argument => $"by {Name(argument)}: {Word(smoothness(argument))}"))
-        + (relaxed is { Count: > 0 } ? $"; relaxed, almost everywhere by {string.Join(", ", relaxed.Select(Name))}" : "");
+        + (
+            relaxed is { Count: > 0 }
+                ? $"; relaxed, almost everywhere by {string.Join(", ", relaxed.Select(Name))}"
+                : ""
+        );
 
     private static string Name(Argument argument) =>
         argument switch
