@@ -43,15 +43,6 @@ module Sweep =
                 .index_copy(0L, torch.tensor places, all)
                 .reshape(counts.LongLength, most)
 
-    /// What is explained. A pass that runs again must not be the one that computes it.
-    let private explained (target: Target) (batch: Batch) : Explained =
-        let explained = Target.explained target batch
-
-        if Recording.IsOn then
-            explained.Outputs.Force() |> ignore
-
-        explained
-
     /// f of a target, of what is explained there, and of points. A derivative keeps the points of a pass and no more: the pass
     /// runs again on the way back, so that memory does not grow with the network's depth times the number of points.
     let private again
@@ -88,15 +79,20 @@ module Sweep =
                 (compute { target.Model with OnPass = ignore })
                 (points :: explained.Rows :: explained.Outputs.Force().detach() :: own)
 
-    /// <summary>t(x) of each instance (n), t at `counts[i]` points around each, and a number that comes with each point (both n×K,
-    /// 0 where an instance has fewer): float64, on the processor.</summary>
-    /// <param name="counts">How many points each instance has.</param>
-    /// <param name="points">The points (m×…) of some instances and steps, and a number for each (m).</param>
-    let scoresBeside counts (points: Tensor -> Tensor -> Tensor * Tensor) (target: Target) (batch: Batch) =
+    /// What is explained, for several sweeps around the same instances.
+    let explained (target: Target) (batch: Batch) : Explained =
+        let explained = Target.explained target batch
+
+        // A pass that runs again must not be the one that computes it.
+        if Recording.IsOn then
+            explained.Outputs.Force() |> ignore
+
+        explained
+
+    let private sweep explained counts (points: Tensor -> Tensor -> Tensor * Tensor) (target: Target) (batch: Batch) =
         let wide (t: Tensor) = t.``to`` (torch.float64, torch.CPU)
 
-        let sweep () =
-            let explained = explained target batch
+        let run () =
             let keep = Scope.keepHere ()
             let scores, beside = ResizeArray<Tensor>(), ResizeArray<Tensor>()
 
@@ -111,22 +107,47 @@ module Sweep =
                 perInstance counts beside
             ]
 
-        let found = Scope.runMany (fun () -> Scope.quietly sweep)
+        let found = Scope.runMany (fun () -> Scope.quietly run)
         found[0], found[1], found[2]
 
-    /// <summary>t(x) of each instance (n), and t at `counts[i]` points around each (n×K, 0 where an instance has fewer): float64, on
-    /// the processor.</summary>
+    /// <summary>t(x) of each instance (n), t at `counts[i]` points around each, and a number that comes with each point (both n×K,
+    /// 0 where an instance has fewer): float64, on the processor.</summary>
+    /// <param name="counts">How many points each instance has.</param>
+    /// <param name="points">The points (m×…) of some instances and steps, and a number for each (m).</param>
+    let scoresBeside counts points target batch : Tensor * Tensor * Tensor =
+        let found =
+            Scope.runMany (fun () ->
+                let own, scores, beside = sweep (explained target batch) counts points target batch
+                [ own; scores; beside ])
+
+        found[0], found[1], found[2]
+
+    /// <summary>t(x) of each of the explained instances (n), and t at `counts[i]` points around each (n×K, 0 where an instance has
+    /// fewer): float64, on the processor.</summary>
+    /// <param name="explained">Those instances; see `explained`.</param>
     /// <param name="counts">How many points each instance has.</param>
     /// <param name="points">The points (m×…) of some instances and steps.</param>
-    let scores counts (points: Tensor -> Tensor -> Tensor) (target: Target) (batch: Batch) : Tensor * Tensor =
-        let none (images: Tensor) =
-            torch.zeros (images.shape[0], torch.float64)
+    let scoresAround explained counts (points: Tensor -> Tensor -> Tensor) target batch : Tensor * Tensor =
+        let found =
+            Scope.runMany (fun () ->
+                let none (images: Tensor) =
+                    torch.zeros (images.shape[0], torch.float64)
 
-        let own, scores, nothing =
-            scoresBeside counts (fun i k -> let images = points i k in images, none images) target batch
+                let own, scores, _ =
+                    sweep explained counts (fun i k -> let images = points i k in images, none images) target batch
 
-        nothing.Dispose()
-        own, scores
+                [ own; scores ])
+
+        found[0], found[1]
+
+    /// <summary>The same of a batch's instances.</summary>
+    let scores counts points target batch : Tensor * Tensor =
+        let found =
+            Scope.runMany (fun () ->
+                let own, scores = scoresAround (explained target batch) counts points target batch
+                [ own; scores ])
+
+        found[0], found[1]
 
     let private gradientsOf explained isAsked (weights: Tensor) points each (target: Target) (batch: Batch) =
         let mutable sum: Tensor = null

@@ -67,6 +67,7 @@ let main arguments =
             ClassEssenceTests.tests
             StatisticsTests.tests
             PictureTests.tests
+            DerivativesTests.tests
         ]
         // TorchSharp lets go of a number before the native call that reads it has returned: a collection that another
         // thread's allocations start just then frees it.

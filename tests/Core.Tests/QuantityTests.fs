@@ -173,7 +173,7 @@ let private targets =
             let at = torch.tensor (positions |> Array.map int64)
 
             let actual =
-                Target.along target explained at (tensor [ 7; 2; 3; 4 ] (Array.concat points))
+                Target.score target (Target.at at explained) (tensor [ 7; 2; 3; 4 ] (Array.concat points))
 
             let expected =
                 Array.map2 (fun i p -> (Plain.logits net p)[Plain.predicted net images[i]]) positions points

@@ -49,7 +49,7 @@ module Lrp =
             require
                 (abs (alpha - beta - 1.) <= 1e-9 && beta >= 0.)
                 $"The α-β rule shares out all relevance where α - β = 1 and β ≥ 0, but α is {alpha} and β {beta}."
-        | Epsilon epsilon -> require (epsilon > 0.) $"ε is a positive number, but is {epsilon}."
+        | Epsilon epsilon -> require (epsilon >= 0.) $"ε is 0 or more, but is {epsilon}."
         | Gamma gamma -> require (gamma >= 0.) $"γ is 0 or more, but is {gamma}."
         | ZBox(low, high) ->
             require (low < high) $"The z-box reaches from a lower to a higher pixel, but {low} to {high} was given."

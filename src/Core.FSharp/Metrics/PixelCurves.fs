@@ -107,15 +107,13 @@ module PixelCurves =
             Relax.order (flat.neg().masked_fill((Tensor.isPositive flat).logical_not(), Double.NegativeInfinity))
 
     /// max(t(·) - t(0), 0), 0 the black image, of scores (n×…).
-    let private aboveBlack (target: Target) (batch: Batch) : Tensor -> Tensor =
-        let black = target.OfBlack batch.X
-        let explained = Target.explained target batch
-        let ofBlack = target.Quantity.Of explained (black.expand (batch.X.shape[0], -1L))
-        let ofBlack = ofBlack.``to`` (torch.float64, torch.CPU)
+    let private aboveBlack (target: Target) explained (batch: Batch) : Tensor -> Tensor =
+        let black = (target.OfBlack batch.X).expand(batch.X.shape[0], -1L)
+        let ofBlack = (target.Quantity.Of explained black).``to``(torch.float64, torch.CPU)
         fun scores -> (scores - Tensor.likeInstances scores ofBlack).clamp_min 0.
 
     /// The curve of a path.
-    let private along relaxation (path: PixelPath) (target: Target) pixels (batch: Batch) : PixelCurve =
+    let private along relaxation (path: PixelPath) (target: Target) explained pixels (batch: Batch) : PixelCurve =
         let order, counts = order path.Order pixels, counts path pixels
         let blank = path.Blank.Of batch
 
@@ -148,8 +146,14 @@ module PixelCurves =
             Relax.blend isChanged (Sweep.pick i after) (Sweep.pick i before)
 
         let lengths = counts |> Array.map _.LongLength
-        let read = if path.IsAboveBlack then aboveBlack target batch else id
-        let whole, scores = Sweep.scores lengths points target batch
+
+        let read =
+            if path.IsAboveBlack then
+                aboveBlack target explained batch
+            else
+                id
+
+        let whole, scores = Sweep.scoresAround explained lengths points target batch
         let whole, scores = read whole, read scores
 
         // The start of a removal is the instance itself.
@@ -206,7 +210,12 @@ module PixelCurves =
         (batch: Batch)
         : PixelCurve list =
         let pixels = Ranking.requireMaps batch.X attributions
-        Scope.quietly (fun () -> paths |> List.map (fun path -> along relaxation path target pixels batch))
+
+        Scope.quietly (fun () ->
+            let explained = Sweep.explained target batch
+
+            paths
+            |> List.map (fun path -> along relaxation path target explained pixels batch))
 
     /// The curve with its scores divided by the instance's own; NaN where that is not positive.
     let normalised (curve: PixelCurve) = {
