@@ -18,7 +18,9 @@ public static class Differentiation
     /// <summary>Until what it gives is disposed of, the tensors that this thread is given are connected to all that they depend
     /// on: maps, logits and scores to images that require a gradient, to the maps that are scored, and to
     /// <see cref="Model.Parameters"/>. Outside, nothing is recorded.</summary>
-    /// <remarks>What is recorded takes memory, all passes' at once: give few images. Results that are plain numbers
-    /// (<c>Evaluate</c>, <c>Curves</c>) are connected to nothing: ask for <c>Scores</c>.</remarks>
+    /// <remarks>What is recorded takes memory: that of one pass and its way back for each batch of images. Passes at further
+    /// points (a path's, removed pixels') keep their images alone, and run again on the way back; of a model of functions, or of
+    /// a quantity that is one, all are kept. Results that are plain numbers (<c>Evaluate</c>, <c>Curves</c>) are connected to
+    /// nothing: ask for <c>Scores</c>.</remarks>
     public static IDisposable Record() => Recording.Start();
 }

@@ -195,8 +195,45 @@ public sealed class Benchmark : IDisposable
             Tight,
             (ForwardFloor, 2 * n)
         );
+        foreach (var derivative in Derivatives())
+            yield return derivative;
         if (half is not null)
             yield return new("saliency in bfloat16", n, () => Saliency(half), 0.60, ("saliency", n));
+    }
+
+    // What a derivative in the image costs, of a map and of a score: each pass of a sweep runs again on the way back.
+    private IEnumerable<Case> Derivatives()
+    {
+        const int Points = 8;
+        var n = few.shape[0];
+        var step = (int)(few.shape[2] * few.shape[3] / Points);
+        var deletion = AttributionMetric.Find("deletion").Scores(model, new() { PixelsPerStep = step });
+        var passes =
+            PixelCurves.passes(Attribution.Core.Deletion.path(step, BaselineModule.black), maps.narrow(0, 0, n)) + n;
+
+        void Derive(Func<Tensor, Tensor> f)
+        {
+            using var scope = NewDisposeScope();
+            using var recording = Differentiation.Record();
+            var image = few.detach().clone().requires_grad_();
+            f(image).square().sum().backward();
+        }
+
+        yield return new(
+            "derivative of saliency",
+            n,
+            () => Derive(image => new SaliencyMap(model).Attribute(image, cancellation: cancellation)),
+            null,
+            (GradientFloor, 2 * n)
+        );
+        yield return new(
+            "derivative of deletion",
+            n,
+            () => Derive(image => deletion(maps.narrow(0, 0, n), image)),
+            null,
+            (ForwardFloor, passes),
+            (GradientFloor, passes)
+        );
     }
 
     private IEnumerable<Case> Registered(Tensor some)
