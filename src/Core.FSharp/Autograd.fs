@@ -4,23 +4,19 @@ open System
 open Attribution
 open TorchSharp
 
-/// Why a way back that computes something again failed on this thread: there it could not be raised.
+/// The tensors that were handed to libtorch last, which holds them by the time that it asks for more.
 [<AbstractClass; Sealed>]
-type internal Failure private () =
+type internal Handed private () =
     [<ThreadStatic; DefaultValue>]
-    static val mutable private last: exn
+    static val mutable private last: Tensor list
 
-    static member Last
-        with get () = Failure.last
-        and set value = Failure.last <- value
+    /// Frees those before.
+    static member Keep(tensors: Tensor list) =
+        if not (isNull (box Handed.last)) then
+            for tensor in Handed.last do
+                tensor.Dispose()
 
-    /// Raises it, once.
-    static member Raise() =
-        match Failure.last with
-        | null -> ()
-        | failure ->
-            Failure.last <- null
-            raise (AttributionException($"A derivative could not be computed: {failure.Message}", failure))
+        Handed.last <- tensors
 
 /// The one caller of autograd: it ends the process with a signal where it is misused, so nothing else may call it.
 [<RequireQualifiedAccess>]
@@ -38,6 +34,7 @@ module internal Autograd =
         else
             copy.requires_grad_ true
 
+    /// The variables that stand for xs, and f of them, recorded.
     let private record (f: Tensor list -> 'a) (xs: Tensor list) : Tensor list * 'a =
         use _ = Recording.Start()
         let xs = List.map variable xs
@@ -66,9 +63,12 @@ module internal Autograd =
             let nested = Recording.IsOn
             let watched = vs |> List.filter _.requires_grad |> Array.ofList
 
+            Failure.Keep null
+
             let results =
                 torch.autograd.grad ([| y |], watched, [| w |], keep || nested, nested, true)
 
+            Handed.Keep []
             Failure.Raise()
 
             vs
@@ -137,6 +137,7 @@ type internal Recomputed() =
     override _.forward(context, [<ParamArray>] given: obj[]) =
         let xs = [ for x in Array.tail given -> x :?> Tensor ]
         context.save_data ("f", given[0])
+        context.save_data ("answer", [ for x in xs -> x.requires_grad, x.shape, x.dtype, x.device ])
         context.save_for_backward (ResizeArray xs)
 
         Scope.run (fun () ->
@@ -144,14 +145,23 @@ type internal Recomputed() =
             (given[0] :?> Tensor list -> Tensor) (xs |> List.map _.detach()))
 
     override _.backward(context, w) =
-        let f = context.get_data "f" :?> Tensor list -> Tensor
-        use scope = torch.NewDisposeScope()
-        let xs = List.ofSeq (context.get_saved_variables ())
+        let answer =
+            context.get_data "answer" :?> (bool * int64[] * torch.ScalarType * torch.Device) list
+
+        use _ = torch.NewDisposeScope()
 
         let products =
             try
+                let f = context.get_data "f" :?> Tensor list -> Tensor
+                let xs = List.ofSeq (context.get_saved_variables ())
+
                 // Where this way back is recorded, by whomever, so is what it computes.
-                use _ = if torch.is_grad_enabled () then Recording.Start() else null
+                use _ =
+                    if torch.is_grad_enabled () then
+                        Recording.Start()
+                    else
+                        Recording.Pause()
+
                 // TorchSharp loses count of its tensors where y does not depend on one that is watched.
                 let nothing (x: Tensor) = x.flatten().narrow(0L, 0L, 0L)
 
@@ -169,25 +179,24 @@ type internal Recomputed() =
                 Autograd.transposedProducts true (List.filter _.requires_grad variables) y w
             with e ->
                 // An exception here would end the process.
-                Failure.Last <- e
+                Failure.Keep e
 
                 [
-                    for x in xs do
-                        if x.requires_grad then
-                            torch.full_like (x.detach (), nan)
+                    for isWatched, shape, dtype, device in answer do
+                        if isWatched then
+                            (torch.zeros (shape, dtype, device)).add(nan.ToScalar())
                 ]
 
         // TorchSharp passes over what is null, and what comes after it would take its place.
         let none = torch.zeros [||]
         let rest = List.toSeq products |> _.GetEnumerator()
 
-        let next (x: Tensor) =
-            if x.requires_grad && rest.MoveNext() then
-                rest.Current
-            else
-                none
+        let next (isWatched, _, _, _) =
+            if isWatched && rest.MoveNext() then rest.Current else none
 
-        ResizeArray(null :: (xs |> List.map (next >> scope.MoveToOuter)))
+        let given = List.map next answer
+        Handed.Keep(none :: products |> List.map _.DetachFromDisposeScope())
+        ResizeArray(null :: given)
 
 /// f of some tensors, which costs a derivative their memory and f's time once more.
 [<RequireQualifiedAccess>]

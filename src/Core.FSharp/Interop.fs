@@ -55,6 +55,13 @@ type Interop private () =
             Precision = Some precision
     }
 
+    /// The model of functions that hold whatever they like.
+    [<Extension>]
+    static member Opaque(model: Model) = {
+        model with
+            IsOpaque = model.Graph.Nodes |> Array.exists _.Op.IsPure
+    }
+
     /// The model whose one logit z stands for two classes: 1, whose score is z, and 0, whose score is -z.
     [<Extension>]
     static member TwoSided(model: Model) = { model with IsTwoSided = true }
@@ -164,15 +171,19 @@ type Interop private () =
 
     /// A quantity of instances that are counted from 0, and stand at these positions among all.
     [<Extension>]
-    static member Among(quantity: Quantity, rows: Tensor) = {
-        quantity with
-            Of =
-                fun explained ->
-                    quantity.Of {
-                        explained with
-                            Rows = Sweep.pick explained.Rows rows
-                    }
-    }
+    static member Among(quantity: Quantity, rows: Tensor) =
+        // The tensor may be freed by the time that a way back asks again.
+        let rows = Tensor.toArray<int64> rows
+
+        let among (explained: Explained) = {
+            explained with
+                Rows = Sweep.pick explained.Rows (torch.tensor (rows, device = explained.Rows.device))
+        }
+
+        {
+            quantity with
+                Of = among >> quantity.Of
+        }
 
     /// The model of weights that may change: nothing that is computed from them is kept.
     [<Extension>]

@@ -239,8 +239,8 @@ module Model =
 
     /// <summary>The model with softplus(βx)/β in place of its ReLUs, on the same weights: what second derivatives of a network
     /// of ReLUs need.</summary>
-    /// <remarks>Dombrowski et al., arXiv 1906.07983. β is in units of one over an activation's; max pools stay as they
-    /// are.</remarks>
+    /// <remarks>Dombrowski et al., arXiv 1906.07983. β is in units of one over an activation's. Max pools stay as they are, and so
+    /// do ReLUs inside functions, which are not seen into.</remarks>
     /// <exception cref="T:System.ArgumentException">β is not positive.</exception>
     let smooth (beta: float) (model: Model) : Model =
         if not (beta > 0. && Double.IsFinite beta) then

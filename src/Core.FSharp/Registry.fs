@@ -557,10 +557,10 @@ module Metrics =
     /// it takes from the instance here.
     let private anchored (target: Target) (batch: Batch) : Model -> Target =
         let explained = Target.explained target batch
-        let rows = explained.Rows.cpu ()
+        let struct (rows, order) = explained.Rows.cpu().sort()
 
         let ofHere (other: Explained) outputs =
-            let place = torch.searchsorted (rows, other.Rows.cpu ())
+            let place = Sweep.pick (torch.searchsorted (rows, other.Rows.cpu ())) order
             target.Quantity.Of (Target.at (place.``to`` explained.Rows.device) explained) outputs
 
         Target.ofQuantity {

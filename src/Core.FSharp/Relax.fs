@@ -71,6 +71,9 @@ module Relax =
             let mask = mask.``to`` a.dtype
             a * mask + b * (1.0.ToScalar() - mask)
 
+    let private isOut (keys: Tensor) =
+        keys.eq (System.Double.NegativeInfinity.ToScalar())
+
     /// The rank of what is in no order: after every other.
     let private unranked = System.Int64.MaxValue
 
@@ -87,11 +90,8 @@ module Relax =
             Sorted = sorted
             Positions = positions
             Ranks =
-                torch
-                    .empty_like(positions)
-                    .scatter_(1L, positions, places)
-                    .masked_fill(keys.isinf (), unranked.ToScalar())
-            Scale = scale (keys.masked_fill (keys.isinf (), 0.0.ToScalar()))
+                torch.empty_like(positions).scatter_(1L, positions, places).masked_fill(isOut keys, unranked.ToScalar())
+            Scale = scale (keys.masked_fill (isOut keys, 0.0.ToScalar()))
         }
 
     /// Some rows of an order.
@@ -112,7 +112,7 @@ module Relax =
         let exact () = order.Ranks.lt r
 
         let soft (tau: float) =
-            let isOut = order.Keys.isinf ()
+            let isOut = isOut order.Keys
             let most = isOut.logical_not().sum(1L, true)
 
             let at (place: Tensor) =

@@ -89,10 +89,19 @@ module Sweep =
 
         explained
 
-    let private sweep explained counts (points: Tensor -> Tensor -> Tensor * Tensor) (target: Target) (batch: Batch) =
-        let wide (t: Tensor) = t.``to`` (torch.float64, torch.CPU)
+    let private wide (t: Tensor) = t.``to`` (torch.float64, torch.CPU)
 
+    /// The scores at points and the numbers beside them, and with `own` the scores of the instances: all in one scope.
+    let private sweep
+        (own: Explained -> Tensor list)
+        explained
+        counts
+        (points: Tensor -> Tensor -> Tensor * Tensor)
+        (target: Target)
+        (batch: Batch)
+        =
         let run () =
+            let explained: Explained = explained ()
             let keep = Scope.keepHere ()
             let scores, beside = ResizeArray<Tensor>(), ResizeArray<Tensor>()
 
@@ -101,95 +110,92 @@ module Sweep =
                 scores.Add(keep (wide (again Target.score target explained i images)))
                 beside.Add(keep (wide numbers)))
 
-            [
-                wide (Target.ofExplained target explained)
-                perInstance counts scores
-                perInstance counts beside
-            ]
+            perInstance counts scores :: perInstance counts beside :: own explained
 
-        let found = Scope.runMany (fun () -> Scope.quietly run)
-        found[0], found[1], found[2]
+        Scope.runMany (fun () -> Scope.quietly run)
+
+    let private ofInstances (target: Target) explained = [ wide (Target.ofExplained target explained) ]
+
+    /// Points with no number beside them.
+    let private alone (points: Tensor -> Tensor -> Tensor) i k =
+        let images = points i k
+        images, torch.zeros (images.shape[0], torch.float64)
 
     /// <summary>t(x) of each instance (n), t at `counts[i]` points around each, and a number that comes with each point (both n×K,
     /// 0 where an instance has fewer): float64, on the processor.</summary>
     /// <param name="counts">How many points each instance has.</param>
     /// <param name="points">The points (m×…) of some instances and steps, and a number for each (m).</param>
-    let scoresBeside counts points target batch : Tensor * Tensor * Tensor =
-        let found =
-            Scope.runMany (fun () ->
-                let own, scores, beside = sweep (explained target batch) counts points target batch
-                [ own; scores; beside ])
+    let scoresBeside counts points (target: Target) (batch: Batch) : Tensor * Tensor * Tensor =
+        match sweep (ofInstances target) (fun () -> explained target batch) counts points target batch with
+        | [ scores; beside; own ] -> own, scores, beside
+        | _ -> invalidOp "There are three results."
 
-        found[0], found[1], found[2]
+    /// <summary>t(x) of each instance (n), and t at `counts[i]` points around each (n×K, 0 where an instance has fewer): float64, on
+    /// the processor.</summary>
+    /// <param name="counts">How many points each instance has.</param>
+    /// <param name="points">The points (m×…) of some instances and steps.</param>
+    let scores counts points target batch : Tensor * Tensor =
+        let own, scores, beside = scoresBeside counts (alone points) target batch
+        beside.Dispose()
+        own, scores
 
-    /// <summary>t(x) of each of the explained instances (n), and t at `counts[i]` points around each (n×K, 0 where an instance has
-    /// fewer): float64, on the processor.</summary>
+    /// <summary>The scores at points alone, around instances that several sweeps share (n×K).</summary>
     /// <param name="explained">Those instances; see `explained`.</param>
     /// <param name="counts">How many points each instance has.</param>
     /// <param name="points">The points (m×…) of some instances and steps.</param>
-    let scoresAround explained counts (points: Tensor -> Tensor -> Tensor) target batch : Tensor * Tensor =
-        let found =
-            Scope.runMany (fun () ->
-                let none (images: Tensor) =
-                    torch.zeros (images.shape[0], torch.float64)
+    let scoresAround explained counts points (target: Target) (batch: Batch) : Tensor =
+        match sweep (fun _ -> []) (fun () -> explained) counts (alone points) target batch with
+        | scores :: beside ->
+            beside |> List.iter _.Dispose()
+            scores
+        | [] -> invalidOp "There are two results."
 
-                let own, scores, _ =
-                    sweep explained counts (fun i k -> let images = points i k in images, none images) target batch
-
-                [ own; scores ])
-
-        found[0], found[1]
-
-    /// <summary>The same of a batch's instances.</summary>
-    let scores counts points target batch : Tensor * Tensor =
-        let found =
-            Scope.runMany (fun () ->
-                let own, scores = scoresAround (explained target batch) counts points target batch
-                [ own; scores ])
-
-        found[0], found[1]
-
-    let private gradientsOf explained isAsked (weights: Tensor) points each (target: Target) (batch: Batch) =
-        let mutable sum: Tensor = null
-        let keep = Scope.keepHere ()
+    /// <summary>Σₖ wₖ e(c, ∇t(pᵢₖ)) over the points of a measure around each instance i: n×…, in the numbers that `each`
+    /// gives. Of the instances that are not asked about the sum is 0.</summary>
+    /// <param name="explained">The instances; see `explained`.</param>
+    /// <param name="isAsked">Of each instance whether it is asked about; one at least is.</param>
+    /// <param name="weights">w: one for each step (K), the same for all instances.</param>
+    /// <param name="points">p: the points (m×…) of some instances and steps, and what comes with them, c.</param>
+    /// <param name="each">What is summed (m×…), of what comes with the points and of the gradients there.</param>
+    let gradientsAmong
+        (explained: Explained)
+        isAsked
+        (weights: Tensor)
+        (points: Tensor -> Tensor -> Tensor * 'c)
+        (each: 'c -> Tensor -> Tensor)
+        (target: Target)
+        (batch: Batch)
+        : Tensor =
+        let size = target.BatchSize Gradient (Instances.ofTensor batch.X)
 
         let counts =
             isAsked |> Array.map (fun asked -> if asked then weights.shape[0] else 0L)
 
-        let size = target.BatchSize Gradient (Instances.ofTensor batch.X)
+        let gradient target explained =
+            Diff.gradEach (Target.score target explained)
 
-        Instances.tile size counts batch.X.device (fun i k ->
-            let gradient =
-                again
-                    (fun target explained -> Diff.gradEach (Target.score target explained))
-                    target
-                    explained
-                    i
-                    (points i k)
+        let run () =
+            let mutable sum: Tensor = null
+            let keep = Scope.keepHere ()
 
-            let found: Tensor = each i k gradient
-            let weight = (pick (k.cpu ()) weights).``to``(found.dtype, found.device)
-            let part = Tensor.likeInstances found weight * found
+            Instances.tile size counts batch.X.device (fun i k ->
+                let images, beside = points i k
+                let found = each beside (again gradient target explained i images)
+                let weight = (pick (k.cpu ()) weights).``to``(found.dtype, found.device)
 
-            if isNull sum then
-                let shape = Array.append [| batch.X.shape[0] |] found.shape[1..]
-                sum <- keep (torch.zeros (shape, found.dtype, found.device))
+                if isNull sum then
+                    let shape = Array.append [| batch.X.shape[0] |] found.shape[1..]
+                    sum <- keep (torch.zeros (shape, found.dtype, found.device))
 
-            sum.index_add_ (0L, i, part, 1.) |> ignore)
+                sum.index_add_ (0L, i, Tensor.likeInstances found weight * found, 1.) |> ignore)
 
-        sum
+            sum
 
-    /// <summary>Σₖ wₖ e(i, k, ∇t(pᵢₖ)) over the points of a measure around each instance i: n×…, in the numbers that `each`
-    /// gives. Of the instances that are not asked about the sum is 0.</summary>
-    /// <param name="isAsked">Of each instance whether it is asked about; one at least is.</param>
-    /// <param name="weights">w: one for each step (K), the same for all instances.</param>
-    /// <param name="points">p: the points (m×…) of some instances and steps.</param>
-    /// <param name="each">What is summed of the gradients (m×…) there.</param>
-    let gradientsAmong isAsked weights points each target batch : Tensor =
-        Scope.run (fun () ->
-            Scope.quietly (fun () -> gradientsOf (explained target batch) isAsked weights points each target batch))
+        Scope.run (fun () -> Scope.quietly run)
 
     /// <summary>Σₖ wₖ ∇t(pᵢₖ): the mean gradient of the target over a measure around each instance i (n×…).</summary>
     let meanGradient (weights: Tensor) (points: Tensor -> Tensor -> Tensor) (target: Target) (batch: Batch) : Tensor =
-        let all = Array.create (int batch.X.shape[0]) true
-        gradientsAmong all weights points (fun _ _ gradient -> gradient) target batch
+        Scope.run (fun () ->
+            let all = Array.create (int batch.X.shape[0]) true
+            let points i k = points i k, ()
+            gradientsAmong (explained target batch) all weights points (fun () gradient -> gradient) target batch)

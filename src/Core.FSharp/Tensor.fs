@@ -18,6 +18,21 @@ open TorchSharp
 /// A TorchSharp tensor. Images are n×c×h×w; a batch's first dimension counts instances.
 type Tensor = torch.Tensor
 
+/// Why a way back failed where it could not be raised: libtorch calls it, on a thread of its own on some devices.
+[<AbstractClass; Sealed>]
+type internal Failure private () =
+    static let mutable last: exn = null
+
+    /// Keeps it for whoever asked for the derivative.
+    static member Keep(failure: exn) =
+        System.Threading.Interlocked.Exchange(&last, failure) |> ignore
+
+    /// Raises it, once.
+    static member Raise() =
+        match System.Threading.Interlocked.Exchange(&last, null) with
+        | null -> ()
+        | failure -> raise (AttributionException($"A derivative could not be computed: {failure.Message}", failure))
+
 /// Whether a derivative is being taken of what this thread computes. Inside one, every result is connected to all that it
 /// depends on; outside, nothing is recorded.
 [<AbstractClass; Sealed>]
@@ -28,29 +43,44 @@ type Recording private () =
     /// Whether one is.
     static member IsOn = Recording.depth > 0
 
-    /// Records nothing, whatever encloses it, until what it gives is disposed of.
-    static member internal Pause() : IDisposable =
-        let depth, isDisabled = Recording.depth, torch.no_grad ()
-        Recording.depth <- 0
+    static member private Until(change: unit -> unit, states: IDisposable list) : IDisposable =
+        let mutable isOver = false
 
         {
             new IDisposable with
                 member _.Dispose() =
-                    Recording.depth <- depth
-                    isDisabled.Dispose()
+                    if not isOver then
+                        isOver <- true
+                        change ()
+
+                        for state in states do
+                            state.Dispose()
         }
+
+    /// Records nothing, whatever encloses it, until what it gives is disposed of.
+    static member internal Pause() : IDisposable =
+        let depth = Recording.depth
+        Recording.depth <- 0
+        Recording.Until((fun () -> Recording.depth <- depth), [ torch.no_grad () ])
 
     /// Begins to record, until what it gives is disposed of.
     static member Start() : IDisposable =
-        let isInference, isEnabled = torch.inference_mode false, torch.enable_grad ()
+        let isInference = torch.inference_mode false
+        let isEnabled = torch.enable_grad ()
         Recording.depth <- Recording.depth + 1
+        Recording.Until((fun () -> Recording.depth <- Recording.depth - 1), [ isEnabled; isInference ])
+
+    /// The same, for whoever calls backward() in it: why a way back failed is raised where it ends.
+    static member Record() : IDisposable =
+        let recording = Recording.Start()
 
         {
             new IDisposable with
                 member _.Dispose() =
-                    Recording.depth <- Recording.depth - 1
-                    isEnabled.Dispose()
-                    isInference.Dispose()
+                    recording.Dispose()
+
+                    if not Recording.IsOn then
+                        Failure.Raise()
         }
 
 /// Some of the explained instances.
@@ -218,7 +248,7 @@ module Tensor =
     /// Where x > 0.
     let isPositive (x: Tensor) = x.gt zero
 
-    /// a, but a number that does no harm to a derivative where a is not used.
+    /// a, with 1 where it is not used: a NaN or an infinity there would reach the derivative.
     let unless (isUnused: Tensor) (a: Tensor) =
         if Recording.IsOn then a.masked_fill (isUnused, 1.) else a
 

@@ -369,6 +369,71 @@ let private others = [
         Expect.equal (values (Diff.grad (gradient model) x)) (Array.zeroCreate 80) "piecewise linear: none"
         agreesTwice "saliency of the smoothed network" (gradient (Model.smooth 2. model)) rng x)
 
+    example "a recording that is ended twice ends once" (fun () ->
+        let recording = Recording.Start()
+        recording.Dispose()
+        recording.Dispose()
+        Expect.isFalse Recording.IsOn "ended"
+        use _ = Recording.Start()
+        Expect.isTrue Recording.IsOn "a new one records")
+
+    example
+        "a parameter that is changed before the way back makes NaN of the gradients, and the end of the recording tells why"
+        (fun () ->
+            let model, _, x = somewhere ()
+
+            let parameters =
+                Model.parameters model
+                |> Map.map (fun _ value -> value.detach().clone().requires_grad_ true)
+
+            let row = Methods.all |> List.find (fun row -> row.Name = "integrated-gradients")
+
+            let work () =
+                use _ = Recording.Record()
+                let watched = target Scale.Logits (Model.withParameters parameters model)
+                let loss = (row.Attribute settings watched (Batch.ofTensor x)).square().sum()
+
+                (use _ = torch.no_grad ()
+                 parameters["conv2.weight"].mul_(0.9.ToScalar()) |> ignore)
+
+                loss.backward ()
+
+            Expect.throwsT<AttributionException> work "told of"
+            let gradient = parameters["conv2.weight"].grad
+            Expect.isTrue (gradient.isnan().any().ToBoolean()) "no number that is wrong")
+
+    example
+        "an instance whose score is undefined leaves the others' derivatives, and the parameters', as they are"
+        (fun () ->
+            let model, maps, x = somewhere ()
+            let vector, rebuild = vectorOf model
+            maps[0L] <- torch.zeros_like maps[0L]
+            x[0L] <- torch.full_like (x[0L], 0.5.ToScalar())
+
+            for row in Metrics.all do
+                for relaxation in [ Relaxation.Exact; Relaxation.Soft 0.1 ] do
+                    let f model maps x =
+                        (scoresOf row relaxation model maps x).nansum()
+
+                    for name, gradient in
+                        [
+                            "map", Diff.grad (fun maps -> f model maps x) maps
+                            "image", Diff.grad (f model maps) x
+                            "parameters", Diff.grad (fun p -> f (rebuild p) maps x) vector
+                        ] do
+                        let rest = if name = "parameters" then gradient else gradient[1L]
+                        Expect.isTrue (rest.isfinite().all().ToBoolean()) $"{row.Name}, {relaxation}: {name}")
+
+    example "RISE of few masks has a derivative where no mask shows a pixel" (fun () ->
+        let model, _, x = somewhere ()
+
+        let f (x: Tensor) =
+            (Rise.attribute 2 2 0.5 1L true Baseline.black (target Scale.Logits model) (Batch.ofTensor x))
+                .square()
+                .sum()
+
+        Expect.isTrue ((Diff.grad f x).isfinite().all().ToBoolean()) "finite")
+
     example "what a metric rewards can be climbed to: complexity falls along its own gradient" (fun () ->
         let rng = Random 8
         let maps = (images rng).abs()

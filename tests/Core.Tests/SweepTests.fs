@@ -167,13 +167,17 @@ let tests =
 
                 let watched (i: Tensor) (k: Tensor) =
                     asked.UnionWith(Tensor.toArray<int64> i)
-                    points batch i k
+                    points batch i k, k
 
-                let each (_: Tensor) (k: Tensor) (gradient: Tensor) =
+                let each (k: Tensor) (gradient: Tensor) =
                     (gradient.flatten 1L).select(1L, 0L).square() * (k + 1L)
 
                 let target = ofClass1 (batching pass model)
-                same (vector expected) (Sweep.gradientsAmong isAsked weights watched each target batch) $"{pass}"
+
+                same
+                    (vector expected)
+                    (Sweep.gradientsAmong (Sweep.explained target batch) isAsked weights watched each target batch)
+                    $"{pass}"
 
                 Expect.equal
                     (Set.ofSeq asked)

@@ -194,7 +194,14 @@ module DeepLift =
         let struct (y', at') = pool x'
 
         let unpooled (at: Tensor) (change: Tensor) =
-            torch.zeros_like(x.flatten 2L).scatter_(2L, at.flatten 2L, (change * w).flatten 2L).reshape x.shape
+            let at = at.flatten 2L
+            let window = torch.arange(at.shape[2], torch.int64, at.device).expand_as at
+
+            let last =
+                torch.full_like(x.flatten 2L, -1.0.ToScalar(), torch.int64).scatter_(2L, at, window)
+
+            let found = (change * w).flatten(2L).gather(2L, last.clamp_min (0L.ToScalar()))
+            found.masked_fill(last.lt (0L.ToScalar()), 0.0.ToScalar()).reshape x.shape
 
         let grown = (y - y').clamp_min(0.0.ToScalar())
         let fallen = (y - y').clamp_max(0.0.ToScalar())
@@ -227,7 +234,14 @@ module DeepLift =
 
             match evaluated.Node.Op, evaluated.Inputs, inputs' with
             | _ when isBend && keepsShape ->
-                List.zip3 (List.zip evaluated.Inputs inputs') evaluated.IsLive (evaluated.Pull w)
+                // The slope's own derivative, where x is x', is that of the derivative half way.
+                let pulled =
+                    if Recording.IsOn then
+                        pullBetween 0.5 evaluated inputs' w
+                    else
+                        evaluated.Pull w
+
+                List.zip3 (List.zip evaluated.Inputs inputs') evaluated.IsLive pulled
                 |> List.map (fun ((x, x'), isLive, pulled) ->
                     if isLive then
                         rescale x x' evaluated.Value reference[evaluated.Node.Name] pulled w
@@ -287,6 +301,8 @@ module DeepLift =
         (batch: Batch)
         : Tensor =
         Scope.run (fun () ->
+            use _ = if Recording.IsOn then null else torch.no_grad ()
+
             let target = {
                 target with
                     Model = Model.canonical target.Layer target.Model

@@ -40,40 +40,41 @@ module ExpectedGradients =
     /// is over the bₖ that are not x.</summary>
     /// <exception cref="T:Attribution.AttributionException">All that were drawn for an instance are it itself.</exception>
     let attribute (count: int) (background: Instances) (seed: int64) (target: Target) (batch: Batch) : Tensor =
-        let x = batch.X
-        let drawn = (Noise.uniformOf seed [| 3L; int64 count |] batch.Ids).``to`` x.device
-        let part = torch.arange (count, torch.float64, x.device)
+        Scope.run (fun () ->
+            Scope.quietly (fun () ->
+                let x = batch.X
+                let drawn = (Noise.uniformOf seed [| 3L; int64 count |] batch.Ids).``to`` x.device
+                let part = torch.arange (count, torch.float64, x.device)
 
-        // A Latin hypercube (McKay, Beckman and Conover, 1979): α, and the place in the background, lie once in each of N
-        // equal parts of their ranges, paired at random. Each draw is uniform as before, and their mean varies less.
-        let draw (parts: Tensor) row =
-            Tensor.add parts (drawn.select (1L, row)) / float count
+                // A Latin hypercube (McKay, Beckman and Conover, 1979): α, and the place in the background, lie once in each of N
+                // equal parts of their ranges, paired at random. Each draw is uniform as before, and their mean varies less.
+                let draw (parts: Tensor) row =
+                    Tensor.add parts (drawn.select (1L, row)) / float count
 
-        let position = draw (drawn.select(1L, 2L).argsort(1L).``to`` torch.float64) 0L
-        let which = (draw part 1L * float background.Count).``to`` torch.int64
+                let position = draw (drawn.select(1L, 2L).argsort(1L).``to`` torch.float64) 0L
+                let which = (draw part 1L * float background.Count).``to`` torch.int64
 
-        let at (t: Tensor) (i: Tensor) (k: Tensor) =
-            t.flatten () |> Sweep.pick (Tensor.add (i * count) k)
+                let at (t: Tensor) (i: Tensor) (k: Tensor) =
+                    t.flatten () |> Sweep.pick (Tensor.add (i * count) k)
 
-        let path i k =
-            let start = read background (at which i k) x
-            start, Tensor.subtract (Sweep.pick i x) start
+                let points i k =
+                    let start = read background (at which i k) x
+                    let difference = Tensor.subtract (Sweep.pick i x) start
+                    let along = Tensor.likeInstances x ((at position i k).``to`` x.dtype)
+                    Tensor.add start (along * difference), difference
 
-        let points i k =
-            let start, difference = path i k
-            let along = Tensor.likeInstances x ((at position i k).``to`` x.dtype)
-            Tensor.add start (along * difference)
+                // The part of each draw, and whether it is of another image.
+                let each (difference: Tensor) (gradient: Tensor) =
+                    let part = (difference * gradient).``to``(torch.float64).flatten 1L
+                    let isOther = (difference.flatten 1L).any(1L, true).``to`` torch.float64
+                    torch.cat ([| part; isOther |], 1L)
 
-        // The part of each draw, and whether it is of another image.
-        let each i k (gradient: Tensor) =
-            let _, difference = path i k
-            let part = (difference * gradient).``to``(torch.float64).flatten 1L
-            let isOther = (difference.flatten 1L).any(1L, true).``to`` torch.float64
-            torch.cat ([| part; isOther |], 1L)
+                let all = Array.create (int x.shape[0]) true
+                let one = torch.ones (int64 count, torch.float64)
 
-        let all = Array.create (int x.shape[0]) true
-        let one = torch.ones (int64 count, torch.float64)
-        let sums = Sweep.gradientsAmong all one points each target batch
-        let others = sums.narrow (1L, -1L, 1L)
-        requireOthers batch.Rows (others.detach ())
-        (sums.narrow (1L, 0L, sums.shape[1] - 1L) / others).reshape(x.shape).``to`` x.dtype
+                let sums =
+                    Sweep.gradientsAmong (Sweep.explained target batch) all one points each target batch
+
+                let others = sums.narrow (1L, -1L, 1L)
+                requireOthers batch.Rows (others.detach ())
+                (sums.narrow (1L, 0L, sums.shape[1] - 1L) / others).reshape(x.shape).``to`` x.dtype))

@@ -14,5 +14,6 @@ module GuidedBackpropagation =
 
     /// <summary>The guided gradient of the target at each instance (n×…); with `multiply`, times the instance.</summary>
     let attribute (multiply: bool) (target: Target) (batch: Batch) : Tensor =
-        let guided = Target.propagate rule (fun _ gradient -> gradient) target batch
-        if multiply then batch.X * guided else guided
+        Scope.quietly (fun () ->
+            let back = Target.propagate rule (fun _ gradient -> gradient) target batch
+            if multiply then batch.X * back else back)

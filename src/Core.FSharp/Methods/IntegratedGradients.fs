@@ -28,22 +28,25 @@ module IntegratedGradients =
     /// <summary>IG(x, b) = (x - b) ⊙ Σₖ wₖ ∇ₓ t(b + αₖ(x - b)) over the nodes αₖ and weights wₖ of a quadrature of [0, 1];
     /// without `multiply`, the sum alone.</summary>
     let attribute (nodes: (float * float)[]) (baseline: Baseline) (multiply: bool) (target: Target) (batch: Batch) =
-        let start = baseline.Of batch
-        let difference = Tensor.subtract batch.X start
+        Scope.quietly (fun () ->
+            let start = baseline.Of batch
+            let difference = Tensor.subtract batch.X start
 
-        let mean =
-            Sweep.meanGradient (weights nodes) (path nodes start difference) target batch
+            let mean =
+                Sweep.meanGradient (weights nodes) (path nodes start difference) target batch
 
-        if multiply then difference * mean else mean
+            if multiply then difference * mean else mean)
+
+    let private changeOf explained (start: Tensor) (target: Target) batch =
+        let ofStart =
+            Sweep.scoresAround explained (Sweep.each 1 batch) (fun i _ -> Sweep.pick i start) target batch
+
+        Tensor.subtract ((Target.ofExplained target explained).``to``(torch.float64, torch.CPU)) (ofStart.squeeze 1L)
 
     /// t(x) - t(b) of each instance (n, float64).
     let change (baseline: Baseline) (target: Target) (batch: Batch) : Tensor =
-        let start = baseline.Of batch
-
-        let own, ofStart =
-            Sweep.scores (Sweep.each 1 batch) (fun i _ -> Sweep.pick i start) target batch
-
-        Tensor.subtract own (ofStart.squeeze 1L)
+        Scope.run (fun () ->
+            Scope.quietly (fun () -> changeOf (Sweep.explained target batch) (baseline.Of batch) target batch))
 
     /// <summary>The completeness gap |Σ IG - (t(x) - t(b))| of each instance (n), for attributions made with
     /// `multiply`.</summary>
@@ -59,7 +62,8 @@ module IntegratedGradients =
     let adaptive tolerance most (baseline: Baseline) (multiply: bool) (target: Target) (batch: Batch) : Adaptive =
         let start = baseline.Of batch
         let difference = Tensor.subtract batch.X start
-        let change = change baseline target batch
+        let explained = Sweep.explained target batch
+        let change = changeOf explained start target batch
 
         // The means of those that are done, of those that are not with `count` nodes; the steps and the gaps of all.
         let rec refine count (mean: Tensor) (steps: int[]) (gaps: float[]) =
@@ -67,8 +71,8 @@ module IntegratedGradients =
 
             let found =
                 let nodes = Quadrature.nodes GaussLegendre count
-                let path = path nodes start difference
-                Sweep.gradientsAmong isOpen (weights nodes) path (fun _ _ gradient -> gradient) target batch
+                let path i k = path nodes start difference i k, ()
+                Sweep.gradientsAmong explained isOpen (weights nodes) path (fun () gradient -> gradient) target batch
 
             let gap =
                 let sum = Tensor.sumEach(difference * found).``to``(torch.float64, torch.CPU)

@@ -88,7 +88,8 @@ module Lrp =
 
     /// x ⊙ what came back. An x that is not finite gets nothing.
     let private times (x: Tensor) (part: Tensor) =
-        torch.where (x.isfinite (), part * x, torch.zeros_like part)
+        let isFinite = x.isfinite ()
+        torch.where (isFinite, part * Tensor.unless (isFinite.logical_not ()) x, torch.zeros_like part)
 
     /// x ⊙ Jᵀ(R / z): what arrives in proportion to each input's part.
     let private share epsilon (z: Tensor) (pull: Tensor -> Tensor) (x: Tensor) (relevance: Tensor) =

@@ -75,7 +75,9 @@ module Rise =
         let points i k =
             Tensor.add (Sweep.pick i start) (at k * Sweep.pick i difference)
 
-        let _, scores = Sweep.scores (Sweep.each count batch) points target batch
+        let scores =
+            Sweep.scoresAround (Sweep.explained target batch) (Sweep.each count batch) points target batch
+
         let scores = scores.``to`` x.device
         // Σₖ sₖ Mₖ and Σₖ Mₖ, some of the masks at a time.
         let sums =
@@ -103,4 +105,9 @@ module Rise =
             else
                 torch.zeros (n, 1L, torch.float64, x.device)
 
-        (Tensor.subtract (sums.narrow (0L, 0L, n) / shown) mean).nan_to_num(0.).reshape(n, h, w).``to`` x.dtype
+        let scored = sums.narrow (0L, 0L, n)
+
+        let share =
+            Tensor.ratio ((Tensor.isPositive shown).expand_as scored) scored (shown.expand_as scored)
+
+        (Tensor.subtract share mean).nan_to_num(0.).reshape(n, h, w).``to`` x.dtype

@@ -7,5 +7,6 @@ namespace Attribution.Core
 module Saliency =
     /// <summary>S(x) = x ⊙ ∇ₓ t(x); without `multiply`, ∇ₓ t(x).</summary>
     let attribute (multiply: bool) (target: Target) (batch: Batch) : Tensor =
-        let gradient = Diff.gradEach (Target.here target batch) batch.X
-        if multiply then batch.X * gradient else gradient
+        Scope.quietly (fun () ->
+            let gradient = Diff.gradEach (Target.here target batch) batch.X
+            if multiply then batch.X * gradient else gradient)

@@ -12,11 +12,12 @@ module CompletenessGap =
     let gaps isRelative (baseline: Baseline) (target: Target) (attributions: Tensor) (batch: Batch) : Tensor =
         Ranking.requireMaps batch.X attributions |> ignore
 
-        let change = IntegratedGradients.change baseline target batch
-        let sum = Tensor.sumEach (attributions.``to`` (torch.float64, torch.CPU))
-        let gap = (Tensor.subtract sum change).abs()
+        Scope.quietly (fun () ->
+            let change = IntegratedGradients.change baseline target batch
+            let sum = Tensor.sumEach (attributions.``to`` (torch.float64, torch.CPU))
+            let gap = (Tensor.subtract sum change).abs()
 
-        if isRelative then
-            Tensor.ratio (change.ne (0.0.ToScalar())) gap (change.abs ())
-        else
-            gap
+            if isRelative then
+                Tensor.ratio (change.ne (0.0.ToScalar())) gap (change.abs ())
+            else
+                gap)

@@ -65,7 +65,7 @@ module EffectiveComplexity =
 
         let none = losses.narrow (1L, 0L, 1L)
         // k counts the blocks that come before the bound is kept.
-        let isAbove = Relax.isPositive relaxation none (losses - bound * none)
+        let isAbove = Relax.isPositive relaxation (Relax.scale none) (losses - bound * none)
 
         let blocks =
             torch.tensor (counts |> Array.pairwise |> Array.map (fun (a, b) -> float (b - a)))

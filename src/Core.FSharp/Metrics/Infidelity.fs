@@ -86,7 +86,11 @@ module Infidelity =
 
         let error =
             if isScaled then
-                let beta = (foretold * changes).sum(1L, true) / foretold.square().sum(1L, true)
+                let squares = foretold.square().sum(1L, true)
+
+                let beta =
+                    Tensor.ratio (Tensor.isPositive squares) ((foretold * changes).sum(1L, true)) squares
+
                 beta.nan_to_num 0. * foretold - changes
             else
                 foretold - changes

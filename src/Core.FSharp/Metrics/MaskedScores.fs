@@ -32,4 +32,7 @@ module MaskedScores =
             Sweep.scores (Sweep.each 1 batch) (fun i _ -> Sweep.pick i masked) target batch
         // Passes of different sizes round differently, but an image that stays as it is keeps its score.
         let isSame = masked.eq(batch.X).flatten(1L).all(1L).cpu()
-        before, torch.where (isSame, before, after.squeeze 1L)
+        let after = after.squeeze 1L
+        // Its derivative is that of the masked image.
+        let same = before.detach () + (after - after.detach ())
+        before, torch.where (isSame, same, after)

@@ -153,7 +153,8 @@ module PixelCurves =
             else
                 id
 
-        let whole, scores = Sweep.scoresAround explained lengths points target batch
+        let whole = (Target.ofExplained target explained).``to``(torch.float64, torch.CPU)
+        let scores = Sweep.scoresAround explained lengths points target batch
         let whole, scores = read whole, read scores
 
         // The start of a removal is the instance itself.

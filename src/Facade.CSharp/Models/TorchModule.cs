@@ -45,7 +45,7 @@ internal sealed class TorchModule(bool isConnected)
             }
         );
         var core = Build.Model(null, input, steps[^1].Name, nodes.Prepend(Build.Node(input, Op.Input)));
-        return module.parameters().FirstOrDefault(p => p.is_floating_point()) is not { } first ? core
+        return module.parameters().FirstOrDefault(p => p.is_floating_point()) is not { } first ? core.Opaque()
             : first.dtype is ScalarType.Float32 or ScalarType.Float64 or ScalarType.BFloat16
                 ? core.Sharing(first.device, first.dtype)
             : throw new AttributionException(
