@@ -11,7 +11,7 @@ module SensitivityN =
     /// <summary>corr_S (Σ_{p ∈ S} A_p, t(x) - t(x with S at the baseline)) of each instance (n), Pearson's, over random sets S of
     /// n pixels; the mean over several n, each a share of the pixels. NaN where one is constant.</summary>
     let scores
-        (shares: float list)
+        (shares: float seq)
         subsets
         seed
         (baseline: Baseline)
@@ -19,7 +19,7 @@ module SensitivityN =
         attributions
         (batch: Batch)
         : Tensor =
-        let x = batch.X
+        let x, shares = batch.X, List.ofSeq shares
         let pixels = (Ranking.requireMaps x attributions).flatten(1L).``to`` torch.float64
         // All sets of n pixels gain the same by this, and sums of a constant map come out equal.
         let pixels = pixels - pixels.narrow (1L, 0L, 1L)

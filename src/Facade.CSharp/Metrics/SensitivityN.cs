@@ -2,7 +2,6 @@ using System;
 using System.Collections.Generic;
 using System.Linq;
 using System.Threading;
-using Microsoft.FSharp.Collections;
 
 namespace Attribution;
 
@@ -41,9 +40,9 @@ public sealed class SensitivityN : BatchMetric
             (_, x) => (1 + (long)shares.Length * subsets) * x.Count,
             x =>
             {
-                var (hidden, sizes) = (baseline.For(x), ListModule.OfSeq(shares));
+                var hidden = baseline.For(x);
                 return (target, maps, batch) =>
-                    Core.SensitivityN.scores(sizes, subsets, seed, hidden, target, maps, batch);
+                    Core.SensitivityN.scores(shares, subsets, seed, hidden, target, maps, batch);
             }
         ) { }
 
