@@ -333,20 +333,20 @@ module Model =
             invalidArg "x" $"The model takes instances of the shape {text shape}, but these have {text x.shape[1..]}."
         | _ -> ()
 
-    /// Whether what is computed from weights must be computed anew each time.
-    let private keepsWeights (model: Model) =
+    /// Whether weights may change, or are watched: then what is computed from them is computed anew each time.
+    let private mayChange (model: Model) =
         model.SharesWeights
         || torch.is_grad_enabled ()
            && List.exists (fun (t: Tensor) -> t.requires_grad) (tensors model)
 
     /// The plain run from the given nodes to the wanted ones, made fast once.
     let private plan (model: Model) (given: string list) (wanted: string list) =
-        let keepsWeights = keepsWeights model
-        let key = String.Join('\n', Seq.append given (string keepsWeights :: wanted))
+        let mayChange = mayChange model
+        let key = String.Join('\n', Seq.append given (string mayChange :: wanted))
 
         let rewrite =
-            if keepsWeights then
-                Rewrite.forOwnWeights
+            if mayChange then
+                Rewrite.forChangingWeights
             else
                 Rewrite.forRun
 
@@ -419,13 +419,13 @@ module Model =
 
     /// The plan of a run that rules look at: from the images to a layer.
     let private planForRules (model: Model) (layer: string) =
-        let keepsWeights = keepsWeights model
+        let mayChange = mayChange model
 
         let make _ =
             use _ = torch.no_grad ()
 
             let rewrite =
-                if keepsWeights then
+                if mayChange then
                     fun _ _ graph -> graph
                 else
                     Rewrite.forRules
@@ -434,7 +434,7 @@ module Model =
             |> rewrite [ model.Graph.Input ] [ layer ]
             |> Graph.plan [ model.Graph.Input ] [ layer ]
 
-        model.Plans.GetOrAdd($"rules {keepsWeights}\n{layer}", make)
+        model.Plans.GetOrAdd($"rules {mayChange}\n{layer}", make)
 
     /// The model with one form for every spelling of its network, for rules that look at its layers from one of them down.
     let canonical (layer: string) (model: Model) : Model =

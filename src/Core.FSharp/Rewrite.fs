@@ -94,7 +94,7 @@ module Rewrite =
     let forRun = rewrite true true
 
     /// The same without what is computed from weights: they may change, or be differentiated.
-    let forOwnWeights = rewrite false true
+    let forChangingWeights = rewrite false true
 
     /// The graph for a way back by rules, which look at every op's inputs and value: only normalisations are folded.
     let forRules = rewrite true false

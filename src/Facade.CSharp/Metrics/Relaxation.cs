@@ -3,7 +3,8 @@ using System;
 namespace Attribution;
 
 /// <summary>How what a metric decides by a threshold, an order or a rank is computed.</summary>
-/// <remarks>τ is a share of a map's largest magnitude, so that no score depends on a map's scale.</remarks>
+/// <remarks>τ is a share of a map's largest magnitude, so that no score depends on a map's scale; where scores are compared,
+/// as in average increase and in effective complexity by loss, a share of these.</remarks>
 public sealed record Relaxation
 {
     private Relaxation(Core.Relaxation core) => Core = core;

@@ -161,6 +161,7 @@ public static partial class MethodDocs
         ```csharp
         using var model = Model.FromModule(module);
         var explain = AttributionMethod.Find("saliency").Create(model, new());
+        optimizer.zero_grad();
         using (Differentiation.Record())
             Complexity.Scores(explain(images)).mean().backward();    // fills the .grad of module's parameters
         optimizer.step();
