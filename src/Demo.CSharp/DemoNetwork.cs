@@ -3,7 +3,6 @@ using System.Collections.Generic;
 using System.IO;
 using System.Linq;
 using System.Threading;
-using Attribution.Core;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -66,7 +65,7 @@ public static class DemoNetwork
         using (var file = new NpzWriter(outPath))
         using (NewDisposeScope())
         {
-            Interop.Shield();
+            TorchRuntime.Start();
             random.manual_seed(seed);
             using var network = new DemoModule();
             Fit(network, seed, progress, cancellation);
