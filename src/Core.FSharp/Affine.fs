@@ -8,26 +8,14 @@ open TorchSharp
 module Affine =
     let private isSum op =
         match op with
-        | Convolution _
-        | Linear _
-        | MatMul
-        | Function((Product | Filters | Sums), _, _)
-        | Pool _
-        | GlobalPool _ -> true
-        | _ -> false
-
-    let private hasOwnWeights op =
-        match op with
-        | Convolution _
-        | Linear _
-        | MatMul
-        | Function((Product | Filters), _, _) -> true
-        | _ -> false
+        | (Function(Sums, _, _) | Pool _ | GlobalPool _) -> true
+        | op -> Op.isWeighted op
 
     /// The node that the layer's weights are of.
     let weighted (layer: AffineLayer) : Node option =
         layer.Links
-        |> List.tryPick (fun link -> if hasOwnWeights link.Node.Op then Some link.Node else None)
+        |> List.map _.Node
+        |> List.tryFind (fun node -> Op.isWeighted node.Op)
 
     /// Whether the layer has sums of several numbers.
     let sums (layer: AffineLayer) =
@@ -41,7 +29,7 @@ module Affine =
 
     /// The factor and the shift of a normalisation, channel by channel.
     let private factor (norm: BatchNorm) =
-        norm.Scale / (norm.Variance + norm.Epsilon.ToScalar()).sqrt()
+        norm.Scale / (Tensor.shift norm.Epsilon norm.Variance).sqrt()
 
     let private perChannel (x: Tensor) (numbers: Tensor) =
         numbers.reshape [| yield 1L; yield -1L; for _ in 3L .. x.ndim -> 1L |]
@@ -49,7 +37,7 @@ module Affine =
     /// The layer's op with its weights changed, without its bias.
     let private sum (change: Tensor -> Tensor) (others: Tensor list) (x: Tensor) (link: Link) =
         let others =
-            if hasOwnWeights link.Node.Op then
+            if Op.isWeighted link.Node.Op then
                 List.map (fun (t: Tensor) -> if t.is_floating_point () then change t else t) others
             else
                 others
@@ -61,44 +49,42 @@ module Affine =
         match link.Node.Op, link.At with
         | Multiply, _ -> Some others[link.Others.Head]
         | Divide, _ -> Some(others[link.Others.Head].reciprocal())
-        | Subtract, 1 -> Some(torch.full ([||], -1.0.ToScalar(), x.dtype, x.device))
+        | Subtract, 1 -> Some(torch.full ([||], Number.Of -1.0, x.dtype, x.device))
         | BatchNorm norm, _ -> Some(perChannel x (factor norm))
         | _ -> None
 
     /// x in the shape that it has with what is added to it.
     let private move (others: Tensor list) (x: Tensor) (link: Link) =
         match link.Node.Op with
-        | Add
-        | Subtract ->
+        | (Add | Subtract) ->
             let other = others[link.Others.Head]
             x.expand (torch.broadcast_tensors(x, other).[0].shape)
         | op -> Semantics.plain op (Link.inputs others x link)
 
-    let private scalar (number: float) = number.ToScalar()
 
     /// up w⁺ + down w⁻.
     let private weigh up down (w: Tensor) =
         if up = down then
-            if up = 1. then w else w * scalar up
+            if up = 1. then w else w * Number.Of up
         else
             match up, down with
-            | 1., 0. -> w.clamp_min (scalar 0.)
-            | 0., 1. -> w.clamp_max (scalar 0.)
-            | _ -> w * scalar down + w.clamp_min (scalar 0.) * scalar (up - down)
+            | 1., 0. -> w.clamp_min (Number.Of 0.)
+            | 0., 1. -> w.clamp_max (Number.Of 0.)
+            | _ -> Tensor.add (w * Number.Of down) (w.clamp_min (Number.Of 0.) * Number.Of(up - down))
 
     /// Whether a scale of both signs comes before a layer's sums.
     let private bends others x (links: Link list) =
         links
         |> List.exists (fun link ->
             match scale others x link with
-            | Some s -> s.lt(scalar 0.).any().ToBoolean()
+            | Some s -> Tensor.isAny (s.lt (Number.Of 0.))
             | None -> false)
 
     let rec private back up down (others: Tensor list) (x: Tensor) (lastFirst: Link list) : Tensor =
         let rest up down before = back up down others x before
 
         match lastFirst with
-        | [] -> if up = 1. then x else x * scalar up
+        | [] -> if up = 1. then x else x * Number.Of up
         | { Node = { Op = BatchNorm norm } } :: ({ Node = { Op = Convolution c } } as link) :: before ->
             let scaled = {
                 c with
@@ -121,7 +107,7 @@ module Affine =
             if up = down then
                 through up down (rest 1. 1. before)
             elif bends others x before then
-                through up down (rest 1. 0. before) + through down up (rest 0. 1. before)
+                Tensor.add (through up down (rest 1. 0. before)) (through down up (rest 0. 1. before))
             else
                 through up down (rest 1. 1. before)
         | link :: before ->
@@ -129,13 +115,13 @@ module Affine =
             | None -> move others (rest up down before) link
             | Some s when up = down -> rest up down before * s
             | Some s ->
-                let positive, negative = s.clamp_min (scalar 0.), s.clamp_max (scalar 0.)
-                let isMixed (part: Tensor) = part.ne(scalar 0.).any().ToBoolean()
+                let positive, negative = s.clamp_min (Number.Of 0.), s.clamp_max (Number.Of 0.)
+                let isMixed (part: Tensor) = Tensor.isAny (part.ne (Number.Of 0.))
 
                 match isMixed positive, isMixed negative with
                 | true, false -> rest up down before * s
                 | false, true -> rest down up before * s
-                | _ -> rest up down before * positive + rest down up before * negative
+                | _ -> Tensor.add (rest up down before * positive) (rest down up before * negative)
 
     /// (up W⁺ + down W⁻) x, W⁺ being the positive weights and W⁻ the negative ones.
     let weighed (up: float) (down: float) (layer: AffineLayer) (others: Tensor list) (x: Tensor) : Tensor =
@@ -161,13 +147,7 @@ module Affine =
         layer.Links
         |> List.forall (fun link ->
             match link.Node.Op with
-            | Convolution _
-            | Linear _
-            | Reshape _
-            | Flatten
-            | Permute _
-            | Identity
-            | Function(Moves, _, _) -> true
+            | (Convolution _ | Linear _ | Reshape _ | Flatten | Permute _ | Identity | Function(Moves, _, _)) -> true
             | _ -> false)
 
     /// (W + γ W⁺) x + (b + γ b⁺).
@@ -184,14 +164,9 @@ module Affine =
                 layer.Links
                 |> List.forall (fun link ->
                     match link.Node.Op with
-                    | Convolution _
-                    | BatchNorm _
-                    | Add
-                    | Subtract
-                    | Multiply
-                    | Divide -> true
+                    | (Convolution _ | BatchNorm _ | Add | Subtract | Multiply | Divide) -> true
                     | _ -> false)
 
             let one = if isEachAlike then x.narrow (0L, 0L, 1L) else x
             let bias = Semantics.plain (Op.Affine layer) (torch.zeros_like one :: others)
-            weighed (1. + gamma) 1. layer others x + weigh (1. + gamma) 1. bias
+            Tensor.add (weighed (1. + gamma) 1. layer others x) (weigh (1. + gamma) 1. bias)

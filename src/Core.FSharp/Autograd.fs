@@ -34,19 +34,14 @@ module internal Autograd =
         else
             copy.requires_grad_ true
 
-    /// The variables that stand for xs, and f of them, recorded.
-    let private record (f: Tensor list -> 'a) (xs: Tensor list) : Tensor list * 'a =
-        use _ = Recording.Start()
-        let xs = List.map variable xs
-        xs, f xs
-
-    /// The same, of which only some are variables.
+    /// The tensors that stand for xs, of which some are variables, and f of them, recorded.
     let recordSome (isVariable: Tensor -> bool) (f: Tensor list -> 'a) (xs: Tensor list) : Tensor list * 'a =
         use _ = Recording.Start()
-
         let xs = xs |> List.map (fun x -> if isVariable x then variable x else x.alias ())
-
         xs, f xs
+
+    /// The same, of which all are.
+    let private record f xs = recordSome (fun _ -> true) f xs
 
     /// wᵀ ∂y/∂v for each v, which may be an argument or a value on the way from the arguments to y.
     let transposedProducts (keep: bool) (vs: Tensor list) (y: Tensor) (w: Tensor) : Tensor list =
@@ -184,7 +179,7 @@ type internal Recomputed() =
                 [
                     for isWatched, shape, dtype, device in answer do
                         if isWatched then
-                            (torch.zeros (shape, dtype, device)).add(nan.ToScalar())
+                            torch.full (shape, Number.Of nan, dtype, device)
                 ]
 
         // TorchSharp passes over what is null, and what comes after it would take its place.

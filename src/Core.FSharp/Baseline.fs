@@ -6,12 +6,7 @@ open TorchSharp
 /// other instance.
 [<RequireQualifiedAccess>]
 module Noise =
-    let private drawn
-        (fill: int64[] -> torch.Generator -> Tensor)
-        (seed: int64)
-        (draws: int64[])
-        (batch: Batch)
-        : Tensor =
+    let private drawn (fill: int64[] -> torch.Generator -> Tensor) seed draws (batch: Batch) : Tensor =
         let one (id: int64) (draw: int64) =
             let mixed = seed * 0x9E3779B97F4A7C15L + draw * 0x2545F4914F6CDD1DL + id
             use generator = new torch.Generator(uint64 mixed, torch.CPU)
@@ -51,7 +46,7 @@ type Baseline = { Name: string; Of: Batch -> Tensor }
 module Baseline =
     let private constant name (value: float) = {
         Name = name
-        Of = fun batch -> torch.full_like (batch.X, value.ToScalar())
+        Of = fun batch -> torch.full_like (batch.X, Number.Of value)
     }
 
     /// Black: 0.
@@ -63,7 +58,7 @@ module Baseline =
     /// Gaussian noise, mean 0, one draw an instance.
     let random (standardDeviation: float) (seed: int64) = {
         Name = "random"
-        Of = fun batch -> Noise.normal seed 0L batch * standardDeviation.ToScalar()
+        Of = fun batch -> Noise.normal seed 0L batch * Number.Of standardDeviation
     }
 
     /// Any function of the instances.

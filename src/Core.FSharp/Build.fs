@@ -97,12 +97,7 @@ type Build private () =
             finish: Func<Tensor, Tensor>,
             compute: Func<Tensor, Tensor>
         ) =
-        (if divides then Spelling.normalised else Spelling.norm)
-            name
-            isSquare
-            sum.Invoke
-            finish.Invoke
-            (List.head >> compute.Invoke)
+        Spelling.norm name isSquare divides sum.Invoke finish.Invoke (List.head >> compute.Invoke)
 
     /// -x.
     static member Negative(name: string) = Spelling.negative name

@@ -31,18 +31,10 @@ module Canonical =
 
                     let inputs = step.Inputs |> List.map (fun input -> known[input])
                     known[step.Name] <- name
-
-                    {
-                        Name = name
-                        Op = step.Op
-                        Inputs = inputs
-                    })
+                    Node.create name step.Op inputs)
             | _ -> [ node ]
 
-        {
-            graph with
-                Nodes = graph.Nodes |> Seq.collect spell |> Array.ofSeq
-        }
+        Graph.withNodes (Seq.collect spell graph.Nodes) graph
 
     /// The nodes whose values an image changes.
     let private live (graph: Graph) =
@@ -62,12 +54,7 @@ module Canonical =
     let private isElementwise op =
         match op with
         | Activation _
-        | Identity
-        | Add
-        | Subtract
-        | Multiply
-        | Divide
-        | Function((Elementwise | Chooses), _, _) -> true
+        | (Identity | Add | Subtract | Multiply | Divide | Function((Elementwise | Chooses), _, _)) -> true
         | _ -> false
 
     /// Whether an op bends numbers otherwise than by a kink.
@@ -83,10 +70,7 @@ module Canonical =
         for node in graph.Nodes do
             nodes[node.Name] <- change (fun name -> nodes[name]) node
 
-        {
-            graph with
-                Nodes = graph.Nodes |> Array.map (fun node -> nodes[node.Name])
-        }
+        Graph.mapNodes (fun node -> nodes[node.Name]) graph
 
     /// A product with what a normalisation divides by (σ to a negative power, or c/σ, and constants beside it) is a quotient
     /// by σ and a product with the constants.
@@ -124,16 +108,10 @@ module Canonical =
             | _ -> None
 
         let quotient (node: Node) above (op: Op option, value, factors) = [
-            let step suffix op inputs = {
-                Name = $"{node.Name}/{suffix}"
-                Op = op
-                Inputs = inputs
-            }
+            let step suffix op inputs =
+                Node.create $"{node.Name}/{suffix}" op inputs
 
-            let divisor =
-                match op with
-                | Some op -> Some(step "deviation" op [ value ])
-                | None -> None
+            let divisor = op |> Option.map (fun op -> step "deviation" op [ value ])
 
             yield! Option.toList divisor
             let below = divisor |> Option.map _.Name |> Option.defaultValue value
@@ -155,14 +133,11 @@ module Canonical =
                 | _ -> [ node ]
             | _ -> [ node ]
 
-        {
-            graph with
-                Nodes =
-                    graph.Nodes
-                    |> Array.collect (fun node ->
-                        nodes[node.Name] <- node
-                        Array.ofList (change node))
-        }
+        let each (node: Node) =
+            nodes[node.Name] <- node
+            change node
+
+        Graph.withNodes (Seq.collect each graph.Nodes) graph
 
     /// What the nodes of a region, which lead from the root to the last of them, make of the root's value. All other
     /// values that they take are constants.
@@ -238,12 +213,8 @@ module Canonical =
             let fuse root =
                 let region = regionFrom (fun n -> places[n.Name]) find isLive root node
 
-                {
-                    node with
-                        Op = Activation(Pointwise(Op.describe node.Op, compute find root region))
-                        Inputs = [ root ]
-                },
-                region
+                let op = Activation(Pointwise(Op.describe node.Op, compute find root region))
+                Node.create node.Name op [ root ], region
 
             let shared =
                 if isByItself node then
@@ -305,11 +276,8 @@ module Canonical =
 
                     let region = regionFrom (fun n -> places[n.Name]) find isLive root node
 
-                    {
-                        node with
-                            Op = Pure("Softmax", List.head >> compute find root region)
-                            Inputs = [ root ]
-                    }
+                    let op = Pure("Softmax", List.head >> compute find root region)
+                    Node.create node.Name op [ root ]
                 | _ -> node
             | _ -> node
 
@@ -403,11 +371,8 @@ module Canonical =
                 blocks[node.Name] <- block
 
                 if block.IsLayer then
-                    {
-                        node with
-                            Op = Affine { Links = List.rev block.Links }
-                            Inputs = block.Start :: block.Others
-                    }
+                    let op = Affine { Links = List.rev block.Links }
+                    Node.create node.Name op (block.Start :: block.Others)
                 else
                     node
 

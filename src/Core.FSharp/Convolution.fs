@@ -26,6 +26,15 @@ type internal Kernel =
     /// As a sum of matrix products, one for each place of the kernel.
     | Products
 
+[<RequireQualifiedAccess>]
+module internal Kernel =
+    /// That of a name.
+    let parse name =
+        match name with
+        | "Native" -> Kernel.Native
+        | "Relaid" -> Kernel.Relaid
+        | _ -> Kernel.Products
+
 /// A convolution, or a transposed one, by each kernel.
 [<RequireQualifiedAccess>]
 module internal Convolution =
@@ -81,6 +90,10 @@ module internal Convolution =
 
         native isTransposed { c with Weight = arrange c.Weight } (arrange x)
 
+    /// x with zeros at both ends of each spatial dimension.
+    let private padded (padding: int64[]) (x: Tensor) =
+        torch.nn.functional.pad (x, padding |> Array.rev |> Array.collect (fun pad -> [| pad; pad |]))
+
     /// y[n, o, p] = Σ_k Σ_i W[o, i, k] x[n, i, stride·p + dilation·k - padding]: one product for each place k of the kernel.
     let private products (c: Convolution) (x: Tensor) =
         let kernel = c.Weight.shape[2..]
@@ -90,7 +103,7 @@ module internal Convolution =
             if Array.forall ((=) 0L) c.Padding then
                 x
             else
-                torch.nn.functional.pad (x, c.Padding |> Array.rev |> Array.collect (fun pad -> [| pad; pad |]))
+                padded c.Padding x
 
         let sizes =
             Array.init kernel.Length (fun i ->
@@ -154,12 +167,6 @@ module internal Convolution =
         let border =
             Array.init dims (fun i -> c.Dilation[i] * (kernel[i] - 1L) - c.Padding[i])
 
-        let x =
-            torch.nn.functional.pad (
-                Seq.fold spread x [ 0 .. dims - 1 ],
-                border |> Array.rev |> Array.collect (fun pad -> [| pad; pad |])
-            )
-
         products
             {
                 c with
@@ -167,7 +174,7 @@ module internal Convolution =
                     Stride = Array.create dims 1L
                     Padding = Array.zeroCreate dims
             }
-            x
+            (padded border (Seq.fold spread x [ 0 .. dims - 1 ]))
 
     let apply (kernel: Kernel) (isTransposed: bool) (c: Convolution) (x: Tensor) : Tensor =
         match kernel with

@@ -136,7 +136,7 @@ let private spaceJacobian jacobianOf f (x: Tensor) =
 
 let private rotation (j: Tensor) =
     evaluate (fun () ->
-        let turn a b = Tensor.subtract j[a, b] j[b, a]
+        let turn a b = j[a, b] - j[b, a]
         torch.stack [| turn 2L 1L; turn 0L 2L; turn 1L 0L |])
 
 let fcurldivergence f x =
@@ -169,10 +169,9 @@ let numjacobianv epsilon (f: Tensor -> Tensor) (x: Tensor) (v: Tensor) =
     evaluate (fun () ->
         let step = v * numberLike x epsilon
 
-        let after, before =
-            valueOf f (Tensor.add x step), valueOf f (Tensor.subtract x step)
+        let after, before = valueOf f (Tensor.add x step), valueOf f (x - step)
 
-        Tensor.subtract after before / numberLike x (2. * epsilon))
+        (after - before) / numberLike x (2. * epsilon))
 
 // One direction at a time: all the unit vectors together would take the square of x's memory.
 let private alongEach (x: Tensor) (derivative: Tensor -> Tensor) =

@@ -164,11 +164,26 @@ type Evaluated = {
     Value: Tensor
     /// The op's own derivative: w ↦ wᵀ ∂value/∂input for each input that is live, and 0 for any other. For one use.
     Pull: Tensor -> Tensor list
-}
+} with
+
+    /// How many of the inputs are live.
+    member this.Live = this.IsLive |> List.filter id |> List.length
+
+    /// Whether each live input has the value's shape.
+    member this.KeepsShape =
+        List.forall2 (fun isLive (x: Tensor) -> not isLive || x.shape = this.Value.shape) this.IsLive this.Inputs
 
 /// The backward rule: from the signal at a node's output, the signal for each input. `Pull` is backpropagation; guided
 /// backpropagation, DeepLIFT and LRP are other rules on the same graph.
 type Rule = Evaluated -> Tensor -> Tensor list
+
+[<RequireQualifiedAccess>]
+module Node =
+    let create name op inputs : Node = {
+        Name = name
+        Op = op
+        Inputs = inputs
+    }
 
 [<RequireQualifiedAccess>]
 module Op =
@@ -195,27 +210,21 @@ module Op =
         | Permute _ -> "Permute"
         | Softmax _ -> "Softmax"
         | Repeat _ -> "Expand"
-        | Function(_, name, _)
-        | Composed(name, _, _)
-        | Pure(name, _) -> name
+        | (Function(_, name, _) | Composed(name, _, _) | Pure(name, _)) -> name
         | Affine { Links = links } -> String.Join(" + ", links |> List.map (fun link -> describe link.Node.Op))
         | other -> string other
 
     /// Whether a convolution is in it.
     let rec convolves op =
         match op with
-        | Convolution _
-        | Function(Filters, _, _) -> true
+        | (Convolution _ | Function(Filters, _, _)) -> true
         | Affine layer -> layer.Links |> List.exists (fun link -> convolves link.Node.Op)
         | _ -> false
 
     /// Whether weights, or products of values, are in it.
     let rec isWeighted op =
         match op with
-        | Convolution _
-        | Linear _
-        | MatMul
-        | Function((Product | Filters), _, _) -> true
+        | (Convolution _ | Linear _ | MatMul | Function((Product | Filters), _, _)) -> true
         | Composed(_, _, spelled) -> spelled.Steps |> List.exists (fun step -> isWeighted step.Op)
         | _ -> false
 
@@ -242,6 +251,17 @@ module Op =
 
     /// The op with f applied to each tensor that it holds.
     let mapTensors (f: Tensor -> Tensor) op = mapNamed (fun _ -> f) op
+
+    /// The tensors that it holds, and their names.
+    let tensors op : (string * Tensor) list =
+        let found = ResizeArray()
+
+        let look name t =
+            found.Add((name, t))
+            t
+
+        mapNamed look op |> ignore
+        List.ofSeq found
 
 [<RequireQualifiedAccess>]
 module Link =
@@ -284,14 +304,14 @@ module Semantics =
         | Relu -> x.relu ()
         // Both have the derivative 0 at 0, as ReLU has.
         | ClippedRelu 6. -> torch.nn.functional.relu6 x
-        | ClippedRelu ceiling -> x.relu().clamp_max(ceiling.ToScalar())
-        | LeakyRelu slope -> torch.nn.functional.leaky_relu (x, slope)
+        | ClippedRelu ceiling -> x.relu().clamp_max(Number.Of ceiling)
+        | LeakyRelu slope -> x.leaky_relu (Number.Of slope)
         | Sigmoid -> x.sigmoid ()
         | Tanh -> x.tanh ()
         | Power 0.5 -> x.sqrt ()
-        | Power 2. -> x.square ()
+        | Power 2. -> x * x
         | Power -1. -> x.reciprocal ()
-        | Power exponent -> x.pow (exponent.ToScalar())
+        | Power exponent -> x.pow (Number.Of exponent)
         | Pointwise(_, f) -> f x
 
     // TorchSharp's own matmul lets libtorch's errors end the process.
@@ -322,7 +342,7 @@ module Semantics =
             | BatchNorm b, [ x ] ->
                 torch.nn.functional.batch_norm (x, b.Mean, b.Variance, b.Scale, b.Shift, eps = b.Epsilon)
             | Add, [ a; b ] -> Tensor.add a b
-            | Subtract, [ a; b ] -> Tensor.subtract a b
+            | Subtract, [ a; b ] -> a - b
             | Multiply, [ a; b ] -> a * b
             | Divide, [ a; b ] -> a / b
             | MatMul, [ a; b ] -> matrixProduct a b
@@ -371,11 +391,24 @@ module Graph =
             Output = output
         }
 
+    /// The graph of other nodes.
+    let withNodes (nodes: Node seq) graph = { graph with Nodes = Array.ofSeq nodes }
+
+    /// The graph with f applied to every node.
+    let mapNodes (f: Node -> Node) graph =
+        withNodes (Array.map f graph.Nodes) graph
+
     /// The graph with f applied to every op.
-    let mapOps (f: Op -> Op) graph = {
-        graph with
-            Nodes = graph.Nodes |> Array.map (fun node -> { node with Op = f node.Op })
-    }
+    let mapOps (f: Op -> Op) graph =
+        mapNodes (fun node -> { node with Op = f node.Op }) graph
+
+    /// The node of that name.
+    let node name graph =
+        graph.Nodes |> Array.find (fun node -> node.Name = name)
+
+    /// The tensors that the ops hold.
+    let tensors graph =
+        graph.Nodes |> Seq.collect (fun node -> Op.tensors node.Op |> Seq.map snd)
 
     /// The nodes whose values the wanted ones depend on, where the given ones are known.
     let private needed (given: string -> bool) (wanted: string seq) graph =
@@ -550,60 +583,59 @@ module Graph =
     /// brings back to the given node, of what `seed` makes of that value. Where a value goes to several nodes, what they hand
     /// back is summed.</summary>
     let propagate (rule: Rule) (plan: Plan) (given: Tensor) (seed: Tensor -> Tensor) : Tensor =
-        Scope.run (fun () ->
-            Scope.quietly (fun () ->
-                let start, goal = plan.Given.Head, plan.Wanted.Head
-                let values = Dictionary<string, Tensor>(dict [ start, given ])
-                let live = HashSet<string> [ start ]
-                let way = Stack<Evaluated>()
+        Scope.runQuietly (fun () ->
+            let start, goal = plan.Given.Head, plan.Wanted.Head
+            let values = Dictionary<string, Tensor>(dict [ start, given ])
+            let live = HashSet<string> [ start ]
+            let way = Stack<Evaluated>()
 
-                for step in plan.Steps do
-                    let node = step.Node
-                    let inputs = node.Inputs |> List.map (fun name -> values[name])
+            for step in plan.Steps do
+                let node = step.Node
+                let inputs = node.Inputs |> List.map (fun name -> values[name])
 
-                    if List.exists live.Contains node.Inputs && not node.Op.IsRepeat then
-                        let value, pull = pullback node inputs (node.Inputs |> List.map live.Contains)
-                        live.Add node.Name |> ignore
-                        values[node.Name] <- value
+                if List.exists live.Contains node.Inputs && not node.Op.IsRepeat then
+                    let value, pull = pullback node inputs (node.Inputs |> List.map live.Contains)
+                    live.Add node.Name |> ignore
+                    values[node.Name] <- value
 
-                        way.Push {
-                            Node = node
-                            Inputs = inputs
-                            IsLive = node.Inputs |> List.map live.Contains
-                            Value = value
-                            Pull = pull
-                        }
-                    else
-                        values[node.Name] <- Semantics.plain node.Op inputs
+                    way.Push {
+                        Node = node
+                        Inputs = inputs
+                        IsLive = node.Inputs |> List.map live.Contains
+                        Value = value
+                        Pull = pull
+                    }
+                else
+                    values[node.Name] <- Semantics.plain node.Op inputs
 
-                let arriving = Dictionary<string, Tensor>(dict [ goal, seed values[goal] ])
+            let arriving = Dictionary<string, Tensor>(dict [ goal, seed values[goal] ])
 
-                let take name =
-                    match arriving.TryGetValue name with
-                    | true, w ->
-                        arriving.Remove name |> ignore
-                        Some w
-                    | _ -> None
+            let take name =
+                match arriving.TryGetValue name with
+                | true, w ->
+                    arriving.Remove name |> ignore
+                    Some w
+                | _ -> None
 
-                let hand name (part: Tensor) =
-                    match take name with
-                    | Some sum ->
-                        arriving[name] <- Tensor.add sum part
-                        sum.Dispose()
-                        part.Dispose()
-                    | None -> arriving[name] <- part
+            let hand name (part: Tensor) =
+                match take name with
+                | Some sum ->
+                    arriving[name] <- Tensor.add sum part
+                    sum.Dispose()
+                    part.Dispose()
+                | None -> arriving[name] <- part
 
-                for evaluated in way do
-                    match take evaluated.Node.Name with
-                    | Some w ->
-                        // A rule may hand on what it was handed, so each part becomes a tensor of its own.
-                        let parts =
-                            Scope.runMany (fun () -> rule evaluated w |> List.map (fun part -> part.alias ()))
+            for evaluated in way do
+                match take evaluated.Node.Name with
+                | Some w ->
+                    // A rule may hand on what it was handed, so each part becomes a tensor of its own.
+                    let parts =
+                        Scope.runMany (fun () -> rule evaluated w |> List.map (fun part -> part.alias ()))
 
-                        w.Dispose()
+                    w.Dispose()
 
-                        for name, isLive, part in List.zip3 evaluated.Node.Inputs evaluated.IsLive parts do
-                            if isLive then hand name part else part.Dispose()
-                    | None -> ()
+                    for name, isLive, part in List.zip3 evaluated.Node.Inputs evaluated.IsLive parts do
+                        if isLive then hand name part else part.Dispose()
+                | None -> ()
 
-                take start |> Option.defaultWith (fun () -> torch.zeros_like given)))
+            take start |> Option.defaultWith (fun () -> torch.zeros_like given))

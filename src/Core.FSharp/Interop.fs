@@ -69,25 +69,16 @@ type Interop private () =
     /// The logit log(p / (1 - p)) of a probability, which is held from 0 and 1 as far as float32 tells it.
     static member LogOdds(p: Tensor) : Tensor =
         let nearest = 1e-7
-        let p = p.clamp (nearest.ToScalar(), (1. - nearest).ToScalar())
-        (p / (1.0.ToScalar() - p)).log()
+        let p = p.clamp (Number.Of nearest, Number.Of(1. - nearest))
+        (p / (Tensor.complement p)).log()
 
     /// The model of one probability, ending in its logit.
     [<Extension>]
     static member OfLogOdds(model: Model) =
-        let node = {
-            Name = "log-odds"
-            Op = Op.Pure("LogOdds", (fun inputs -> Interop.LogOdds inputs.Head))
-            Inputs = [ model.Graph.Output ]
-        }
-
-        let graph = {
-            model.Graph with
-                Nodes = Array.append model.Graph.Nodes [| node |]
-                Output = node.Name
-        }
-
-        Model.withGraph graph model
+        let op = Op.Pure("LogOdds", (fun inputs -> Interop.LogOdds inputs.Head))
+        let node = Node.create "log-odds" op [ model.Graph.Output ]
+        let graph = Graph.withNodes (Seq.append model.Graph.Nodes [ node ]) model.Graph
+        Model.withGraph { graph with Output = node.Name } model
 
     /// The values of as many numbers an instance as the graph's output has, or of one, in float32: (node, n×k), each after
     /// those that it follows from.
@@ -206,12 +197,7 @@ type Interop private () =
             | true, op -> { node with Op = op }
             | _ -> node
 
-        Model.withGraph
-            {
-                model.Graph with
-                    Nodes = Array.map change model.Graph.Nodes
-            }
-            { model with SharesWeights = true }
+        Model.withGraph (Graph.mapNodes change model.Graph) { model with SharesWeights = true }
         |> Interop.Kept
 
     /// Of a model whose tensors outlive the scope that is open.

@@ -8,7 +8,6 @@ open System.Globalization
 open System.IO
 open System.Reflection
 open System.Runtime.InteropServices
-open System.Security.Cryptography
 open System.Text
 open System.Threading
 open TorchSharp
@@ -101,12 +100,9 @@ type internal Outcome =
 /// for the price of one channel, in float64, by matrix products.
 [<RequireQualifiedAccess>]
 module internal KernelTrial =
-    let private signs (count: int64) =
-        torch.randint(0L, 2L, [| count |], dtype = torch.float64).mul_(2.0.ToScalar()).sub_(1.0.ToScalar())
-
     let private error (found: Tensor) (right: Tensor) =
-        let largest = (found - right).abs().max().ToDouble()
-        let size = right.square().mean().sqrt().ToDouble()
+        let largest = Tensor.toFloat ((found - right).abs().max())
+        let size = Tensor.toFloat ((Tensor.square right).mean().sqrt())
 
         if Double.IsNaN largest then infinity
         elif size = 0. then largest
@@ -201,19 +197,13 @@ module internal KernelTrial =
 
     /// The child's side: answers each line "KERNEL CASE" with "ERROR MILLISECONDS", until there are no more.
     let answer (input: TextReader) (output: TextWriter) =
-        let kernel name =
-            match name with
-            | "Relaid" -> Kernel.Relaid
-            | "Products" -> Kernel.Products
-            | _ -> Kernel.Native
-
         let rec next () =
             match input.ReadLine() with
             | null -> ()
             | line ->
                 let parts = line.Split(' ', 2)
                 let case = ConvolutionCase.parse parts[1]
-                let kernel = kernel parts[0]
+                let kernel = Kernel.parse parts[0]
                 // Where oneDNN is right nobody asks for another's time.
                 let error, time =
                     run (kernel <> Kernel.Native) (Convolution.apply kernel case.IsTransposed) case
@@ -270,8 +260,7 @@ type internal KernelProbe(host: string) =
         let settings =
             $$"""{"runtimeOptions":{"framework":{"name":"Microsoft.NETCore.App","version":"{{version.ToString 3}}"} } }"""
 
-        let key =
-            Convert.ToHexString(SHA256.HashData(Array.append bytes (Encoding.UTF8.GetBytes settings))).Substring(0, 16)
+        let key = Machine.digest (Array.append bytes (Encoding.UTF8.GetBytes settings))
 
         Runtime.inCache (fun folder ->
             let file name =
@@ -375,6 +364,16 @@ type internal KernelProbe(host: string) =
 /// What is known of a case: by which kernel it is computed, and, for people, how oneDNN did.
 type internal Verdict = { Kernel: Kernel; Native: string }
 
+[<RequireQualifiedAccess>]
+module internal Verdict =
+    let right = {
+        Kernel = Kernel.Native
+        Native = "right"
+    }
+
+    /// What computes it instead, and how oneDNN did.
+    let wrong kernel how = { Kernel = kernel; Native = how }
+
 /// Which kernels compute convolutions on this machine.
 ///
 /// On some machines oneDNN's kernels are wrong for some shapes, or end the process. So a probe in another process tries the
@@ -400,18 +399,12 @@ module internal Kernels =
     let chosen: Lazy<Choice> =
         lazy
             (match Environment.GetEnvironmentVariable "ATTRIBUTION_KERNELS" with
-             | null
-             | ""
-             | "probe" -> Choice.Probe
+             | (null | "" | "probe") -> Choice.Probe
              | "each" -> Choice.Each
              | "onednn" -> Choice.OneDnn
              | "libtorch" -> Choice.Libtorch
              | "products" -> Choice.Products
-             | other ->
-                 raise (
-                     Attribution.AttributionException
-                         $"ATTRIBUTION_KERNELS is '{other}', but may be probe, each, onednn, libtorch or products."
-                 ))
+             | other -> fail $"ATTRIBUTION_KERNELS is '{other}', but may be probe, each, onednn, libtorch or products.")
 
     let private noted = Event<string>()
 
@@ -575,13 +568,10 @@ module internal Kernels =
                 for line in lines do
                     match line.Split '\t' with
                     | [| case; kernel; native |] ->
-                        let kernel =
-                            match kernel with
-                            | "Native" -> Kernel.Native
-                            | "Relaid" -> Kernel.Relaid
-                            | _ -> Kernel.Products
-
-                        learn case { Kernel = kernel; Native = native }
+                        learn case {
+                            Kernel = Kernel.parse kernel
+                            Native = native
+                        }
                     | _ -> ()
             | _ -> ()
         with
@@ -632,18 +622,9 @@ module internal Kernels =
             |> Option.defaultValue Kernel.Products
 
         match tried Kernel.Native with
-        | outcome when (time outcome).IsSome -> {
-            Kernel = Kernel.Native
-            Native = "right"
-          }
-        | Outcome.Died -> {
-            Kernel = fastestOther ()
-            Native = "ends the process"
-          }
-        | Outcome.Ran(error, _) -> {
-            Kernel = fastestOther ()
-            Native = amount error
-          }
+        | outcome when (time outcome).IsSome -> Verdict.right
+        | Outcome.Died -> Verdict.wrong (fastestOther ()) "ends the process"
+        | Outcome.Ran(error, _) -> Verdict.wrong (fastestOther ()) (amount error)
 
     /// Tries cases that are not in the table; false, and nothing learnt, where no probe can run, or can no more.
     let exploreBy (probe: KernelProbe) (cases: string seq) : bool =
@@ -736,10 +717,8 @@ module internal Kernels =
     let private libtorch =
         lazy
             (if not (Machine.useOneDnn false) then
-                 raise (
-                     Attribution.AttributionException
-                         "ATTRIBUTION_KERNELS is 'libtorch', but this build of libtorch has no switch for oneDNN: set it to 'products'."
-                 ))
+                 fail
+                     "ATTRIBUTION_KERNELS is 'libtorch', but this build of libtorch has no switch for oneDNN: set it to 'products'.")
 
     /// Whether kernels on a tensor may be wrong: the processor's, for less than float64.
     let areInQuestion (x: Tensor) =
@@ -765,18 +744,12 @@ module internal Kernels =
 
                     let verdict =
                         if isRight then
-                            {
-                                Kernel = Kernel.Native
-                                Native = "right"
-                            }
+                            Verdict.right
                         else
                             noted.Trigger
                                 $"oneDNN computes a convolution wrongly on this machine ({case}): from now on what is not known to be right takes another path."
 
-                            {
-                                Kernel = Kernel.Products
-                                Native = amount error
-                            }
+                            Verdict.wrong Kernel.Products (amount error)
 
                     lock gate (fun () ->
                         learn (string case) verdict
@@ -810,16 +783,13 @@ module internal Kernels =
             | Choice.Libtorch ->
                 libtorch.Force()
                 by Kernel.Native
-            | Choice.Probe
-            | Choice.Each ->
+            | (Choice.Probe | Choice.Each) ->
                 match trust () with
                 | Untried -> by Kernel.Products
                 | Sound when isRight isTransposed c x -> by Kernel.Native
                 // No probe tries the gradient of weights.
-                | Sound
-                | Unsound when c.Weight.requires_grad && torch.is_grad_enabled () -> by Kernel.Products
-                | Sound
-                | Unsound -> tried ()
+                | (Sound | Unsound) when c.Weight.requires_grad && torch.is_grad_enabled () -> by Kernel.Products
+                | (Sound | Unsound) -> tried ()
 
     /// A convolution, by a kernel that this machine computes rightly.
     let convolve (c: Convolution) (x: Tensor) = compute false c x
@@ -831,10 +801,8 @@ module internal Kernels =
     let areTried () : bool =
         match chosen.Value with
         | Choice.Products -> true
-        | Choice.OneDnn
-        | Choice.Libtorch -> false
-        | Choice.Probe
-        | Choice.Each -> true
+        | (Choice.OneDnn | Choice.Libtorch) -> false
+        | (Choice.Probe | Choice.Each) -> true
 
     /// Turns oneDNN off for the whole process where this machine's kernels are not to be trusted: for functions that are not
     /// seen into.
@@ -843,7 +811,6 @@ module internal Kernels =
         | Choice.OneDnn -> ()
         | Choice.Libtorch -> libtorch.Force()
         | Choice.Products -> Machine.useOneDnn false |> ignore
-        | Choice.Probe
-        | Choice.Each ->
+        | (Choice.Probe | Choice.Each) ->
             if machine () <> Sound || isIll then
                 Machine.useOneDnn false |> ignore

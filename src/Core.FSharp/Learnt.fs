@@ -8,18 +8,20 @@ open TorchSharp
 /// weights have made (biases, embeddings, class tokens): not what prepares the image, nor what masks scores.
 [<RequireQualifiedAccess>]
 module Learnt =
+    /// Whether that is a normalisation's statistic, by the name that PyTorch has for it.
+    let isStatistic name =
+        name = "running_mean" || name = "running_var"
+
     let hasWeights op =
         match op with
-        | Convolution _
-        | Linear _
-        | BatchNorm _ -> true
+        | (Convolution _ | Linear _ | BatchNorm _) -> true
         | _ -> false
 
     /// No number that all share, and no mask.
     let private mayBeLearnt (value: Tensor) =
         value.is_floating_point ()
         && value.numel () > 1L
-        && value.abs().lt(1e4.ToScalar()).all().ToBoolean()
+        && Tensor.isAll (value.abs().lt(Number.Of 1e4))
 
     /// Those constants, by the last node that takes them.
     let byLayer (graph: Graph) : IReadOnlyDictionary<string, string list> =
@@ -48,9 +50,7 @@ module Learnt =
 
             let isWeights =
                 match node.Op with
-                | MatMul
-                | Composed _
-                | Function((Product | Filters), _, _) -> true
+                | (MatMul | Composed _ | Function((Product | Filters), _, _)) -> true
                 | _ -> false
 
             let meets =

@@ -64,6 +64,10 @@ module Machine =
              else
                  "")
 
+    /// A short name for some bytes.
+    let internal digest (bytes: byte[]) =
+        Convert.ToHexString(SHA256.HashData bytes).Substring(0, 16)
+
     /// What decides which kernels run and how, as one name: the processor, its features and caches, the number of threads,
     /// libtorch's version, and oneDNN's own variables.
     let key: Lazy<string> =
@@ -85,7 +89,7 @@ module Machine =
                  ]
                  @ variables
 
-             Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(String.Join('\n', facts)))).Substring(0, 16))
+             digest (Encoding.UTF8.GetBytes(String.Join('\n', facts))))
 
     [<UnmanagedFunctionPointer(CallingConvention.Cdecl)>]
     type private Global = delegate of unit -> nativeint

@@ -35,8 +35,7 @@ module Units =
     /// The influence of units, of that of each number of the layer (…): a channel's is the sum of its positions'.
     let internal influence (units: Units) (each: Tensor) : Tensor =
         match units with
-        | Units.ChannelSum
-        | Units.ChannelMax when each.ndim > 1L -> each.sum [| 1L .. each.ndim - 1L |]
+        | (Units.ChannelSum | Units.ChannelMax) when each.ndim > 1L -> each.sum [| 1L .. each.ndim - 1L |]
         | _ -> each
 
 /// A network cut at a layer: f = g ∘ h.
@@ -83,6 +82,16 @@ type Footprint = {
     Rules: int64
 }
 
+/// What was found out about a graph with its weights.
+[<Sealed>]
+type Known() =
+    /// The steps of each kind of run, by what is given and what is wanted.
+    member val Plans = ConcurrentDictionary<string, Plan>()
+    /// What one instance takes of memory, by the output and its shape.
+    member val Footprints = ConcurrentDictionary<string, Footprint>()
+    /// The plans whose steps have been checked, or need no check, by whether that was with the way back.
+    member val Verified = ConcurrentDictionary<struct (Plan * bool), unit>()
+
 /// A classifier: images (n×c×h×w, 0-255) → logits (n×k), with its layers and cuts.
 [<NoComparison; ReferenceEquality>]
 type Model = {
@@ -101,12 +110,7 @@ type Model = {
     Batching: Batching
     /// Called before each pass with the number of instances that it holds; it may raise an exception to stop the work.
     OnPass: int -> unit
-    /// The steps of each kind of run, by what is given and what is wanted.
-    Plans: ConcurrentDictionary<string, Plan>
-    /// What one instance takes of memory, by its shape.
-    Footprints: ConcurrentDictionary<string, Footprint>
-    /// The plans whose steps have been checked, or need no check, by whether that was with the way back.
-    Verified: ConcurrentDictionary<struct (Plan * bool), unit>
+    Known: Known
 }
 
 [<RequireQualifiedAccess>]
@@ -129,9 +133,7 @@ module Model =
         IsOpaque = false
         Batching = Memory(defaultMemory ())
         OnPass = ignore
-        Plans = ConcurrentDictionary()
-        Footprints = ConcurrentDictionary()
-        Verified = ConcurrentDictionary()
+        Known = Known()
     }
 
     [<Literal>]
@@ -140,23 +142,11 @@ module Model =
     [<Literal>]
     let private SmallInstance = 12_288L
 
-    let private sumOfWeights (measure: Tensor -> int64) (model: Model) =
-        let mutable sum = 0L
-
-        let add (t: Tensor) =
-            sum <- sum + measure t
-            t
-
-        model.Graph |> Graph.mapOps (Op.mapTensors add) |> ignore
-        sum
-
     /// The model of another graph with the same weights, or of other weights.
     let withGraph (graph: Graph) (model: Model) = {
         model with
             Graph = graph
-            Plans = ConcurrentDictionary()
-            Footprints = ConcurrentDictionary()
-            Verified = ConcurrentDictionary()
+            Known = Known()
     }
 
     /// f of each of the model's parameters: weights, biases, scales and shifts of layers, and the constants that are learnt.
@@ -167,8 +157,8 @@ module Model =
             let each name value =
                 match node.Op, name with
                 | Constant _, _ when learnt.Contains node.Name -> f node.Name value
-                | Constant _, _
-                | _, ("running_mean" | "running_var") -> value
+                | Constant _, _ -> value
+                | _ when Learnt.isStatistic name -> value
                 | _ -> f $"{node.Name}.{name}" value
 
             {
@@ -176,10 +166,7 @@ module Model =
                     Op = Op.mapNamed each node.Op
             }
 
-        {
-            model.Graph with
-                Nodes = Array.map change model.Graph.Nodes
-        }
+        Graph.mapNodes change model.Graph
 
     /// <summary>The model's parameters by their names: `layer.weight` and `layer.bias` of a convolution, a dense layer or a
     /// normalisation (its scale and shift), and constants that are learnt by their own.</summary>
@@ -221,14 +208,7 @@ module Model =
 
     /// The tensors that the model holds.
     let internal tensors (model: Model) : Tensor list =
-        let found = HashSet<Tensor>(HashIdentity.Reference)
-
-        let look (t: Tensor) =
-            found.Add t |> ignore
-            t
-
-        model.Graph |> Graph.mapOps (Op.mapTensors look) |> ignore
-        List.ofSeq found
+        HashSet<Tensor>(Graph.tensors model.Graph, HashIdentity.Reference) |> List.ofSeq
 
     /// The model with others in place of these.
     let internal substitute (these: Tensor list) (others: Tensor list) (model: Model) : Model =
@@ -250,7 +230,7 @@ module Model =
 
     /// The bytes of the weights.
     let bytes (model: Model) : int64 =
-        sumOfWeights (fun t -> t.numel () * t.ElementSize) model
+        Graph.tensors model.Graph |> Seq.sumBy (fun t -> t.numel () * t.ElementSize)
 
     /// The precision to compute in unless told: float64 for a small network of small images (64×64), where float32's
     /// rounding flips the few activations nearest to zero, and each weighs; float32 for any other.
@@ -258,7 +238,11 @@ module Model =
         let instance = model.InputShape |> Option.map (Array.fold (*) 1L)
 
         match instance with
-        | Some size when size <= SmallInstance && sumOfWeights _.numel() model <= FewWeights -> torch.float64
+        | Some size when
+            size <= SmallInstance
+            && (Graph.tensors model.Graph |> Seq.sumBy _.numel()) <= FewWeights
+            ->
+            torch.float64
         | _ -> torch.float32
 
     /// <summary>The same model with its weights on a device in a precision; convolutions keep theirs in the layout that
@@ -289,9 +273,7 @@ module Model =
                 Device = device
                 Precision = Some precision
                 SharesWeights = false
-                Plans = ConcurrentDictionary()
-                Footprints = ConcurrentDictionary()
-                Verified = ConcurrentDictionary()
+                Known = Known()
         }
 
     /// The chain of named functions; each gives the layer of its name.
@@ -299,16 +281,8 @@ module Model =
         let chain =
             layers
             |> Seq.scan
-                (fun (previous: Node) (name, f) -> {
-                    Name = name
-                    Op = Pure(name, (fun inputs -> f inputs.Head))
-                    Inputs = [ previous.Name ]
-                })
-                {
-                    Name = "input"
-                    Op = Input
-                    Inputs = []
-                }
+                (fun (previous: Node) (name, f) -> Node.create name (Pure(name, List.head >> f)) [ previous.Name ])
+                (Node.create "input" Input [])
             |> Array.ofSeq
 
         {
@@ -317,14 +291,11 @@ module Model =
         }
 
     /// The names of the places where the model can be cut, from the images to the logits.
-    let layers (model: Model) =
-        model.Graph.Nodes
-        |> Seq.filter (fun node ->
-            match node.Op with
-            | Constant _ -> false
-            | _ -> true)
-        |> Seq.map _.Name
-        |> List.ofSeq
+    let layers (model: Model) = [
+        for node in model.Graph.Nodes do
+            if not node.Op.IsConstant then
+                node.Name
+    ]
 
     let private requireImages (model: Model) (x: Tensor) =
         match model.InputShape with
@@ -339,29 +310,30 @@ module Model =
         || torch.is_grad_enabled ()
            && List.exists (fun (t: Tensor) -> t.requires_grad) (tensors model)
 
-    /// The plain run from the given nodes to the wanted ones, made fast once.
-    let private plan (model: Model) (given: string list) (wanted: string list) =
+    /// The steps of a kind of run from the given nodes to the wanted ones, found once.
+    let private planned kind (whereFixed, whereChanging) (model: Model) (given: string list) (wanted: string list) =
         let mayChange = mayChange model
-        let key = String.Join('\n', Seq.append given (string mayChange :: wanted))
-
-        let rewrite =
-            if mayChange then
-                Rewrite.forChangingWeights
-            else
-                Rewrite.forRun
+        let rewrite = if mayChange then whereChanging else whereFixed
 
         // A derivative may ask for the plan first, and for another use of it later.
         let make _ =
             use _ = torch.no_grad ()
             model.Graph |> rewrite given wanted |> Graph.plan given wanted
 
-        model.Plans.GetOrAdd(key, make)
+        model.Known.Plans.GetOrAdd(String.Join('\n', kind :: string mayChange :: given @ [ "" ] @ wanted), make)
+
+    /// The plain run, made fast.
+    let private plan = planned "plain" (Rewrite.forRun, Rewrite.forChangingWeights)
+
+    /// The run that rules look at.
+    let private planForRules (model: Model) (layer: string) =
+        planned "rules" (Rewrite.forRules, (fun _ _ -> id)) model [ model.Graph.Input ] [ layer ]
 
     /// Sees that what is about to run can be trusted, once for each plan and kind of pass.
     let private verify (model: Model) (isGradient: bool) (plan: Plan) (values: Tensor list) =
         match model.Precision with
         | Some precision when precision <> torch.float64 && not model.IsOpaque ->
-            if not (model.Verified.ContainsKey(struct (plan, isGradient))) then
+            if not (model.Known.Verified.ContainsKey(struct (plan, isGradient))) then
                 // The kernels of other ops were never seen to fail on a processor.
                 let isTried =
                     model.Device.``type`` = DeviceType.CPU
@@ -371,7 +343,7 @@ module Model =
                 if not isTried then
                     Verification.check precision isGradient plan values
 
-                model.Verified[struct (plan, isGradient)] <- ()
+                model.Known.Verified[struct (plan, isGradient)] <- ()
         | _ ->
             if model.IsOpaque && List.exists Kernels.areInQuestion values then
                 Kernels.shield ()
@@ -417,39 +389,22 @@ module Model =
     let private valuesOf (model: Model) (wanted: string list) (x: Tensor) =
         Scope.runMany (fun () -> run model [ model.Graph.Input ] wanted [ enter model x ])
 
-    /// The plan of a run that rules look at: from the images to a layer.
-    let private planForRules (model: Model) (layer: string) =
-        let mayChange = mayChange model
-
-        let make _ =
-            use _ = torch.no_grad ()
-
-            let rewrite =
-                if mayChange then
-                    fun _ _ graph -> graph
-                else
-                    Rewrite.forRules
-
-            model.Graph
-            |> rewrite [ model.Graph.Input ] [ layer ]
-            |> Graph.plan [ model.Graph.Input ] [ layer ]
-
-        model.Plans.GetOrAdd($"rules {mayChange}\n{layer}", make)
-
     /// The model with one form for every spelling of its network, for rules that look at its layers from one of them down.
     let canonical (layer: string) (model: Model) : Model =
         let needed = Graph.plan [ model.Graph.Input ] [ layer ] model.Graph
 
-        let input =
-            model.Graph.Nodes |> Array.find (fun node -> node.Name = model.Graph.Input)
+        let input = Graph.node model.Graph.Input model.Graph
 
-        let graph = {
-            Nodes = Array.append [| input |] (needed.Steps |> Array.map _.Node)
-            Input = model.Graph.Input
-            Output = layer
-        }
+        let graph =
+            Graph.withNodes
+                [
+                    input
+                    for step in needed.Steps do
+                        step.Node
+                ]
+                model.Graph
 
-        withGraph (Canonical.form ((=) layer) graph) model
+        withGraph (Canonical.form ((=) layer) { graph with Output = layer }) model
 
     /// The nodes that a way back by rules from a layer goes through, from the images on.
     let steps (layer: string) (model: Model) : Node[] =
@@ -500,7 +455,6 @@ module Model =
         {
             model with
                 Graph = { model.Graph with Output = layer }
-                Footprints = ConcurrentDictionary()
         }
 
     /// <summary>f: instances (n×…) → logits (n×k).</summary>
@@ -551,22 +505,15 @@ module Model =
 
     /// Which dimension of a value of so many dimensions holds channels, as far as the graph tells.
     let rec internal channels (graph: Graph) (dimensions: int) (layer: string) : int option =
-        let node = graph.Nodes |> Array.find (fun node -> node.Name = layer)
+        let node = Graph.node layer graph
 
         match node.Op with
-        | Input
-        | Convolution _
-        | BatchNorm _
-        | Pool _
-        | GlobalPool _ -> Some 1
-        | Linear _
-        | MatMul -> Some(dimensions - 1)
+        | (Input | Convolution _ | BatchNorm _ | Pool _ | GlobalPool _) -> Some 1
+        | (Linear _ | MatMul) -> Some(dimensions - 1)
         | Permute order ->
             channels graph dimensions node.Inputs.Head
             |> Option.map (fun axis -> Array.IndexOf(order, int64 axis))
-        | Constant _
-        | Flatten
-        | Reshape _ -> None
+        | (Constant _ | Flatten | Reshape _) -> None
         | _ ->
             let isComputed name =
                 graph.Nodes |> Array.exists (fun n -> n.Name = name && not n.Op.IsConstant)
@@ -618,14 +565,10 @@ module Model =
 
     /// Frees the weights, and what plans have made of them.
     let dispose (model: Model) =
-        let free (t: Tensor) =
+        let planned = model.Known.Plans.Values |> Seq.collect _.Steps |> Seq.map _.Node
+
+        for t in Graph.tensors (Graph.withNodes (Seq.append planned model.Graph.Nodes) model.Graph) do
             t.Dispose()
-            t
-
-        let planned = model.Plans.Values |> Seq.collect _.Steps |> Seq.map _.Node.Op
-
-        for op in Seq.append planned (model.Graph.Nodes |> Seq.map _.Op) do
-            Op.mapTensors free op |> ignore
 
     /// The most bytes that the values of a plan take at one time, and what they take if all are kept.
     let private held (sizes: IReadOnlyDictionary<string, int64>) (plan: Plan) : Footprint =
@@ -682,15 +625,14 @@ module Model =
 
             held sizes plan
 
-        model.Footprints.GetOrAdd(Tensor.shapeText one.shape, measure)
+        model.Known.Footprints.GetOrAdd($"{model.Graph.Output} {Tensor.shapeText one.shape}", measure)
 
     // Freed memory of one layer's size is not of the next one's, and convolutions take scratch. Measured on VGG16, the whole
     // process taking less than the budget beyond its weights. Values alone are given half: more makes them no faster.
     let private overhead pass =
         match pass with
         | Forward -> 5.
-        | Gradient
-        | Rules -> 2.4
+        | (Gradient | Rules) -> 2.4
 
     /// How many of these instances one pass takes. A result never depends on it.
     let batchSize (pass: Pass) (model: Model) (instances: Instances) : int =

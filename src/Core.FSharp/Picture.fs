@@ -11,8 +11,10 @@ module Picture =
     /// What a maximum divides by: itself + 1e-9, or + 1e-9 of itself where it is below 1, so that a map of 1e-12 is drawn as
     /// one of 1 is; 1 where it is 0.
     let private divisor (maximum: Tensor) =
-        let divisor = maximum + tiny.ToScalar() * maximum.abs().clamp_max(1.0.ToScalar())
-        divisor.masked_fill (divisor.eq (0.0.ToScalar()), 1.)
+        let divisor =
+            Tensor.add maximum (maximum.abs().clamp_max(Number.Of 1.) * Number.Of tiny)
+
+        divisor.masked_fill (Tensor.isZero divisor, Number.Of 1.)
 
     let private byOwnMaximum (maps: Tensor) =
         maps / divisor (maps.amax ([| 1L; 2L |], true))
@@ -22,7 +24,7 @@ module Picture =
         match shared with
         | Some maximum ->
             maps
-            / divisor (torch.full ([| 1L; 1L; 1L |], maximum.ToScalar(), torch.float64, maps.device))
+            / divisor (torch.full ([| 1L; 1L; 1L |], Number.Of maximum, torch.float64, maps.device))
         | None -> byOwnMaximum maps
 
     // Sums of large float32 numbers may overflow.
@@ -34,7 +36,9 @@ module Picture =
     let pointCloudBy (shared: float option) (threshold: float) (attributions: Tensor) : Tensor =
         Scope.run (fun () ->
             let pixels = Tensor.pixels (exact attributions)
-            (byMaximum shared (pixels.masked_fill (pixels.lt (threshold.ToScalar()), 0.))).``to`` torch.float32)
+
+            (byMaximum shared (pixels.masked_fill (pixels.lt (Number.Of threshold), Number.Of 0.))).``to``
+                torch.float32)
 
     /// Point clouds, each by its own maximum.
     let pointCloud (threshold: float) (attributions: Tensor) : Tensor =
@@ -89,14 +93,14 @@ module Picture =
                 | Some _ -> blurred blur score
                 | None -> byOwnMaximum (blurred blur score)
 
-            let isKept = score.gt (threshold.ToScalar())
-            let dimmed = torch.full_like (score, background.ToScalar())
+            let isKept = score.gt (Number.Of threshold)
+            let dimmed = torch.full_like (score, Number.Of background)
             let keep = torch.where (isKept, torch.ones_like score, dimmed)
             let x = x.``to`` torch.float64
             let seen = x * keep.unsqueeze 1L
             let isEmpty = (isKept.any 1L).any(1L).logical_not().reshape(-1L, 1L, 1L, 1L)
             let brightest = torch.where(isEmpty, x, seen).amax([| 1L; 2L; 3L |], true)
-            let scaled = 255.0.ToScalar() * seen / divisor brightest
+            let scaled = Number.Of 255. * seen / divisor brightest
             scaled.permute(0L, 2L, 3L, 1L).``to``(torch.uint8).contiguous())
 
     /// The same, each map by its own maximum.
@@ -112,13 +116,13 @@ module Picture =
 
     // Equal steps of colour for steps of the square root: most of a map's pixels are far below its largest.
     let private strength (share: Tensor) =
-        share.abs().clamp(0.0.ToScalar(), 1.0.ToScalar()).sqrt()
+        share.abs().clamp(Number.Of 0., Number.Of 1.).sqrt()
 
     /// The colours (…×3, 0-255) of shares of the scale (…, -1 to 1) on greys (…, 0-255).
     let private diverging (shares: Tensor) (ground: Tensor) =
         let colour =
             torch.where (
-                shares.gt(0.0.ToScalar()).unsqueeze -1L,
+                shares.gt(Number.Of 0.).unsqueeze -1L,
                 torch.tensor (favour, device = shares.device),
                 torch.tensor (against, device = shares.device)
             )
@@ -126,7 +130,7 @@ module Picture =
         torch.lerp ((ground.unsqueeze -1L).expand_as colour, colour, (strength shares).unsqueeze(-1L).expand_as colour)
 
     let private asBytes (colours: Tensor) =
-        colours.round().clamp(0.0.ToScalar(), 255.0.ToScalar()).``to``(torch.uint8).contiguous()
+        colours.round().clamp(Number.Of 0., Number.Of 255.).``to``(torch.uint8).contiguous()
 
     /// The largest |A_p| of each map's pixels: n×c×h×w or n×h×w → n, float64.
     let magnitude (attributions: Tensor) : Tensor =
@@ -144,7 +148,7 @@ module Picture =
 
             let largest =
                 match shared with
-                | Some magnitude -> torch.full_like (own, magnitude.ToScalar())
+                | Some magnitude -> torch.full_like (own, Number.Of magnitude)
                 | None -> own
 
             let luma =
@@ -159,12 +163,12 @@ module Picture =
             let grey = (luma - darkest) / divisor (luma.amax ([| 1L; 2L |], true) - darkest)
 
             let ground =
-                (grey * Contrast.ToScalar() + (1. - Contrast).ToScalar()) * 255.0.ToScalar()
+                Tensor.shift (1. - Contrast) (grey * Number.Of Contrast) * Number.Of 255.
 
-            asBytes (diverging (pixels / largest.masked_fill (largest.eq (0.0.ToScalar()), 1.)) ground))
+            asBytes (diverging (pixels / largest.masked_fill (Tensor.isZero largest, Number.Of 1.)) ground))
 
     /// The colours of a heat map from its largest magnitude down to its negative, on white: `count`×1×3 bytes.
     let heatScale (count: int) : Tensor =
         Scope.run (fun () ->
             let shares = torch.linspace (1., -1., int64 count, torch.float64)
-            (asBytes (diverging shares (torch.full_like (shares, 255.0.ToScalar())))).unsqueeze 1L)
+            (asBytes (diverging shares (torch.full_like (shares, Number.Of 255.)))).unsqueeze 1L)

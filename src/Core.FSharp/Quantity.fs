@@ -76,9 +76,7 @@ module Source =
         | Source.Logits -> model
         | Source.Layer(name, _) when List.contains name (Model.layers model) -> Model.upTo name model
         | Source.Layer(name, _) ->
-            raise (
-                AttributionException $"The quantity asks for a unit of layer '{name}', which the model does not have."
-            )
+            fail $"The quantity asks for a unit of layer '{name}', which the model does not have."
 
     /// That model's output → n×k; of one logit z that stands for two classes n×2: -z, z.
     let read (source: Source) (model: Model) (values: Tensor) : Tensor =
@@ -89,7 +87,7 @@ module Source =
             match model.IsTwoSided, values.shape[1] with
             | false, _ -> values
             | true, 1L -> torch.cat ([| -values; values |], 1L)
-            | true, k -> raise (AttributionException $"The model is taken for one of one logit, but it has {k}.")
+            | true, k -> fail $"The model is taken for one of one logit, but it has {k}."
         | Source.Layer(name, units) -> Units.read (Model.reading units name model values.shape) values
 
 [<RequireQualifiedAccess>]
@@ -104,8 +102,7 @@ module Quantity =
             match source with
             | Source.Logits -> $"There is no class {k}: the model has {count} classes, 0 to {count - 1L}."
             | Source.Layer(name, _) -> $"Layer '{name}' has no unit {k}: its units are 0 to {count - 1L}."
-            |> AttributionException
-            |> raise
+            |> fail
 
         outputs.select (1L, int64 k)
 
@@ -115,11 +112,11 @@ module Quantity =
         let last = explained.Rows.max().item<int64>()
 
         if last >= labels.LongLength then
-            raise (AttributionException $"Instance {last} has no true class: {labels.Length} labels were given.")
+            fail $"Instance {last} has no true class: {labels.Length} labels were given."
 
         for label in labels do
             if label < 0L || label >= outputs.shape[1] then
-                raise (AttributionException $"A true class is {label}, but the model has {outputs.shape[1]} classes.")
+                fail $"A true class is {label}, but the model has {outputs.shape[1]} classes."
 
         torch.tensor(labels).``to``(explained.Rows.device).index_select(0L, explained.Rows)
 
@@ -128,14 +125,16 @@ module Quantity =
     let private ofTrue labels explained outputs =
         pick (trueClass labels explained outputs) outputs
 
-    /// s_c, c the class predicted for the explained instance.
-    let predicted = {
-        Name = "predicted"
+    let private ofLogits name f = {
+        Name = name
         Source = Source.Logits
-        Of = ofPredicted
+        Of = f
         Linear = None
         IsOpaque = false
     }
+
+    /// s_c, c the class predicted for the explained instance.
+    let predicted = ofLogits "predicted" ofPredicted
 
     /// The same for a classifier of two classes too that has one logit z: sign(z(x)) · z, its score on its own side.
     let predictedSide = {
@@ -143,29 +142,19 @@ module Quantity =
             Of =
                 fun explained (outputs: Tensor) ->
                     if outputs.shape[1] = 1L then
-                        let isFor = explained.Outputs.Force().ge(0.0.ToScalar())
+                        let isFor = explained.Outputs.Force().ge(Number.Of 0.)
                         torch.where(isFor, outputs, -outputs).squeeze 1L
                     else
                         ofPredicted explained outputs
     }
 
     /// s_y, y the explained instance's label; `labels` holds one for each of all instances.
-    let trueClassOf (labels: int64[]) = {
-        Name = "true"
-        Source = Source.Logits
-        Of = ofTrue labels
-        Linear = None
-        IsOpaque = false
-    }
+    let trueClassOf (labels: int64[]) = ofLogits "true" (ofTrue labels)
 
     /// s_c - s_y: predicted minus true.
-    let predictedMinusTrue (labels: int64[]) = {
-        Name = "predicted-true"
-        Source = Source.Logits
-        Of = fun explained outputs -> ofPredicted explained outputs - ofTrue labels explained outputs
-        Linear = None
-        IsOpaque = false
-    }
+    let predictedMinusTrue (labels: int64[]) =
+        ofLogits "predicted-true" (fun explained outputs ->
+            ofPredicted explained outputs - ofTrue labels explained outputs)
 
     /// One number of a source: a class's score, or a unit's value.
     let ofOutput (source: Source) (k: int) = {
@@ -193,7 +182,7 @@ module Quantity =
             List.ofSeq (Seq.distinct classes), List.ofSeq (Seq.distinct others)
 
         if classes.IsEmpty || others.IsEmpty then
-            raise (AttributionException "A margin has at least one class on either side.")
+            fail "A margin has at least one class on either side."
 
         let mean (classes: int list) outputs =
             torch.stack([| for k in classes -> column Source.Logits k outputs |]).mean [| 0L |]
@@ -203,11 +192,9 @@ module Quantity =
         let text (classes: int list) = String.Join('+', classes)
 
         {
-            Name = $"margin:{text classes},{text others}"
-            Source = Source.Logits
-            Of = fun _ outputs -> Tensor.subtract (mean classes outputs) (mean others outputs)
-            Linear = Some(each 1. classes @ each -1. others)
-            IsOpaque = false
+            ofLogits $"margin:{text classes},{text others}" (fun _ outputs ->
+                mean classes outputs - mean others outputs) with
+                Linear = Some(each 1. classes @ each -1. others)
         }
 
     /// s_a - s_b.
@@ -215,56 +202,42 @@ module Quantity =
 
     /// s_k minus the mean score of all other classes. As a sum of weighted classes it would be one of all of them, and cost
     /// their gradients where its own suffices.
-    let oneVsRest (k: int) = {
-        Name = $"one-vs-rest:{k}"
-        Source = Source.Logits
-        Of =
-            fun _ outputs ->
-                let own = column Source.Logits k outputs
+    let oneVsRest (k: int) =
+        ofLogits $"one-vs-rest:{k}" (fun _ outputs ->
+            let own = column Source.Logits k outputs
 
-                if outputs.shape[1] = 1L then
-                    raise (AttributionException "The model has one class, and no rest of them to compare it with.")
+            if outputs.shape[1] = 1L then
+                fail "The model has one class, and no rest of them to compare it with."
 
-                Tensor.subtract own ((Tensor.subtract (outputs.sum 1L) own) / (outputs.shape[1] - 1L).ToScalar())
-        Linear = None
-        IsOpaque = false
-    }
+            own - (outputs.sum 1L - own) / Number.Of(outputs.shape[1] - 1L))
 
     /// s_a - s_b, a and b each instance's own: one of either for each of all instances.
-    let marginEach (classes: int64[]) (others: int64[]) = {
-        predicted with
-            Name = "margin-each"
-            Of = fun explained outputs -> ofTrue classes explained outputs - ofTrue others explained outputs
-    }
+    let marginEach (classes: int64[]) (others: int64[]) =
+        ofLogits "margin-each" (fun explained outputs ->
+            ofTrue classes explained outputs - ofTrue others explained outputs)
 
     /// <summary>How far s_k lies from a threshold t, on the side where the explained instance has it:
     /// sign(s_k(x) - t) · (s_k - t).</summary>
     /// <remarks>Its gradient at x is that of TruLens's ThresholdQoI for one class, "high minus low"; measured from t, so that
     /// the score moving across t is no jump, and with x's side fixed, as its class is elsewhere.</remarks>
     let threshold (k: int) (t: float) =
-        let t = t.ToScalar()
-        let distance (outputs: Tensor) = (column Source.Logits k outputs).sub t
+        let distance outputs =
+            column Source.Logits k outputs - Number.Of t
 
-        {
-            Name = $"threshold:{k},{t.ToDouble().ToString CultureInfo.InvariantCulture}"
-            Source = Source.Logits
-            Of = fun explained outputs -> distance(explained.Outputs.Force()).sign() * distance outputs
-            Linear = None
-            IsOpaque = false
-        }
+        ofLogits $"threshold:{k},{t.ToString CultureInfo.InvariantCulture}" (fun explained outputs ->
+            distance(explained.Outputs.Force()).sign() * distance outputs)
 
     /// Any function of the outputs, row by row: n×k → n.
-    let ofFunction (name: string) (f: Tensor -> Tensor) = {
-        Name = name
-        Source = Source.Logits
-        Of =
-            fun _ outputs ->
-                let values = f outputs
-                Tensor.requireShape "The quantity of n×k logits" [| outputs.shape[0] |] values
-                values
-        Linear = None
-        IsOpaque = true
-    }
+    let ofFunction (name: string) (f: Tensor -> Tensor) =
+        let of' _ (outputs: Tensor) =
+            let values = f outputs
+            Tensor.requireShape "The quantity of n×k logits" [| outputs.shape[0] |] values
+            values
+
+        {
+            ofLogits name of' with
+                IsOpaque = true
+        }
 
     /// <summary>The quantity of the outputs' probabilities in place of the outputs. What it takes from the explained instance it
     /// takes from the outputs themselves. One logit's probability is σ of the quantity of it.</summary>
@@ -293,8 +266,7 @@ module Target =
         let cache = OutputCache 1
 
         let compute (x: Tensor) =
-            Scope.run (fun () ->
-                Scope.quietly (fun () -> read (Model.value layer model (torch.zeros_like (x.narrow (0L, 0L, 1L))))))
+            Scope.runQuietly (fun () -> read (Model.value layer model (torch.zeros_like (x.narrow (0L, 0L, 1L)))))
 
         let ofBlack (x: Tensor) =
             let first = torch.zeros (1L, torch.int64)
@@ -327,10 +299,7 @@ module Target =
             let values = Units.read (Model.reading units layer model z.shape) z
 
             if unit < 0 || int64 unit >= values.shape[1] then
-                raise (
-                    AttributionException
-                        $"Layer '{layer}' has no unit {unit}: its units are 0 to {values.shape[1] - 1L}."
-                )
+                fail $"Layer '{layer}' has no unit {unit}: its units are 0 to {values.shape[1] - 1L}."
 
             values.narrow (1L, int64 unit, 1L)
 
@@ -344,10 +313,8 @@ module Target =
         | bad ->
             let instance = rows[bad[0]].item<int64>()
 
-            raise (
-                AttributionException
-                    $"The model's output for instance {instance} is not a finite number: check the image, and the preprocessing that the model expects."
-            )
+            fail
+                $"The model's output for instance {instance} is not a finite number: check the image, and the preprocessing that the model expects."
 
     let private checkedOutput (target: Target) rows x =
         let outputs = target.Output x
@@ -383,6 +350,42 @@ module Target =
 
         Model.propagate rule target.Layer seed target.Model batch.X
 
+    /// <summary>The same of a method that goes by its name.</summary>
+    /// <exception cref="T:Attribution.AttributionException">A node's rule makes a NaN or an infinity: it names the
+    /// node.</exception>
+    let propagateFinite (method: string) (rule: Rule) seed (target: Target) (batch: Batch) : Tensor =
+        let found = propagate rule seed target batch
+
+        let checkedAt: Rule =
+            fun evaluated w ->
+                let parts = rule evaluated w
+
+                let isSound (part: Tensor) isLive =
+                    not isLive || Tensor.isAll (part.isfinite ())
+
+                if not (List.forall2 isSound parts evaluated.IsLive) then
+                    fail
+                        $"{method} makes a NaN or an infinity at '{evaluated.Node.Name}' ({Op.describe evaluated.Node.Op}): choose another method for this model."
+
+                parts
+
+        if not (Tensor.isAll (found.isfinite ())) then
+            propagate checkedAt seed target batch |> ignore
+
+        found
+
+    /// The target of the network's canonical form.
+    let canonical (target: Target) = {
+        target with
+            Model = Model.canonical target.Layer target.Model
+    }
+
+    /// What a rule brings back of the target's gradient; with `multiply`, times the instance (n×…).
+    let backpropagated rule (multiply: bool) (target: Target) (batch: Batch) : Tensor =
+        Scope.quietly (fun () ->
+            let back = propagate rule (fun _ gradient -> gradient) target batch
+            if multiply then batch.X * back else back)
+
     /// What the batch's own outputs are, computed at most once; they live as long as the scope that this is called in. Inside a
     /// derivative they are part of it, and no cache is asked.
     let explained (target: Target) (batch: Batch) : Explained =
@@ -391,7 +394,7 @@ module Target =
         let cache = if Recording.IsOn then None else target.Cache
 
         let compute () =
-            Scope.run (fun () -> Scope.quietly (fun () -> checkedOutput target batch.Rows batch.X))
+            Scope.runQuietly (fun () -> checkedOutput target batch.Rows batch.X)
             |> keep target batch.Rows
 
         {

@@ -214,6 +214,12 @@ module Methods =
         IsByRules = isByRules
     }
 
+    /// What a derivative is in the map, and in the other two.
+    let internal smoothness map others =
+        function
+        | Argument.Map -> map
+        | _ -> others
+
     /// A row of a method that takes one gradient, and has a derivative almost everywhere in the image and in the parameters.
     let private row name title formula source attribute : Method = {
         Name = name
@@ -225,10 +231,7 @@ module Methods =
         Work = fun _ _ -> passes 0 1 false
         Pass = Gradient
         Requires = None
-        Smoothness =
-            function
-            | Argument.Map -> Smoothness.Undefined
-            | _ -> Smoothness.AlmostEverywhere
+        Smoothness = smoothness Smoothness.Undefined Smoothness.AlmostEverywhere
         Attribute = attribute
     }
 
@@ -242,10 +245,7 @@ module Methods =
 
     let private isSmooth (row: Method) = {
         row with
-            Smoothness =
-                function
-                | Argument.Map -> Smoothness.Undefined
-                | _ -> Smoothness.Smooth
+            Smoothness = smoothness Smoothness.Undefined Smoothness.Smooth
     }
 
     let private byScores (row: Method) = { row with Pass = Forward }
@@ -463,14 +463,7 @@ module Metrics =
         | None -> PixelCurves.chosenSteps pixels
 
     /// Curves of paths in the steps of the settings, and a score of them.
-    let private ofCurves
-        (paths: PixelPath list)
-        (score: PixelCurve list -> Tensor)
-        (s: MetricSettings)
-        target
-        maps
-        (batch: Batch)
-        =
+    let private ofCurves paths score (s: MetricSettings) target maps (batch: Batch) : Tensor =
         let struct (pixels, fewest) = steps s (batch.X.shape[2] * batch.X.shape[3])
         let paths = paths |> List.map (PixelCurves.inSteps pixels fewest)
         score (PixelCurves.curves s.Relaxation paths target maps batch)
@@ -500,13 +493,9 @@ module Metrics =
     let private ofProbabilities (row: Metric) = { row with Over = Scale.Probabilities }
     let private costs passes (row: Metric) = { row with Passes = passes }
 
-    /// What its derivative is in the map, and in the other two.
     let private is map others (row: Metric) = {
         row with
-            Smoothness =
-                function
-                | Argument.Map -> map
-                | _ -> others
+            Smoothness = Methods.smoothness map others
     }
 
     let private relaxesIn arguments (row: Metric) = { row with Relaxes = arguments }
@@ -548,10 +537,7 @@ module Metrics =
         match s.Explain with
         | Some explain -> explain
         | None ->
-            raise (
-                AttributionException
-                    $"The metric '{row}' makes maps of its own: set MetricSettings.Explain to how the maps were made."
-            )
+            fail $"The metric '{row}' makes maps of its own: set MetricSettings.Explain to how the maps were made."
 
     /// What is explained, of another model, and of other instances in place of these: what the quantity takes from an instance
     /// it takes from the instance here.
@@ -610,10 +596,8 @@ module Metrics =
         let outputs = explained.Outputs.Force().detach()
 
         if outputs.shape[1] < 2L || target.Model.IsTwoSided then
-            raise (
-                AttributionException
-                    "The random logit test compares a class's map with another's, but the model has one logit: measure it otherwise."
-            )
+            fail
+                "The random logit test compares a class's map with another's, but the model has one logit: measure it otherwise."
 
         let classes =
             match target.Quantity.Linear with

@@ -37,8 +37,7 @@ module Relax =
     let private tau relaxation =
         match relaxation with
         | Relaxation.Exact -> None
-        | Relaxation.Soft tau
-        | Relaxation.StraightThrough tau ->
+        | (Relaxation.Soft tau | Relaxation.StraightThrough tau) ->
             if not (tau > 0. && System.Double.IsFinite tau) then
                 invalidArg "relaxation" $"τ is a positive number, but is {tau}."
 
@@ -49,19 +48,19 @@ module Relax =
         match relaxation, tau relaxation with
         | Relaxation.StraightThrough _, Some tau ->
             let soft = soft tau
-            exact () + (soft - soft.detach ())
+            Tensor.add (exact ()) (soft - soft.detach ())
         | _, Some tau -> soft tau
         | _ -> exact ()
 
     /// The largest of some magnitudes, row by row (n×…×1 over the last dimension); 1 where all are 0.
     let scale (a: Tensor) : Tensor =
         let largest = a.abs().amax([| -1L |], true)
-        largest.masked_fill (largest.eq (0.0.ToScalar()), 1.0.ToScalar())
+        largest.masked_fill (Tensor.isZero largest, Number.Of 1.)
 
     /// <summary>[a > 0], as 1 or 0, or σ(a / (τ s)).</summary>
     let isPositive relaxation (scale: Tensor) (a: Tensor) : Tensor =
         choose relaxation (fun () -> (Tensor.isPositive a).``to`` a.dtype) (fun tau ->
-            (a / (scale * tau.ToScalar())).sigmoid())
+            (a / (scale * Number.Of tau)).sigmoid())
 
     /// a where the mask is 1, b where it is 0, a share of both between.
     let blend (mask: Tensor) (a: Tensor) (b: Tensor) : Tensor =
@@ -69,10 +68,10 @@ module Relax =
             torch.where (mask, a, b)
         else
             let mask = mask.``to`` a.dtype
-            a * mask + b * (1.0.ToScalar() - mask)
+            Tensor.add (a * mask) (b * Tensor.complement mask)
 
     let private isOut (keys: Tensor) =
-        keys.eq (System.Double.NegativeInfinity.ToScalar())
+        keys.eq (Number.Of System.Double.NegativeInfinity)
 
     /// The rank of what is in no order: after every other.
     let private unranked = System.Int64.MaxValue
@@ -82,16 +81,15 @@ module Relax =
     let order (keys: Tensor) : Order =
         let struct (sorted, positions) = keys.sort (1L, true, true)
 
-        let places =
-            torch.arange(keys.shape[1], torch.int64, keys.device).expand_as positions
+        let places = (Number.Range(0L, keys.shape[1], keys.device)).expand_as positions
 
         {
             Keys = keys
             Sorted = sorted
             Positions = positions
             Ranks =
-                torch.empty_like(positions).scatter_(1L, positions, places).masked_fill(isOut keys, unranked.ToScalar())
-            Scale = scale (keys.masked_fill (isOut keys, 0.0.ToScalar()))
+                torch.empty_like(positions).scatter_(1L, positions, places).masked_fill(isOut keys, Number.Of unranked)
+            Scale = scale (keys.masked_fill (isOut keys, Number.Of 0.))
         }
 
     /// Some rows of an order.
@@ -116,24 +114,24 @@ module Relax =
             let most = isOut.logical_not().sum(1L, true)
 
             let at (place: Tensor) =
-                let found = order.Sorted.gather (1L, place.clamp_min (0L.ToScalar()))
-                found.masked_fill (most.eq (0L.ToScalar()), 0.0.ToScalar())
+                let found = order.Sorted.gather (1L, place.clamp_min (Number.Of 0L))
+                found.masked_fill (most.eq (Number.Of 0L), Number.Of 0.)
 
-            let last = at (torch.minimum (r, most) - 1L)
-            let next = at (torch.minimum (r, most - 1L))
+            let last = at (torch.minimum (r, most) - Number.Of 1L)
+            let next = at (torch.minimum (r, most - Number.Of 1L))
             // The threshold of all of them lies below the last.
             let isAll = r.ge most
 
             let threshold =
-                torch.where (isAll, last - order.Scale, (last + next) / 2.0.ToScalar())
+                torch.where (isAll, last - order.Scale, Tensor.add last next / Number.Of 2.)
 
-            let keys = order.Keys.masked_fill (isOut, 0.0.ToScalar())
+            let keys = order.Keys.masked_fill (isOut, Number.Of 0.)
 
-            ((keys - threshold) / (order.Scale * tau.ToScalar()))
+            ((keys - threshold) / (order.Scale * Number.Of tau))
                 .sigmoid()
-                .masked_fill(isOut, 0.0.ToScalar())
-                .masked_fill(r.le (0.0.ToScalar()), 0.0.ToScalar())
-                .masked_fill(isAll.logical_and (isOut.logical_not ()), 1.0.ToScalar())
+                .masked_fill(isOut, Number.Of 0.)
+                .masked_fill(r.le (Number.Of 0.), Number.Of 0.)
+                .masked_fill(isAll.logical_and (isOut.logical_not ()), Number.Of 1.)
 
         match relaxation with
         | Relaxation.Exact -> exact ()
@@ -144,7 +142,7 @@ module Relax =
 
     /// ½ + Σ_q σ((A_p - A_q)/(τ s)) of each row by itself, for blocks of p at a time.
     let private softRanks (tau: float) (values: Tensor) : Tensor =
-        let scaled = values / (scale values * tau.ToScalar())
+        let scaled = values / (scale values * Number.Of tau)
         let block = max 1L (4_000_000L / values.shape[1])
 
         let parts (size: int64) dimension (t: Tensor) =
@@ -162,7 +160,7 @@ module Relax =
                 1L
             )
 
-        torch.cat [| for row in parts 1L 0L scaled -> ofRow row |] + 0.5.ToScalar()
+        torch.cat [| for row in parts 1L 0L scaled -> ofRow row |] |> Tensor.shift 0.5
 
     /// <summary>The rank of each number in its row, 1 for the smallest; equal ones share the mean of their ranks: n×p. Softly,
     /// ½ + Σ_q σ((A_p - A_q)/(τ s)).</summary>
@@ -173,7 +171,7 @@ module Relax =
             let values = values.detach().contiguous()
             let below = torch.searchsorted (sorted, values, right = false)
             let upTo = torch.searchsorted (sorted, values, right = true)
-            ((below + upTo).``to`` values.dtype + 1.0.ToScalar()) / 2.0.ToScalar()
+            Tensor.shift 1. ((Tensor.add below upTo).``to`` values.dtype) / Number.Of 2.
 
         choose relaxation exact (fun tau -> softRanks tau values)
 
@@ -190,4 +188,4 @@ module Relax =
         Tensor.ratio
             (Tensor.isPositive squares)
             ((a * b).sum 1L)
-            (squares.masked_fill(squares.eq (0.0.ToScalar()), 1.).sqrt())
+            (squares.masked_fill(Tensor.isZero squares, Number.Of 1.).sqrt())

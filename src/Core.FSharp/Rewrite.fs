@@ -13,7 +13,8 @@ module Rewrite =
 
         let folded =
             Scope.runMany (fun () ->
-                let factor = wide norm.Scale / (wide norm.Variance + norm.Epsilon.ToScalar()).sqrt()
+                let factor =
+                    wide norm.Scale / (Tensor.shift norm.Epsilon (wide norm.Variance)).sqrt()
 
                 let bias =
                     c.Bias
@@ -22,7 +23,7 @@ module Rewrite =
 
                 [
                     wide c.Weight * Tensor.likeInstances c.Weight factor
-                    (bias - wide norm.Mean) * factor + wide norm.Shift
+                    Tensor.add ((bias - wide norm.Mean) * factor) (wide norm.Shift)
                 ]
                 |> List.map _.``to``(c.Weight.dtype))
             |> List.map _.DetachFromDisposeScope()
@@ -36,11 +37,7 @@ module Rewrite =
     /// Whether the op's value is a tensor of its own that no way back needs, so that it may be overwritten.
     let private isFree op =
         match op with
-        | Convolution _
-        | Linear _
-        | BatchNorm _
-        | Add
-        | Subtract -> true
+        | (Convolution _ | Linear _ | BatchNorm _ | Add | Subtract) -> true
         | _ -> false
 
     let private reluInPlace = Pure("Relu", List.head >> _.relu_())
@@ -48,13 +45,7 @@ module Rewrite =
     /// Whether the op's value takes the place of its input's.
     let overwrites (op: Op) = obj.ReferenceEquals(op, reluInPlace)
 
-    let private rewrite
-        (folds: bool)
-        (overwrites: bool)
-        (given: string list)
-        (wanted: string list)
-        (graph: Graph)
-        : Graph =
+    let private rewrite folds overwrites (given: string list) (wanted: string list) (graph: Graph) : Graph =
         let kept = HashSet<string>(Seq.append given wanted)
         let readers = Dictionary<string, int>()
         let plan = Graph.plan given wanted graph
@@ -76,18 +67,12 @@ module Rewrite =
 
             nodes[node.Name] <-
                 match node.Op, List.map passing node.Inputs with
-                | BatchNorm norm, [ Some { Op = Convolution c; Inputs = inputs } ] when folds -> {
-                    node with
-                        Op = Convolution(fold norm c)
-                        Inputs = inputs
-                  }
+                | BatchNorm norm, [ Some { Op = Convolution c; Inputs = inputs } ] when folds ->
+                    Node.create node.Name (Convolution(fold norm c)) inputs
                 | Activation Relu, [ Some before ] when overwrites && isFree before.Op -> { node with Op = reluInPlace }
                 | _ -> node
 
-        {
-            graph with
-                Nodes = graph.Nodes |> Array.map (fun node -> nodes.GetValueOrDefault(node.Name, node))
-        }
+        Graph.mapNodes (fun node -> nodes.GetValueOrDefault(node.Name, node)) graph
 
     /// <summary>The graph for a run from the given nodes to the wanted ones: a normalisation is folded into the convolution
     /// before it, and a ReLU overwrites its input, wherever nothing else reads the value in between.</summary>
@@ -103,16 +88,16 @@ module Rewrite =
     /// and the nearer to the graph itself the larger β is.</summary>
     /// <remarks>Dombrowski et al., arXiv 1906.07983: what second derivatives of networks of ReLUs need.</remarks>
     let smooth (beta: float) (graph: Graph) : Graph =
-        // From a threshold on, libtorch takes βx itself; at 40 the two are equal in float64.
+        // softplus(x) = -ln σ(-x)
         let softplus (x: Tensor) =
-            torch.nn.functional.softplus (x, beta, 40.)
+            (x * Number.Of -beta).log_sigmoid() / Number.Of -beta
 
         let named f = Activation(Pointwise("Softplus", f))
 
         graph
         |> Graph.mapOps (function
             | Activation Relu -> named softplus
-            | Activation(ClippedRelu ceiling) -> named (fun x -> softplus x - softplus (x - ceiling.ToScalar()))
+            | Activation(ClippedRelu ceiling) -> named (fun x -> softplus x - softplus (x - Number.Of ceiling))
             | Activation(LeakyRelu slope) ->
-                named (fun x -> x * slope.ToScalar() + softplus x * (1. - slope).ToScalar())
+                named (fun x -> Tensor.add (x * Number.Of slope) (softplus x * Number.Of(1. - slope)))
             | op -> op)

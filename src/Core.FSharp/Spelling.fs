@@ -5,11 +5,7 @@ open TorchSharp
 /// Ops that are one step of a run, and that rules see as the steps which they stand for.
 [<RequireQualifiedAccess>]
 module Spelling =
-    let private node name op inputs : Node = {
-        Name = name
-        Op = op
-        Inputs = inputs
-    }
+    let private node = Node.create
 
     let private pointwise name f = Activation(Pointwise(name, f))
 
@@ -30,16 +26,14 @@ module Spelling =
         @ [ node "normal" Divide [ "centred"; "deviation" ] ]
 
     let private root (epsilon: float) = [
-        node "raised" (pointwise "Add" (fun v -> v + epsilon.ToScalar())) [ "variance" ]
+        node "raised" (pointwise "Add" (Tensor.shift epsilon)) [ "variance" ]
         node "deviation" (Activation(Power 0.5)) [ "raised" ]
     ]
 
     /// The normal numbers, scaled and, where a shift is an input too, shifted; `prepared` makes what is taken of an input.
     let private scaled (prepared: (string -> Node) option) hasShift = [
-        let prepare = prepared |> Option.map (fun make -> make >> List.singleton)
-
         let steps input =
-            prepare |> Option.map (fun make -> make input) |> Option.defaultValue []
+            prepared |> Option.map (fun make -> make input) |> Option.toList
 
         let name input =
             steps input |> List.tryLast |> Option.map _.Name |> Option.defaultValue input
@@ -68,7 +62,7 @@ module Spelling =
                 torch.nn.functional.layer_norm (inputs.Head, sizes, null, null, epsilon)
                 * inputs[1]
 
-            if hasShift then normal + inputs[2] else normal
+            if hasShift then Tensor.add normal inputs[2] else normal
 
         standardised (fun x -> x.mean (axes, true)) (root epsilon)
         @ scaled None hasShift
@@ -101,32 +95,23 @@ module Spelling =
     let meanVariance (name: string) (axes: int64[]) (root: Tensor -> Tensor) (epsilon: float) compute : Op =
         standardised (fun x -> x.mean (axes, true)) [
             node "root" (pointwise "Sqrt" root) [ "variance" ]
-            node "deviation" (pointwise "Add" (fun v -> v + epsilon.ToScalar())) [ "root" ]
+            node "deviation" (pointwise "Add" (Tensor.shift epsilon)) [ "root" ]
         ]
         |> composed name compute [ "x" ]
 
-    let private square = node "part" Multiply [ "x"; "x" ]
-    let private magnitude = node "part" (pointwise "Abs" _.abs()) [ "x" ]
-
-    let private summed (sum: Tensor -> Tensor) =
-        node "sum" (Function(Sums, "Sum", (fun inputs -> sum inputs.Head))) [ "part" ]
-
-    /// finish (Σ x²), or finish (Σ |x|).
-    let norm (name: string) isSquare (sum: Tensor -> Tensor) (finish: Tensor -> Tensor) compute : Op =
+    /// finish (Σ x²), or finish (Σ |x|); or x divided by that.
+    let norm (name: string) isSquare divides (sum: Tensor -> Tensor) (finish: Tensor -> Tensor) compute : Op =
         [
-            (if isSquare then square else magnitude)
-            summed sum
-            node "norm" (pointwise name finish) [ "sum" ]
-        ]
-        |> composed name compute [ "x" ]
+            if isSquare then
+                node "part" Multiply [ "x"; "x" ]
+            else
+                node "part" (pointwise "Abs" _.abs()) [ "x" ]
 
-    /// x / finish (Σ x²), or x / finish (Σ |x|).
-    let normalised (name: string) isSquare (sum: Tensor -> Tensor) (finish: Tensor -> Tensor) compute : Op =
-        [
-            (if isSquare then square else magnitude)
-            summed sum
+            node "sum" (Function(Sums, "Sum", (fun inputs -> sum inputs.Head))) [ "part" ]
             node "norm" (pointwise name finish) [ "sum" ]
-            node "normal" Divide [ "x"; "norm" ]
+
+            if divides then
+                node "normal" Divide [ "x"; "norm" ]
         ]
         |> composed name compute [ "x" ]
 

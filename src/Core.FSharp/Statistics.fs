@@ -1,56 +1,27 @@
 namespace Attribution.Core
 
 open System
+open MathNet.Numerics.Distributions
+open MathNet.Numerics.Statistics
 
-/// Statistics of plain numbers.
+/// <summary>Statistics of plain numbers.</summary>
+/// <remarks>By Math.NET, but for what it has not: Wilcoxon's exact distribution, Holm's correction, and bootstrap intervals by
+/// order statistics.</remarks>
 [<RequireQualifiedAccess>]
 module Statistics =
     /// The rank of each value, from 1; equal values share the mean of their ranks.
     let ranks (values: float[]) : float[] =
-        let sorted = Array.indexed values |> Array.sortBy snd
-        let ranks = Array.zeroCreate values.Length
-        let mutable start = 0
-
-        while start < sorted.Length do
-            let mutable stop = start + 1
-
-            while stop < sorted.Length && snd sorted[stop] = snd sorted[start] do
-                stop <- stop + 1
-
-            for i, _ in sorted[start .. stop - 1] do
-                ranks[i] <- float (start + 1 + stop) / 2.
-
-            start <- stop
-
-        ranks
+        Statistics.Ranks(values, RankDefinition.Average)
 
     /// <summary>Pearson's correlation of two equally long series; NaN where one of them is constant.</summary>
-    let correlation (xs: float[]) (ys: float[]) : float =
-        // The mean of equal values may differ from them by a rounding; that of their differences is 0.
-        let centred (values: float[]) =
-            let differences = values |> Array.map (fun v -> v - Array.head values)
-            let mean = Array.average differences
-            Array.map (fun v -> v - mean) differences
-
-        let xs, ys = centred xs, centred ys
-
-        let dot a b =
-            Array.fold2 (fun sum x y -> sum + x * y) 0. a b
-
-        dot xs ys / sqrt (dot xs xs * dot ys ys)
+    let correlation (xs: float[]) (ys: float[]) : float = Correlation.Pearson(xs, ys)
 
     /// <summary>Spearman's rank correlation: Pearson's correlation of the ranks, ties sharing their mean rank.</summary>
-    /// <exception cref="T:System.ArgumentException">The series differ in length, or are empty.</exception>
-    let rankCorrelation (xs: float[]) (ys: float[]) : float = correlation (ranks xs) (ranks ys)
+    /// <exception cref="T:System.ArgumentException">The series differ in length.</exception>
+    let rankCorrelation (xs: float[]) (ys: float[]) : float = Correlation.Spearman(xs, ys)
 
     /// The middle value, or the mean of the two in the middle; NaN of none.
-    let median (values: float[]) : float =
-        let sorted = Array.sort values
-        let half = sorted.Length / 2
-
-        if sorted.Length = 0 then nan
-        elif sorted.Length % 2 = 1 then sorted[half]
-        else (sorted[half - 1] + sorted[half]) / 2.
+    let median (values: float[]) : float = Statistics.Median values
 
     /// <summary>The percentile bootstrap's interval of a statistic: the range in which the share `level` of its values for
     /// `resamples` samples, drawn with replacement, lies.</summary>
@@ -102,18 +73,6 @@ module Statistics =
         let least = int (Math.Round(2. * sum))
         Array.sum ways[least..] / 2. ** float ranks.Length
 
-    /// 1 - Φ(z), by Abramowitz and Stegun's 7.1.26: to 1.5e-7.
-    let private normalTail z =
-        let t = 1. / (1. + 0.3275911 * abs z / sqrt 2.)
-
-        let polynomial =
-            t
-            * (0.254829592
-               + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))))
-
-        let tail = polynomial * exp (-z * z / 2.) / 2.
-        if z >= 0. then tail else 1. - tail
-
     /// <summary>Wilcoxon's signed-rank test of paired differences: the two-sided probability of ranks as uneven as these where
     /// the differences are symmetric about 0. Zeros are left out; exact up to 50 pairs, by the normal distribution with the
     /// correction for ties above; 1 where every difference is 0.</summary>
@@ -137,7 +96,7 @@ module Statistics =
                 min 1. (2. * exactTail ranks larger)
             else
                 let variance = Array.sumBy (fun r -> r * r) ranks / 4.
-                min 1. (2. * normalTail ((larger - total / 2. - 0.5) / sqrt variance))
+                min 1. (2. * Normal.CDF(0., 1., (total / 2. + 0.5 - larger) / sqrt variance))
 
     /// <summary>Holm's correction of the probabilities of several tests: those of one family, so that the chance of any wrong
     /// rejection stays what it is for one.</summary>

@@ -45,13 +45,7 @@ module Sweep =
 
     /// f of a target, of what is explained there, and of points. A derivative keeps the points of a pass and no more: the pass
     /// runs again on the way back, so that memory does not grow with the network's depth times the number of points.
-    let private again
-        (f: Target -> Explained -> Tensor -> Tensor)
-        (target: Target)
-        (explained: Explained)
-        i
-        (points: Tensor)
-        =
+    let private again f (target: Target) explained i (points: Tensor) : Tensor =
         let explained = Target.at i explained
 
         // What a function holds is not seen, and may be watched, or be freed by then.
@@ -187,11 +181,12 @@ module Sweep =
                     let shape = Array.append [| batch.X.shape[0] |] found.shape[1..]
                     sum <- keep (torch.zeros (shape, found.dtype, found.device))
 
-                sum.index_add_ (0L, i, Tensor.likeInstances found weight * found, 1.) |> ignore)
+                sum.index_add_ (0L, i, Tensor.likeInstances found weight * found, Number.Of 1.)
+                |> ignore)
 
             sum
 
-        Scope.run (fun () -> Scope.quietly run)
+        Scope.runQuietly run
 
     /// <summary>Σₖ wₖ ∇t(pᵢₖ): the mean gradient of the target over a measure around each instance i (n×…).</summary>
     let meanGradient (weights: Tensor) (points: Tensor -> Tensor -> Tensor) (target: Target) (batch: Batch) : Tensor =

@@ -12,11 +12,43 @@ type AttributionException(message: string, inner: exn) =
 namespace Attribution.Core
 
 open System
+open System.Runtime.CompilerServices
 open Attribution
 open TorchSharp
 
 /// A TorchSharp tensor. Images are n×c×h×w; a batch's first dimension counts instances.
 type Tensor = torch.Tensor
+
+[<AutoOpen>]
+module internal Errors =
+    /// Raises what the caller can mend.
+    let fail (message: string) : 'a = raise (AttributionException message)
+
+/// <summary>Numbers for TorchSharp's methods and operators.</summary>
+/// <remarks>TorchSharp lets go of a number before the native call that reads it returns: a collection of garbage just then frees
+/// it, and the call fails or computes with another. These outlive any call: each is kept until 4096 more were made. TorchSharp
+/// makes one of its own, which nothing keeps, for a number that it is given as such (2. * x, x.clamp_min (Number.Of 0.)) and in some
+/// methods of tensors alone (a + b, x.square()).</remarks>
+[<AbstractClass; Sealed>]
+type Number private () =
+    static let kept = Array.zeroCreate<Scalar> 4096
+    static let mutable count = -1
+
+    static let keep (number: Scalar) =
+        kept[System.Threading.Interlocked.Increment &count &&& (kept.Length - 1)] <- number
+        number
+
+    /// The number, kept.
+    [<MethodImpl(MethodImplOptions.NoInlining)>]
+    static member Of(value: float) : Scalar = keep (value.ToScalar())
+
+    /// The whole number, kept.
+    [<MethodImpl(MethodImplOptions.NoInlining)>]
+    static member Of(value: int64) : Scalar = keep (value.ToScalar())
+
+    /// The whole numbers from a first, `count` of them: int64, n.
+    static member Range(first: int64, count: int64, device: torch.Device) : Tensor =
+        torch.arange (Number.Of first, Number.Of(first + count), Number.Of 1L, torch.int64, device)
 
 /// Why a way back failed where it could not be raised: libtorch calls it, on a thread of its own on some devices.
 [<AbstractClass; Sealed>]
@@ -98,7 +130,7 @@ type Batch = {
 module Batch =
     /// The instances of a tensor (n×…), by their positions.
     let ofTensor (x: Tensor) : Batch = {
-        Rows = torch.arange (x.shape[0], torch.int64, x.device)
+        Rows = Number.Range(0L, x.shape[0], x.device)
         Ids = [| 0L .. x.shape[0] - 1L |]
         X = x
     }
@@ -112,10 +144,6 @@ module Batch =
             Ids = numbers.data<int64>().ToArray() |> Array.map (fun i -> batch.Ids[int i])
             X = batch.X.index_select (0L, positions)
         }
-
-    /// The positions in the batch: 0 … n-1.
-    let positions (batch: Batch) : Tensor =
-        torch.arange (batch.X.shape[0], torch.int64, batch.X.device)
 
 /// Instances that are read a batch at a time: `Read start length` gives length×….
 [<NoComparison; NoEquality>]
@@ -148,6 +176,17 @@ module Scope =
         use scope = torch.NewDisposeScope()
         f () |> List.map (keep scope)
 
+    /// Runs f without recording, unless a derivative is being taken of what it computes.
+    let quietly (f: unit -> 'a) =
+        if Recording.IsOn then
+            f ()
+        else
+            use _ = torch.no_grad ()
+            f ()
+
+    /// The result of f, which records nothing unless a derivative is being taken of what it computes.
+    let runQuietly (f: unit -> Tensor) = run (fun () -> quietly f)
+
     /// Gives tensors that are made later, in whatever scope, to the scope that is open now.
     let keepHere () : Tensor -> Tensor =
         let scope = torch.CurrentDisposeScope
@@ -161,14 +200,6 @@ module Scope =
                 scope.Attach result
 
             result
-
-    /// Runs f without recording, unless a derivative is being taken of what it computes.
-    let quietly (f: unit -> 'a) =
-        if Recording.IsOn then
-            f ()
-        else
-            use _ = torch.no_grad ()
-            f ()
 
 [<RequireQualifiedAccess>]
 module Tensor =
@@ -192,6 +223,18 @@ module Tensor =
         use _ = torch.NewDisposeScope()
         x.detach().``to``(torch.CPU).contiguous().flatten().data<'t>().ToArray()
 
+    /// a + b, by a number that is kept (see Number), as are those of the next.
+    let add (a: Tensor) (b: Tensor) = a.add (b, Number.Of 1L)
+
+    /// x + a number.
+    let shift (by: float) (x: Tensor) = x.add (Number.Of by, Number.Of 1L)
+
+    /// 1 - x.
+    let complement (x: Tensor) = x.neg () |> shift 1.
+
+    /// x².
+    let square (x: Tensor) = x * x
+
     /// Sums everything but the first dimension: n×… → n.
     let sumEach (x: Tensor) = x.reshape(x.shape[0], -1L).sum 1L
 
@@ -205,14 +248,14 @@ module Tensor =
 
     /// a + b, in the memory of a where no derivative needs a.
     let plusInto (a: Tensor) (b: Tensor) =
-        if Recording.IsOn then a + b else a.add_ b
+        if Recording.IsOn then add a b else a.add_ (b, Number.Of 1L)
 
     /// a times a number, in the memory of a where no derivative needs a.
     let scaleInto (a: Tensor) (factor: float) =
         if Recording.IsOn then
-            a * factor.ToScalar()
+            a * Number.Of factor
         else
-            a.mul_ (factor.ToScalar())
+            a.mul_ (Number.Of factor)
 
     /// A column vector of n numbers shaped so that it multiplies n×… instance by instance.
     let likeInstances (x: Tensor) (perInstance: Tensor) =
@@ -235,27 +278,33 @@ module Tensor =
             torch.CPU
         )
 
-    // TorchSharp may free a scalar while the native call still reads it, if another thread collects garbage just then.
-    // These live for ever; `a + b` makes one of its own.
-    let private zero, one, minusOne = 0.0.ToScalar(), 1L.ToScalar(), (-1L).ToScalar()
-
-    /// a + b, safe beside other threads.
-    let add (a: Tensor) (b: Tensor) = a.add (b, one)
-
-    /// a - b, safe beside other threads.
-    let subtract (a: Tensor) (b: Tensor) = a.add (b, minusOne)
-
     /// Where x > 0.
-    let isPositive (x: Tensor) = x.gt zero
+    let isPositive (x: Tensor) = x.gt (Number.Of 0.)
+
+    /// Where x = 0.
+    let isZero (x: Tensor) = x.eq (Number.Of 0.)
+
+    /// A single number of any type.
+    let toFloat (x: Tensor) =
+        x.``to``(torch.float64, torch.CPU).item<float>()
+
+    /// Whether any of some booleans is true.
+    let isAny (x: Tensor) = x.any().cpu().item<bool>()
+
+    /// Whether all of some booleans are.
+    let isAll (x: Tensor) = x.all().cpu().item<bool>()
 
     /// a, with 1 where it is not used: a NaN or an infinity there would reach the derivative.
     let unless (isUnused: Tensor) (a: Tensor) =
-        if Recording.IsOn then a.masked_fill (isUnused, 1.) else a
+        if Recording.IsOn then
+            a.masked_fill (isUnused, Number.Of 1.)
+        else
+            a
 
     /// a / b where that is defined, and NaN elsewhere: no NaN reaches the derivative of what is defined.
     let ratio (isDefined: Tensor) (a: Tensor) (b: Tensor) =
         let isUndefined = isDefined.logical_not ()
-        (a / b.masked_fill (isUndefined, 1.)).masked_fill(isUndefined, nan)
+        (a / b.masked_fill (isUndefined, Number.Of 1.)).masked_fill(isUndefined, Number.Of nan)
 
     /// Positions (within the batch) of the instances that hold a NaN or an infinity.
     let notFinite (x: Tensor) : int64[] =
@@ -352,7 +401,7 @@ module Instances =
         let x = instances.Read start length
 
         {
-            Rows = torch.arange (int64 start, int64 (start + length), torch.int64, x.device)
+            Rows = Number.Range(int64 start, int64 length, x.device)
             Ids = Array.init length (fun i -> instances.Id(int64 (start + i)))
             X = x
         }
@@ -370,7 +419,7 @@ module Instances =
 
     let private starts size (instances: Instances) =
         if instances.Count = 0 then
-            raise (AttributionException "There are no instances to work on: the selection is empty.")
+            fail "There are no instances to work on: the selection is empty."
 
         parts size instances.Count
 
@@ -385,7 +434,7 @@ module Instances =
     /// <exception cref="T:Attribution.AttributionException">There are no instances.</exception>
     let map (size: int) (f: Batch -> Tensor) (instances: Instances) : Tensor =
         let of' (start, length) =
-            Scope.run (fun () -> Scope.quietly (fun () -> f (read instances start length)))
+            Scope.runQuietly (fun () -> f (read instances start length))
 
         match starts size instances with
         | [ all ] -> of' all

@@ -19,7 +19,7 @@ module internal Verification =
         let zeros = torch.zeros_like right
 
         let largest (t: Tensor) =
-            torch.where(both, t, zeros).abs().max().ToDouble()
+            Tensor.toFloat (torch.where(both, t, zeros).abs().max())
 
         let error, scale = largest (found - right), largest right
         if error = 0. then 0. else error / scale
@@ -89,10 +89,8 @@ module internal Verification =
                             let percent =
                                 (100. * error).ToString("g3", Globalization.CultureInfo.InvariantCulture)
 
-                            raise (
-                                AttributionException
-                                    $"Layer '{step.Node.Name}' ({Op.describe op}) computes {what} wrongly on this machine in {precision}, by {percent} %% of the largest number, so that no result can be trusted: compute in float64 (--precision float64), and see what 'attribution doctor' tells of this machine."
-                            )
+                            fail
+                                $"Layer '{step.Node.Name}' ({Op.describe op}) computes {what} wrongly on this machine in {precision}, by {percent} %% of the largest number, so that no result can be trusted: compute in float64 (--precision float64), and see what 'attribution doctor' tells of this machine."
 
                     let wides = List.map wide inputs
 
@@ -100,7 +98,7 @@ module internal Verification =
                         wides
                         |> List.map (fun x ->
                             if x.is_floating_point () then
-                                x * (noise x * rounding.ToScalar() + (1.0).ToScalar())
+                                x * Tensor.shift 1. (noise x * Number.Of rounding)
                             else
                                 x)
 

@@ -18,7 +18,7 @@ let private values' =
     testList "published values" [
         example "of min(2 x₁ + 3 x₂, 1) at (2, 1) tend to (4/7, 3/7)" (fun () ->
             let model =
-                ofFunctions [ "f", (fun x -> (2. * column 0L x + 3. * column 1L x).clamp_max 1.) ]
+                ofFunctions [ "f", (fun x -> x.matmul(tensor [ 2; 1 ] [ 2; 3 ]).clamp_max(Number.Of 1.)) ]
 
             let ig =
                 attribute Midpoint 70000 Baseline.black (first model) (tensor [ 1; 2 ] [ 2; 1 ])

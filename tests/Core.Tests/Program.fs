@@ -12,6 +12,7 @@ let main arguments =
             GeneratorsTests.tests
             RuntimeTests.tests
             KernelsTests.tests
+            NumberTests.tests
             TensorTests.tests
             DiffTests.tests
             GraphTests.tests

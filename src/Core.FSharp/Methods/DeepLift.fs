@@ -25,7 +25,6 @@ type MaximumRule =
 /// are taken until less than a thousandth of its change is missing, or as many as there may be.</remarks>
 [<RequireQualifiedAccess>]
 module DeepLift =
-    let private scalar (number: float) = number.ToScalar()
 
     let private finite (t: Tensor) = t.nan_to_num (0., 0., 0.)
 
@@ -33,7 +32,7 @@ module DeepLift =
     let private rescale (x: Tensor) (x': Tensor) (y: Tensor) (y': Tensor) (pulled: Tensor) (w: Tensor) =
         let change = x - x'
         // Nearer than this to each other, two numbers give a slope of rounding errors, and the derivative is taken.
-        let least = x.abs().add_(x'.abs ()).mul_(scalar 1e-6).add_(scalar 1e-12)
+        let least = Tensor.add (x.abs ()) (x'.abs ()) * Number.Of 1e-6 |> Tensor.shift 1e-12
 
         let isSame = change.abs().le least
         let slope = (y - y') / Tensor.unless isSame change
@@ -45,7 +44,7 @@ module DeepLift =
             List.map2
                 (fun (x: Tensor) (x': Tensor) ->
                     if x.is_floating_point () then
-                        x * scalar share + x' * scalar (1. - share)
+                        Tensor.add (x * Number.Of share) (x' * Number.Of(1. - share))
                     else
                         x)
                 evaluated.Inputs
@@ -81,21 +80,13 @@ module DeepLift =
     [<Literal>]
     let private Tolerance = 1e-3
 
-    let private perRow (t: Tensor) = t.reshape(t.shape[0], -1L).sum 1L
-
     /// The mean of the derivatives between the two, by as many nodes as each instance needs.
-    let private pullAlong
-        (instances: int64)
-        (evaluated: Evaluated)
-        (inputs': Tensor list)
-        (value': Tensor)
-        (w: Tensor)
-        =
+    let private pullAlong instances (evaluated: Evaluated) inputs' (value': Tensor) (w: Tensor) =
         let along nodes =
             nodes
-            |> Array.map (fun (share, weight) ->
+            |> Array.map (fun (share, weight: float) ->
                 pullBetween share evaluated inputs' w
-                |> List.map (fun part -> part * scalar weight))
+                |> List.map (fun part -> part * Number.Of weight))
             |> Array.reduce (List.map2 Tensor.add)
 
         let change = finite (w * (evaluated.Value - value'))
@@ -109,12 +100,12 @@ module DeepLift =
                     let moved = finite (part * (x - x'))
 
                     if moved.shape[0] = instances then
-                        perRow moved
+                        Tensor.sumEach moved
                     else
                         moved.sum().expand instances)
                 |> List.reduce Tensor.add
 
-            (found - perRow change).abs().gt(perRow (change.abs ()) * scalar Tolerance)
+            (found - Tensor.sumEach change).abs().gt(Tensor.sumEach (change.abs ()) * Number.Of Tolerance)
 
         let better (missing: Tensor) (refined: Tensor) (part: Tensor) =
             if part.ndim = 0L then
@@ -136,7 +127,7 @@ module DeepLift =
             | nodes :: rest ->
                 let missing = isMissing parts
 
-                if missing.any().ToBoolean() then
+                if Tensor.isAny missing then
                     refine (List.map2 (better missing) (along nodes) parts) rest
                 else
                     parts
@@ -164,14 +155,14 @@ module DeepLift =
         let product = b * b'
 
         let isLine =
-            (change * change).gt(product.abs () * scalar 1e-6).logical_and(product.gt (scalar 0.))
+            (change * change).gt(product.abs () * Number.Of 1e-6).logical_and(product.gt (Number.Of 0.))
 
         let isOther = isLine.logical_not ()
         let change = Tensor.unless isOther change
         let logarithm = (Tensor.unless isOther (b / b')).log() / change
-        let ofA = torch.where (isLine, logarithm, (b + b') / product / scalar 2.)
+        let ofA = torch.where (isLine, logarithm, Tensor.add b b' / product / Number.Of 2.)
         let missing = (a / b - a' / b' - logarithm * (a - a')) / change
-        let ofB = torch.where (isLine, missing, -(a + a') / product / scalar 2.)
+        let ofB = torch.where (isLine, missing, -(Tensor.add a a') / product / Number.Of 2.)
         [ sumTo a.shape (w * ofA); sumTo b.shape (w * ofB) ]
 
     /// The change of a window's maximum is due to the one input that made it: the instance's largest where the maximum grew,
@@ -195,45 +186,43 @@ module DeepLift =
 
         let unpooled (at: Tensor) (change: Tensor) =
             let at = at.flatten 2L
-            let window = torch.arange(at.shape[2], torch.int64, at.device).expand_as at
+            let window = (Number.Range(0L, at.shape[2], at.device)).expand_as at
 
             let last =
-                torch.full_like(x.flatten 2L, -1.0.ToScalar(), torch.int64).scatter_(2L, at, window)
+                torch.full_like(x.flatten 2L, Number.Of -1.0, torch.int64).scatter_(2L, at, window)
 
-            let found = (change * w).flatten(2L).gather(2L, last.clamp_min (0L.ToScalar()))
-            found.masked_fill(last.lt (0L.ToScalar()), 0.0.ToScalar()).reshape x.shape
+            let found = (change * w).flatten(2L).gather(2L, last.clamp_min (Number.Of 0L))
+            found.masked_fill(last.lt (Number.Of 0L), Number.Of 0.).reshape x.shape
 
-        let grown = (y - y').clamp_min(0.0.ToScalar())
-        let fallen = (y - y').clamp_max(0.0.ToScalar())
+        let grown = (y - y').clamp_min(Number.Of 0.)
+        let fallen = (y - y').clamp_max(Number.Of 0.)
         let change = x - x'
 
-        let isSame = change.abs().lt(1e-10.ToScalar())
-        torch.where (isSame, pulled, (unpooled at grown + unpooled at' fallen) / Tensor.unless isSame change)
+        let isSame = change.abs().lt(Number.Of 1e-10)
+
+        torch.where (
+            isSame,
+            pulled,
+            Tensor.add (unpooled at grown) (unpooled at' fallen)
+            / Tensor.unless isSame change
+        )
 
     /// <summary>The rule for so many instances, given what every node's value was for the baseline.</summary>
     let rule (maximum: MaximumRule) (instances: int64) (reference: IReadOnlyDictionary<string, Tensor>) : Rule =
         fun evaluated w ->
             let inputs' = evaluated.Node.Inputs |> List.map (fun name -> reference[name])
-            let live = evaluated.IsLive |> List.filter id |> List.length
+            let live = evaluated.Live
 
             let along () =
                 pullAlong instances evaluated inputs' reference[evaluated.Node.Name] w
 
             let isBend =
                 match evaluated.Node.Op with
-                | Activation _
-                | Divide
-                | Function(Elementwise, _, _) -> live = 1
+                | (Activation _ | Divide | Function(Elementwise, _, _)) -> live = 1
                 | _ -> false
 
-            let keepsShape =
-                List.forall2
-                    (fun isLive (x: Tensor) -> not isLive || x.shape = evaluated.Value.shape)
-                    evaluated.IsLive
-                    evaluated.Inputs
-
             match evaluated.Node.Op, evaluated.Inputs, inputs' with
-            | _ when isBend && keepsShape ->
+            | _ when isBend && evaluated.KeepsShape ->
                 // The slope's own derivative, where x is x', is that of the derivative half way.
                 let pulled =
                     if Recording.IsOn then
@@ -268,26 +257,6 @@ module DeepLift =
             | Function(Chooses, _, _), _, _ when evaluated.IsLive.Head -> along ()
             | _ -> evaluated.Pull w
 
-    /// The rule, stopping at the first node where it makes a number that is none.
-    let private checkedAt (rule: Rule) : Rule =
-        fun evaluated w ->
-            let parts = rule evaluated w
-
-            if
-                not (
-                    List.forall2
-                        (fun (part: Tensor) isLive -> not isLive || part.isfinite().all().ToBoolean())
-                        parts
-                        evaluated.IsLive
-                )
-            then
-                raise (
-                    AttributionException
-                        $"DeepLIFT makes a NaN or an infinity at '{evaluated.Node.Name}' ({Op.describe evaluated.Node.Op}): choose another method for this model."
-                )
-
-            parts
-
     /// <summary>(x - b) ⊙ the multipliers that the rule brings back; without `multiply`, the multipliers alone. `observe` is
     /// told, for each instance, what the attributions sum to and what they should: the change of the target, to first
     /// order in its outputs.</summary>
@@ -303,10 +272,7 @@ module DeepLift =
         Scope.run (fun () ->
             use _ = if Recording.IsOn then null else torch.no_grad ()
 
-            let target = {
-                target with
-                    Model = Model.canonical target.Layer target.Model
-            }
+            let target = Target.canonical target
 
             let start = baseline.Of batch
 
@@ -315,23 +281,16 @@ module DeepLift =
 
             let mutable change = [||]
 
-            let back rule =
-                let seed (z: Tensor) (gradient: Tensor) =
-                    let z' = reference[target.Layer].``to``(z.dtype, z.device)
-                    change <- Tensor.toArray<float>(perRow(gradient * (z - z')).``to`` torch.float64)
-                    gradient
-
-                Target.propagate rule seed target batch
+            let seed (z: Tensor) (gradient: Tensor) =
+                let z' = reference[target.Layer].``to``(z.dtype, z.device)
+                change <- Tensor.toArray<float>(Tensor.sumEach(gradient * (z - z')).``to`` torch.float64)
+                gradient
 
             let rule = rule maximum batch.X.shape[0] reference
-            let multipliers = back rule
+            let multipliers = Target.propagateFinite "DeepLIFT" rule seed target batch
+            let attributions = (batch.X - start) * multipliers
 
-            if not (multipliers.isfinite().all().ToBoolean()) then
-                back (checkedAt rule) |> ignore
-
-            let attributions = Tensor.subtract batch.X start * multipliers
-
-            let sums = Tensor.toArray<float>(perRow (attributions.``to`` torch.float64))
+            let sums = Tensor.toArray<float>(Tensor.sumEach (attributions.``to`` torch.float64))
             observe (Array.zip sums change)
             if multiply then attributions else multipliers)
 

@@ -18,10 +18,8 @@ module ExpectedGradients =
         if found.shape[1..] <> x.shape[1..] then
             let text (t: Tensor) = Tensor.shapeText t.shape[1..]
 
-            raise (
-                AttributionException
-                    $"The background's instances have the shape {text found}, but those to be explained {text x}: give both the same shape."
-            )
+            fail
+                $"The background's instances have the shape {text found}, but those to be explained {text x}: give both the same shape."
 
         found.index_select(0L, place).``to``(x.dtype, x.device)
 
@@ -30,51 +28,48 @@ module ExpectedGradients =
         | Some i ->
             let row = rows[int64 i].item<int64>()
 
-            raise (
-                AttributionException
-                    $"Expected gradients compare an image with others, but every one drawn for instance {row} is the image itself: give more images, or a background of others."
-            )
+            fail
+                $"Expected gradients compare an image with others, but every one drawn for instance {row} is the image itself: give more images, or a background of others."
         | None -> ()
 
     /// <summary>(1/N) Σₖ (x - bₖ) ⊙ ∇ₓ t(bₖ + αₖ(x - bₖ)), k = 1…N, bₖ drawn from the background and αₖ from [0, 1]; the mean
     /// is over the bₖ that are not x.</summary>
     /// <exception cref="T:Attribution.AttributionException">All that were drawn for an instance are it itself.</exception>
     let attribute (count: int) (background: Instances) (seed: int64) (target: Target) (batch: Batch) : Tensor =
-        Scope.run (fun () ->
-            Scope.quietly (fun () ->
-                let x = batch.X
-                let drawn = (Noise.uniformOf seed [| 3L; int64 count |] batch.Ids).``to`` x.device
-                let part = torch.arange (count, torch.float64, x.device)
+        Scope.runQuietly (fun () ->
+            let x = batch.X
+            let drawn = (Noise.uniformOf seed [| 3L; int64 count |] batch.Ids).``to`` x.device
+            let part = (Number.Range(0L, int64 count, x.device)).``to`` torch.float64
 
-                // A Latin hypercube (McKay, Beckman and Conover, 1979): α, and the place in the background, lie once in each of N
-                // equal parts of their ranges, paired at random. Each draw is uniform as before, and their mean varies less.
-                let draw (parts: Tensor) row =
-                    Tensor.add parts (drawn.select (1L, row)) / float count
+            // A Latin hypercube (McKay, Beckman and Conover, 1979): α, and the place in the background, lie once in each of N
+            // equal parts of their ranges, paired at random. Each draw is uniform as before, and their mean varies less.
+            let draw (parts: Tensor) row =
+                Tensor.add parts (drawn.select (1L, row)) / Number.Of(float count)
 
-                let position = draw (drawn.select(1L, 2L).argsort(1L).``to`` torch.float64) 0L
-                let which = (draw part 1L * float background.Count).``to`` torch.int64
+            let position = draw (drawn.select(1L, 2L).argsort(1L).``to`` torch.float64) 0L
+            let which = (draw part 1L * Number.Of(float background.Count)).``to`` torch.int64
 
-                let at (t: Tensor) (i: Tensor) (k: Tensor) =
-                    t.flatten () |> Sweep.pick (Tensor.add (i * count) k)
+            let at (t: Tensor) (i: Tensor) (k: Tensor) =
+                t.flatten () |> Sweep.pick (Tensor.add (i * Number.Of(int64 count)) k)
 
-                let points i k =
-                    let start = read background (at which i k) x
-                    let difference = Tensor.subtract (Sweep.pick i x) start
-                    let along = Tensor.likeInstances x ((at position i k).``to`` x.dtype)
-                    Tensor.add start (along * difference), difference
+            let points i k =
+                let start = read background (at which i k) x
+                let difference = Sweep.pick i x - start
+                let along = Tensor.likeInstances x ((at position i k).``to`` x.dtype)
+                Tensor.add start (along * difference), difference
 
-                // The part of each draw, and whether it is of another image.
-                let each (difference: Tensor) (gradient: Tensor) =
-                    let part = (difference * gradient).``to``(torch.float64).flatten 1L
-                    let isOther = (difference.flatten 1L).any(1L, true).``to`` torch.float64
-                    torch.cat ([| part; isOther |], 1L)
+            // The part of each draw, and whether it is of another image.
+            let each (difference: Tensor) (gradient: Tensor) =
+                let part = (difference * gradient).``to``(torch.float64).flatten 1L
+                let isOther = (difference.flatten 1L).any(1L, true).``to`` torch.float64
+                torch.cat ([| part; isOther |], 1L)
 
-                let all = Array.create (int x.shape[0]) true
-                let one = torch.ones (int64 count, torch.float64)
+            let all = Array.create (int x.shape[0]) true
+            let one = torch.ones (int64 count, torch.float64)
 
-                let sums =
-                    Sweep.gradientsAmong (Sweep.explained target batch) all one points each target batch
+            let sums =
+                Sweep.gradientsAmong (Sweep.explained target batch) all one points each target batch
 
-                let others = sums.narrow (1L, -1L, 1L)
-                requireOthers batch.Rows (others.detach ())
-                (sums.narrow (1L, 0L, sums.shape[1] - 1L) / others).reshape(x.shape).``to`` x.dtype))
+            let others = sums.narrow (1L, -1L, 1L)
+            requireOthers batch.Rows (others.detach ())
+            (sums.narrow (1L, 0L, sums.shape[1] - 1L) / others).reshape(x.shape).``to`` x.dtype)

@@ -15,7 +15,7 @@ module FeatureAblation =
             torch.where (masks k, Sweep.pick i start, Sweep.pick i batch.X)
 
         let own, without = Sweep.scores (Sweep.each (int count) batch) points target batch
-        Tensor.subtract (own.unsqueeze 1L) without
+        own.unsqueeze 1L - without
 
     /// The number of features of each of the instances.
     let count (instances: Instances) : int64 =
@@ -34,7 +34,7 @@ module FeatureAblation =
 
         let groups =
             if isNull groups then
-                torch.arange(Array.fold (*) 1L shape, torch.int64).reshape shape
+                (Number.Range(0L, Array.fold (*) 1L shape, torch.CPU)).reshape shape
             else
                 let fits given wanted = given = wanted || given = 1L
 

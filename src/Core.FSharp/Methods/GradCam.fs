@@ -19,18 +19,13 @@ module CamLayer =
 
     let private isWeighted op =
         match op with
-        | Convolution _
-        | Linear _
-        | MatMul -> true
+        | (Convolution _ | Linear _ | MatMul) -> true
         | _ -> false
 
     /// What takes n×c×h×w, channels second.
     let private isSpatial op =
         match op with
-        | Convolution _
-        | BatchNorm _
-        | Pool _
-        | GlobalPool _ -> true
+        | (Convolution _ | BatchNorm _ | Pool _ | GlobalPool _) -> true
         | _ -> false
 
     /// The layers that have channels of several positions, made by weights, on which the output depends; and all shapes.
@@ -55,12 +50,7 @@ module CamLayer =
                 | BatchNorm _
                 | Activation _
                 | Pool _
-                | Identity
-                | Add
-                | Subtract
-                | Multiply
-                | Divide
-                | Concat 1L -> List.exists grids.Contains node.Inputs
+                | (Identity | Add | Subtract | Multiply | Divide | Concat 1L) -> List.exists grids.Contains node.Inputs
                 | _ -> false
 
             let hasGrid =
@@ -86,21 +76,15 @@ module CamLayer =
 
     /// The graph without the paths that tell only how many images there are, as to a class token that each is given.
     let private ofPixels (graph: Graph) : Graph =
-        let isConstant name =
-            graph.Nodes |> Array.exists (fun node -> node.Name = name && node.Op.IsConstant)
+        let isConstant name = (Graph.node name graph).Op.IsConstant
 
         let cut (node: Node) =
             match node.Op, node.Inputs with
-            | Pure("Expand", _), [ each; images ] when images = graph.Input && isConstant each -> {
-                node with
-                    Inputs = [ each ]
-              }
+            | Pure("Expand", _), [ each; images ] when images = graph.Input && isConstant each ->
+                Node.create node.Name node.Op [ each ]
             | _ -> node
 
-        {
-            graph with
-                Nodes = Array.map cut graph.Nodes
-        }
+        Graph.mapNodes cut graph
 
     let private named (layers: string list) =
         layers
@@ -151,13 +135,11 @@ module CamLayer =
         let isChoice name =
             choice |> List.exists (fun node -> node.Name = name)
 
-        let fail message = raise (AttributionException message)
-
         // What only rearranges or pools stands for what it is given.
         let rec behind (node: Node) : string =
             match node.Op, node.Inputs with
             | (Pool _ | Identity | Permute _ | Reshape _), [ input ] when isChoice input ->
-                behind (model.Graph.Nodes |> Array.find (fun (node: Node) -> node.Name = input))
+                behind (Graph.node input model.Graph)
             | _ -> node.Name
 
         match
@@ -206,9 +188,9 @@ module GradCam =
         | CamWeights.Positions -> gradient.relu ()
         | CamWeights.PlusPlus ->
             // α ReLU(g) with g² cancelled, which leaves no 0/0 where g is 0.
-            let denominator = gradient * values.sum (positions, true) + 2.
-            let isZero = denominator.eq (0.0.ToScalar())
-            (gradient.relu () / denominator.masked_fill (isZero, 1.)).sum(positions, true)
+            let denominator = gradient * values.sum (positions, true) |> Tensor.shift 2.
+            let isZero = Tensor.isZero denominator
+            (gradient.relu () / denominator.masked_fill (isZero, Number.Of 1.)).sum(positions, true)
 
     /// <summary>ReLU(Σ_c W ⊙ A) at the layer's own resolution (n×h'×w'). Paths around the layer are held fixed.</summary>
     /// <exception cref="T:Attribution.AttributionException">The layer has no positions, or the target does not depend on it.</exception>
@@ -216,20 +198,16 @@ module GradCam =
         let model = Model.upTo target.Layer target.Model
 
         if not (Graph.leads layer model.Graph) then
-            raise (
-                AttributionException
-                    $"What is explained ends at layer '{target.Layer}', which does not depend on layer '{layer}': {CamLayer.choice model}."
-            )
+            fail
+                $"What is explained ends at layer '{target.Layer}', which does not depend on layer '{layer}': {CamLayer.choice model}."
 
         let slice = Model.cut layer model
         let held = Scope.quietly (fun () -> slice.H batch.X)
         let values = held.Head
 
         if not (CamLayer.fits layer model values.shape) then
-            raise (
-                AttributionException
-                    $"Layer '{layer}' has no channels of several positions (n×c×h×w), which a class activation map needs: {CamLayer.choice model}."
-            )
+            fail
+                $"Layer '{layer}' has no channels of several positions (n×c×h×w), which a class activation map needs: {CamLayer.choice model}."
 
         let rest = slice.G held.Tail >> target.Read >> Target.ofOwn target batch.Rows
         let gradient = Tensor.readable (Diff.gradEach rest values)

@@ -14,6 +14,4 @@ module GuidedBackpropagation =
 
     /// <summary>The guided gradient of the target at each instance (n×…); with `multiply`, times the instance.</summary>
     let attribute (multiply: bool) (target: Target) (batch: Batch) : Tensor =
-        Scope.quietly (fun () ->
-            let back = Target.propagate rule (fun _ gradient -> gradient) target batch
-            if multiply then batch.X * back else back)
+        Target.backpropagated rule multiply target batch

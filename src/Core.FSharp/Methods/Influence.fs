@@ -71,7 +71,7 @@ module Influence =
         let line (start: Tensor) (stop: Tensor) instance (place: Tensor) =
             let start = pick instance start
             let along = Tensor.likeInstances start (place.``to`` (start.dtype, start.device))
-            Tensor.add start (along * Tensor.subtract (pick instance stop) start)
+            Tensor.add start (along * (pick instance stop - start))
 
         match around with
         | Neighbourhood.Itself -> None
@@ -89,7 +89,7 @@ module Influence =
                 let x = Batch.pick ((instance: Tensor).``to`` batch.X.device) batch
 
                 let noise = Noise.normals seed (Array.map int64 (Tensor.toArray<float> draw)) x
-                cuts.H(Tensor.add x.X (noise * deviation.ToScalar()))
+                cuts.H(Tensor.add x.X (noise * Number.Of deviation))
 
             Some([| for draw in 0 .. draws - 1 -> float draw, 1. / float draws |], at)
 
@@ -110,10 +110,7 @@ module Influence =
 
         for layer in layers do
             if not (Graph.leads layer model.Graph) then
-                raise (
-                    AttributionException
-                        $"Layer '{layer}' has no influence on layer '{model.Graph.Output}': it does not lead there."
-                )
+                fail $"Layer '{layer}' has no influence on layer '{model.Graph.Output}': it does not lead there."
 
         let cuts = Model.slices layers model
         let layers = cuts.First @ cuts.Rest
@@ -143,7 +140,7 @@ module Influence =
             if isNull sums[key] then
                 sums[key] <- keep gradient
             else
-                sums[key].add_ gradient |> ignore
+                sums[key].add_(gradient, Number.Of 1.) |> ignore
 
         let size = Model.batchSize Gradient model instances
 
@@ -172,7 +169,7 @@ module Influence =
             let factors =
                 if not multiply then []
                 elif origin.IsEmpty then first @ rest
-                else List.map2 Tensor.subtract first origin
+                else List.map2 (-) first origin
                 |> List.map Tensor.readable
 
             let explained = {
@@ -232,7 +229,7 @@ module Influence =
 
             Scope.run (fun () ->
                 terms
-                |> List.map (fun (weight: float, q) -> sums[struct (layer, q, members)] * (weight / count).ToScalar())
+                |> List.map (fun (weight: float, q) -> sums[struct (layer, q, members)] * Number.Of(weight / count))
                 |> List.reduce Tensor.add
                 |> fun each ->
                     Units.influence (Model.reading units layer model (Array.append [| 1L |] each.shape)) each
@@ -272,7 +269,7 @@ module Influence =
             |> Array.map (fun i -> Array.init instances.Count (fun row -> i.Distribution(int64 row)))
 
         if members |> Array.exists (Array.contains true >> not) then
-            raise (AttributionException "The distribution of interest is empty: no instance belongs to it.")
+            fail "The distribution of interest is empty: no instance belongs to it."
 
         // On its own line, what flows past a layer stays x's: other layers' lines are other points.
         let together =
@@ -348,22 +345,8 @@ module Influence =
     /// <exception cref="T:Attribution.AttributionException">One of the classes has no values.</exception>
     let selectivity (values: float[]) (others: float[]) : float =
         if values.Length = 0 || others.Length = 0 then
-            raise (AttributionException "Selectivity compares two classes, and one of them has no instances.")
+            fail "Selectivity compares two classes, and one of them has no instances."
 
-        let sorted = Array.sort others
-
-        let below bound value =
-            let mutable low, high = 0, sorted.Length
-
-            while low < high do
-                let middle = (low + high) / 2
-
-                if bound sorted[middle] value then
-                    low <- middle + 1
-                else
-                    high <- middle
-
-            float low
-
-        let wins = values |> Array.sumBy (fun v -> (below (<) v + below (<=) v) / 2.)
-        wins / (float values.Length * float others.Length)
+        let n, m = float values.Length, float others.Length
+        let ranks = Statistics.ranks (Array.append values others)
+        (Array.sum ranks[.. values.Length - 1] - n * (n + 1.) / 2.) / (n * m)

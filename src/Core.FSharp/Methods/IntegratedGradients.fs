@@ -30,7 +30,7 @@ module IntegratedGradients =
     let attribute (nodes: (float * float)[]) (baseline: Baseline) (multiply: bool) (target: Target) (batch: Batch) =
         Scope.quietly (fun () ->
             let start = baseline.Of batch
-            let difference = Tensor.subtract batch.X start
+            let difference = batch.X - start
 
             let mean =
                 Sweep.meanGradient (weights nodes) (path nodes start difference) target batch
@@ -41,18 +41,18 @@ module IntegratedGradients =
         let ofStart =
             Sweep.scoresAround explained (Sweep.each 1 batch) (fun i _ -> Sweep.pick i start) target batch
 
-        Tensor.subtract ((Target.ofExplained target explained).``to``(torch.float64, torch.CPU)) (ofStart.squeeze 1L)
+        (Target.ofExplained target explained).``to``(torch.float64, torch.CPU)
+        - ofStart.squeeze 1L
 
     /// t(x) - t(b) of each instance (n, float64).
     let change (baseline: Baseline) (target: Target) (batch: Batch) : Tensor =
-        Scope.run (fun () ->
-            Scope.quietly (fun () -> changeOf (Sweep.explained target batch) (baseline.Of batch) target batch))
+        Scope.runQuietly (fun () -> changeOf (Sweep.explained target batch) (baseline.Of batch) target batch)
 
     /// <summary>The completeness gap |Σ IG - (t(x) - t(b))| of each instance (n), for attributions made with
     /// `multiply`.</summary>
     let completenessGap (baseline: Baseline) (target: Target) (batch: Batch) (attributions: Tensor) : Tensor =
         let sum = Tensor.sumEach(attributions).``to``(torch.float64, torch.CPU)
-        (Tensor.subtract sum (change baseline target batch)).abs()
+        (sum - change baseline target batch).abs()
 
     // A Gauss-Legendre rule shares no node with another, so a sequence of them costs their sum: twice the last.
     let private fewest = 4
@@ -61,7 +61,7 @@ module IntegratedGradients =
     /// most `tolerance` · |t(x) - t(b)|, for each instance; where none reaches it, with the most.</summary>
     let adaptive tolerance most (baseline: Baseline) (multiply: bool) (target: Target) (batch: Batch) : Adaptive =
         let start = baseline.Of batch
-        let difference = Tensor.subtract batch.X start
+        let difference = batch.X - start
         let explained = Sweep.explained target batch
         let change = changeOf explained start target batch
 
@@ -77,7 +77,7 @@ module IntegratedGradients =
             let gap =
                 let sum = Tensor.sumEach(difference * found).``to``(torch.float64, torch.CPU)
 
-                (Tensor.subtract sum change).abs() / change.abs ()
+                (sum - change).abs() / change.abs ()
                 |> _.nan_to_num(0.)
                 |> _.detach()
                 |> Tensor.toArray<float>

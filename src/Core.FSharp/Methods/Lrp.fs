@@ -69,20 +69,20 @@ module Lrp =
     [<Literal>]
     let private Least = 1e-12
 
-    let private zero = 0.0.ToScalar()
+    let private zero = Number.Of 0.
 
     /// R / z with z as far from 0, on its own side of it, as ε of its mean magnitude. An infinite z (a masked score) gets nothing.
     let private stable (epsilon: float) (relevance: Tensor) (z: Tensor) =
         let magnitude (z: Tensor) =
-            torch.linalg.vector_norm (z, 1., [| 1L .. z.ndim - 1L |], true)
+            z.abs().sum([| 1L .. z.ndim - 1L |], true)
 
         let sum =
             match magnitude z with
-            | whole when whole.isfinite().all().ToBoolean() -> whole
+            | whole when Tensor.isAll (whole.isfinite ()) -> whole
             | _ -> magnitude (z.nan_to_num (0., 0., 0.))
 
         let each = Seq.fold (*) 1L z.shape[1..]
-        let least = (sum * (epsilon / float each).ToScalar()).clamp_min(1e-30.ToScalar())
+        let least = (sum * Number.Of(epsilon / float each)).clamp_min(Number.Of 1e-30)
         // In place where it may be, as elsewhere here: memory is what these take time for.
         relevance / Tensor.plusInto (torch.where (z.lt zero, -least, least)) z
 
@@ -110,13 +110,7 @@ module Lrp =
         |> List.map (fun (x, _, pull) -> Tensor.timesInto (pull w) x)
         |> List.reduce Tensor.plusInto
 
-    let private ofWeights
-        (rule: LrpRule)
-        (bounds: Node -> Tensor -> float * float -> Tensor * Tensor)
-        (layer: AffineLayer)
-        (evaluated: Evaluated)
-        (relevance: Tensor)
-        =
+    let private ofWeights rule bounds (layer: AffineLayer) (evaluated: Evaluated) relevance =
         let x, others = evaluated.Inputs.Head, evaluated.Inputs.Tail
         let linear = Affine.linear layer others
         let positive = Affine.weighed 1. 0. layer others
@@ -127,7 +121,7 @@ module Lrp =
         | Gamma gamma -> shareParts [ x, Affine.raised gamma layer others ] relevance
         | AlphaBeta(alpha, beta) ->
             // What comes from an activation is mostly positive, and half of the work is saved.
-            let hasNegative = x.lt(zero).any().ToBoolean()
+            let hasNegative = Tensor.isAny (x.lt zero)
 
             let part ofPositive ofNegative (share: float) =
                 let parts =
@@ -153,7 +147,8 @@ module Lrp =
         let part = Affine.linear layer others x
 
         let least =
-            (Tensor.scaleInto (part.abs () + (evaluated.Value - part).abs()) epsilon).clamp_min(1e-30.ToScalar())
+            (Tensor.scaleInto (Tensor.add (part.abs ()) ((evaluated.Value - part).abs())) epsilon)
+                .clamp_min(Number.Of 1e-30)
 
         let z =
             Tensor.plusInto (torch.where (evaluated.Value.lt zero, -least, least)) evaluated.Value
@@ -167,21 +162,15 @@ module Lrp =
     /// One op's rule.
     let private ofOp (epsilon: float) (ruleFor: Node -> LrpRule) bounds : Rule =
         fun evaluated relevance ->
-            let live = evaluated.IsLive |> List.filter id |> List.length
+            let live = evaluated.Live
 
             // In proportion to each input's part.
             let generic (factor: float) =
                 let parts =
-                    evaluated.Pull(stable Least relevance evaluated.Value * factor.ToScalar())
+                    evaluated.Pull(stable Least relevance evaluated.Value * Number.Of factor)
 
                 List.zip3 evaluated.Inputs evaluated.IsLive parts
                 |> List.map (fun (x, isLive, part) -> if isLive then times x part else part)
-
-            let keepsShape =
-                List.forall2
-                    (fun isLive (x: Tensor) -> not isLive || x.shape = evaluated.Value.shape)
-                    evaluated.IsLive
-                    evaluated.Inputs
 
             match evaluated.Node.Op with
             | Affine layer ->
@@ -193,15 +182,11 @@ module Lrp =
                     | None -> ofScale epsilon layer evaluated relevance
 
                 part :: (evaluated.IsLive.Tail |> List.map (fun _ -> torch.zeros_like part))
-            | Multiply
-            | MatMul
-            | Function((Product | Filters), _, _) when live > 1 -> generic (1. / float live)
+            | (Multiply | MatMul | Function((Product | Filters), _, _)) when live > 1 -> generic (1. / float live)
             // What divides is taken for a constant, as in a normalisation.
             | Divide when live > 1 -> [ (generic 1.).Head; torch.zeros_like evaluated.Inputs[1] ]
             | Softmax axis -> [ ofSoftmax axis evaluated relevance ]
-            | Activation _
-            | Divide
-            | Function(Elementwise, _, _) when live = 1 && keepsShape ->
+            | (Activation _ | Divide | Function(Elementwise, _, _)) when live = 1 && evaluated.KeepsShape ->
                 evaluated.Inputs |> List.map (fun _ -> relevance)
             | Identity
             | Reshape _
@@ -213,22 +198,6 @@ module Lrp =
             | Function((Moves | Places | Selects | Chooses), _, _) -> evaluated.Pull relevance
             | _ -> generic 1.
 
-    /// The rule, stopping at the first node where it makes a number that is none.
-    let private checkedAt (rule: Rule) : Rule =
-        fun evaluated relevance ->
-            let parts = rule evaluated relevance
-
-            let isSound (part: Tensor) (isLive: bool) =
-                not isLive || part.isfinite().all().ToBoolean()
-
-            if not (List.forall2 isSound parts evaluated.IsLive) then
-                raise (
-                    AttributionException
-                        $"Layer-wise relevance propagation (LRP) makes a NaN or an infinity at '{evaluated.Node.Name}' ({Op.describe evaluated.Node.Op}): choose another method for this model."
-                )
-
-            parts
-
     /// <summary>The relevance of each input of each instance (n×…). The relevances of an instance sum to the target's value as
     /// far as biases take none.</summary>
     /// <exception cref="T:System.ArgumentException">α - β is not 1, or another parameter of a rule has no meaning.</exception>
@@ -237,10 +206,7 @@ module Lrp =
         Seq.append (Option.toList composite.First @ [ composite.Convolution; composite.Dense ]) composite.Layers.Values
         |> Seq.iter required
 
-        let target = {
-            target with
-                Model = Model.canonical target.Layer target.Model
-        }
+        let target = Target.canonical target
 
         let weighted (node: Node) =
             match node.Op with
@@ -266,26 +232,15 @@ module Lrp =
             let named = (weighted node).Value.Name
 
             if named <> first.Value.Name then
-                raise (
-                    AttributionException
-                        $"The z-box is a rule for the first layer of weights, '{first.Value.Name}', and not for '{named}'."
-                )
+                fail $"The z-box is a rule for the first layer of weights, '{first.Value.Name}', and not for '{named}'."
 
             let at (pixel: float) =
-                let flat = torch.full_like (batch.X.narrow (0L, 0L, 1L), pixel.ToScalar())
+                let flat = torch.full_like (batch.X.narrow (0L, 0L, 1L), Number.Of pixel)
                 let values = Scope.quietly (fun () -> Model.values node.Name target.Model flat)
                 values[node.Inputs.Head]
 
             let a, b = at low, at high
             torch.minimum(a, b).expand_as x, torch.maximum(a, b).expand_as x
 
-        let back rule =
-            Target.propagate rule (fun z gradient -> z * gradient) target batch
-
-        let rule = ofOp epsilon ruleFor bounds
-        let relevance = back rule
-
-        if not (relevance.isfinite().all().ToBoolean()) then
-            back (checkedAt rule) |> ignore
-
-        relevance
+        let name = "Layer-wise relevance propagation (LRP)"
+        Target.propagateFinite name (ofOp epsilon ruleFor bounds) (fun z gradient -> z * gradient) target batch

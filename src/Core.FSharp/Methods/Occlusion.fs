@@ -25,7 +25,7 @@ module Occlusion =
         let starts =
             torch.tensor([| 0L .. stride .. max 0L (side - size) + stride - 1L |]).unsqueeze 1L
 
-        let pixel = torch.arange (side, torch.int64)
+        let pixel = Number.Range(0L, side, torch.CPU)
         pixel.ge(starts).logical_and(pixel.lt (Tensor.add starts (torch.tensor size)))
 
     /// The number of windows on each of the instances.

@@ -55,7 +55,7 @@ module Rise =
         let grids =
             drawn
                 .narrow(1L, 0L, cells * cells)
-                .lt(shown.ToScalar())
+                .lt(Number.Of shown)
                 .``to``(x.dtype, x.device)
                 .reshape(-1L, 1L, cells, cells)
 
@@ -70,7 +70,7 @@ module Rise =
             Sweep.pick place (masksOf steps)
 
         let start = baseline.Of batch
-        let difference = Tensor.subtract x start
+        let difference = x - start
 
         let points i k =
             Tensor.add (Sweep.pick i start) (at k * Sweep.pick i difference)
@@ -110,4 +110,4 @@ module Rise =
         let share =
             Tensor.ratio ((Tensor.isPositive shown).expand_as scored) scored (shown.expand_as scored)
 
-        (Tensor.subtract share mean).nan_to_num(0.).reshape(n, h, w).``to`` x.dtype
+        (share - mean).nan_to_num(0.).reshape(n, h, w).``to`` x.dtype

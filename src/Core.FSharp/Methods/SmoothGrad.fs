@@ -28,32 +28,31 @@ module SmoothGrad =
         (target: Target)
         (batch: Batch)
         : Tensor =
-        Scope.run (fun () ->
-            Scope.quietly (fun () ->
-                let x = batch.X
-                let flat = x.flatten 1L
-                let range = Tensor.subtract (flat.amax [| 1L |]) (flat.amin [| 1L |])
-                let sigma = Tensor.likeInstances x (range * noise.ToScalar())
+        Scope.runQuietly (fun () ->
+            let x = batch.X
+            let flat = x.flatten 1L
+            let range = flat.amax [| 1L |] - flat.amin [| 1L |]
+            let sigma = Tensor.likeInstances x (range * Number.Of noise)
 
-                let points i k =
-                    let some = Batch.pick i batch
-                    Tensor.add some.X (Sweep.pick i sigma * Noise.normals seed (Tensor.toArray k) some), ()
+            let points i k =
+                let some = Batch.pick i batch
+                Tensor.add some.X (Sweep.pick i sigma * Noise.normals seed (Tensor.toArray k) some), ()
 
-                // In float64, since the variance is a small difference of the two.
-                let powers () (gradient: Tensor) =
-                    let wide = gradient.``to`` torch.float64
-                    torch.stack ([| wide; wide * wide |], 1L)
+            // In float64, since the variance is a small difference of the two.
+            let powers () (gradient: Tensor) =
+                let wide = gradient.``to`` torch.float64
+                torch.stack ([| wide; wide * wide |], 1L)
 
-                let all = Array.create (int x.shape[0]) true
-                let equal = torch.full (int64 count, 1. / float count, torch.float64)
-                let explained = Sweep.explained target batch
-                let means = Sweep.gradientsAmong explained all equal points powers target batch
-                let mean, meanSquare = means.select (1L, 0L), means.select (1L, 1L)
+            let all = Array.create (int x.shape[0]) true
+            let equal = torch.full (int64 count, Number.Of(1. / float count), torch.float64)
+            let explained = Sweep.explained target batch
+            let means = Sweep.gradientsAmong explained all equal points powers target batch
+            let mean, meanSquare = means.select (1L, 0L), means.select (1L, 1L)
 
-                let map =
-                    match kind with
-                    | SmoothGradKind.Mean -> mean
-                    | SmoothGradKind.Squared -> meanSquare
-                    | SmoothGradKind.Variance -> (Tensor.subtract meanSquare (mean * mean)).clamp_min 0.
+            let map =
+                match kind with
+                | SmoothGradKind.Mean -> mean
+                | SmoothGradKind.Squared -> meanSquare
+                | SmoothGradKind.Variance -> (meanSquare - mean * mean).clamp_min(Number.Of 0.)
 
-                (if multiply then x * map else map).``to`` x.dtype))
+            (if multiply then x * map else map).``to`` x.dtype)

@@ -10,4 +10,4 @@ module AverageDrop =
     /// <summary>100 · max(t(x) - t(M(x)), 0) / t(x) of each instance (n, percent). Undefined where t(x) ≤ 0: NaN there.</summary>
     let scores relaxation (mask: Mask) (target: Target) (attributions: Tensor) (batch: Batch) : Tensor =
         let before, after = MaskedScores.both relaxation mask target attributions batch
-        Tensor.ratio (Tensor.isPositive before) (100. * (before - after).clamp_min 0.) before
+        Tensor.ratio (Tensor.isPositive before) (Number.Of 100. * (before - after).clamp_min(Number.Of 0.)) before

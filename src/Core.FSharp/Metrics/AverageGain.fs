@@ -11,9 +11,9 @@ module AverageGain =
     /// leaves nothing to gain.</summary>
     let scores relaxation (mask: Mask) (target: Target) (attributions: Tensor) (batch: Batch) : Tensor =
         let before, after = MaskedScores.both relaxation mask target attributions batch
-        let lack = 1. - before
+        let lack = Tensor.complement before
 
         let share =
-            Tensor.ratio (lack.ne (0.0.ToScalar())) (100. * (after - before).clamp_min 0.) lack
+            Tensor.ratio (lack.ne (Number.Of 0.)) (Number.Of 100. * (after - before).clamp_min(Number.Of 0.)) lack
 
         share.nan_to_num 0.

@@ -11,4 +11,4 @@ module AverageIncrease =
     let scores relaxation (mask: Mask) (target: Target) (attributions: Tensor) (batch: Batch) : Tensor =
         let before, after = MaskedScores.both relaxation mask target attributions batch
         let scale = (before.unsqueeze 1L |> Relax.scale).squeeze 1L
-        100. * Relax.isPositive relaxation scale (after - before)
+        Number.Of 100. * Relax.isPositive relaxation scale (after - before)

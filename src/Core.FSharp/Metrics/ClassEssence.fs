@@ -100,7 +100,7 @@ module ClassEssence =
             if isNull sums.Value then
                 sums.Value <- keep sum
             else
-                sums.Value.add_ sum |> ignore
+                sums.Value.add_ (sum, Number.Of 1.) |> ignore
 
         let influences =
             (Influence.survey Neighbourhood.Itself false observe interests units [ layer ] model instances)[layer]
@@ -111,7 +111,7 @@ module ClassEssence =
         influences
         |> Array.mapi (fun i influence -> {
             Influence = Tensor.toArray<float>(influence.flatten().``to`` torch.float64)
-            Activation = Tensor.toArray<float>(sums.Value[int64 i] / float (count interests[i]))
+            Activation = Tensor.toArray<float>(sums.Value[int64 i] / Number.Of(float (count interests[i])))
         })
 
     /// Which numbers of a layer's values (n×…) a set leaves out: 1×…, or a channel's all at once.
@@ -136,7 +136,7 @@ module ClassEssence =
 
             for label in labels do
                 if label < 0L || label >= classes then
-                    raise (AttributionException $"A true class is {label}, but the model has {classes} classes.")
+                    fail $"A true class is {label}, but the model has {classes} classes."
 
                 counts[int label] <- counts[int label] + 1
 
@@ -151,9 +151,7 @@ module ClassEssence =
     /// or its output is not finite.</exception>
     let tallies (sets: bool[][]) (labels: int64[]) units layer model (instances: Instances) : Tally[] =
         if labels.Length <> instances.Count then
-            raise (
-                AttributionException $"{instances.Count} instances have {labels.Length} true classes: give one each."
-            )
+            fail $"{instances.Count} instances have {labels.Length} true classes: give one each."
 
         let slice = Model.cut layer model
         let tallies = Array.zeroCreate<Tally> sets.Length
@@ -172,7 +170,7 @@ module ClassEssence =
                     model.OnPass(int z.shape[0])
 
                     let logits =
-                        slice.G past (z.masked_fill (silent reading kept z, 0.))
+                        slice.G past (z.masked_fill (silent reading kept z, Number.Of 0.))
                         |> Source.read Source.Logits model
 
                     Target.requireFinite batch.Rows logits

@@ -15,9 +15,9 @@ module CompletenessGap =
         Scope.quietly (fun () ->
             let change = IntegratedGradients.change baseline target batch
             let sum = Tensor.sumEach (attributions.``to`` (torch.float64, torch.CPU))
-            let gap = (Tensor.subtract sum change).abs()
+            let gap = (sum - change).abs()
 
             if isRelative then
-                Tensor.ratio (change.ne (0.0.ToScalar())) gap (change.abs ())
+                Tensor.ratio (change.ne (Number.Of 0.)) gap (change.abs ())
             else
                 gap)

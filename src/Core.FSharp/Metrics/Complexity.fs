@@ -14,7 +14,6 @@ module Complexity =
             let all = (magnitudes.sum ([| 1L |], true)).expand_as magnitudes
             let shares = Tensor.ratio (Tensor.isPositive all) magnitudes all
             // The logarithm of 0 counts as 0, and has no part in the derivative.
-            let logarithms =
-                shares.masked_fill(shares.eq (0.0.ToScalar()), 1.0.ToScalar()).log()
+            let logarithms = shares.masked_fill(Tensor.isZero shares, Number.Of 1.).log()
 
             -(shares * logarithms).sum 1L)

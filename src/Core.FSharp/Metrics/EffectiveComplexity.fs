@@ -13,9 +13,9 @@ module EffectiveComplexity =
         attributions
         |> Ranking.ofMagnitudes (fun magnitudes ->
             let largest = magnitudes.amax ([| 1L |], true)
-            let above = magnitudes - threshold * largest
+            let above = magnitudes - largest * Number.Of threshold
             let count = (Relax.isPositive relaxation (Relax.scale magnitudes) above).sum 1L
-            count.masked_fill ((Tensor.isPositive largest).logical_not().squeeze 1L, nan))
+            count.masked_fill ((Tensor.isPositive largest).logical_not().squeeze 1L, Number.Of nan))
 
     /// <summary>The fewest pixels k, of largest |A|, with E (t(x) - t(x_k))² ≤ ε · E (t(x) - t(x_0))², where x_k keeps k pixels and
     /// draws the others from the image's own at random: n. NaN where all of a map is 0.</summary>
@@ -44,7 +44,7 @@ module EffectiveComplexity =
 
         let points (i: Tensor) (k: Tensor) =
             let step, draw =
-                k.div (int64(samples).ToScalar(), torch.RoundingMode.floor), k.remainder (samples.ToScalar())
+                k.div (Number.Of(int64 samples), torch.RoundingMode.floor), k.remainder (Number.Of(int64 samples))
 
             let x = Sweep.pick i batch.X
 
@@ -61,15 +61,16 @@ module EffectiveComplexity =
             Sweep.scores (Sweep.each (counts.Length * samples) batch) points target batch
 
         let losses =
-            (found - own.unsqueeze 1L).square().reshape(-1L, counts.LongLength, int64 samples).mean [| 2L |]
+            (Tensor.square (found - own.unsqueeze 1L)).reshape(-1L, counts.LongLength, int64 samples).mean [| 2L |]
 
         let none = losses.narrow (1L, 0L, 1L)
         // k counts the blocks that come before the bound is kept.
-        let isAbove = Relax.isPositive relaxation (Relax.scale none) (losses - bound * none)
+        let isAbove =
+            Relax.isPositive relaxation (Relax.scale none) (losses - none * Number.Of bound)
 
         let blocks =
             torch.tensor (counts |> Array.pairwise |> Array.map (fun (a, b) -> float (b - a)))
 
         let before = isAbove.cumprod(1L).narrow(1L, 0L, blocks.shape[0])
-        let isEmpty = magnitudes.amax([| 1L |]).eq(0.0.ToScalar()).cpu()
-        (before * blocks).sum(1L).masked_fill(isEmpty, nan)
+        let isEmpty = magnitudes.amax([| 1L |]).eq(Number.Of 0.).cpu()
+        (before * blocks).sum(1L).masked_fill(isEmpty, Number.Of nan)

@@ -12,7 +12,7 @@ type Perturbation = {
 module Perturbation =
     /// Gaussian noise of mean 0.
     let noise (standardDeviation: float) = {
-        Draw = fun seed draws batch -> Noise.normals seed draws batch * standardDeviation.ToScalar()
+        Draw = fun seed draws batch -> Noise.normals seed draws batch * Number.Of standardDeviation
     }
 
     /// (x - b) ⊙ M: a square of pixels anywhere in the image becomes the baseline.
@@ -30,9 +30,12 @@ module Perturbation =
                 let inside axis =
                     let size = x.shape[2 + axis]
                     let side = min (int64 side) size
-                    let first = (place.narrow (1L, int64 axis, 1L) * float (size - side + 1L)).floor()
-                    let after = torch.arange (size, x.dtype, x.device) - first
-                    (after.ge (0.0.ToScalar())).logical_and(after.lt ((float side).ToScalar()))
+
+                    let first =
+                        (place.narrow (1L, int64 axis, 1L) * Number.Of(float (size - side + 1L))).floor()
+
+                    let after = (Number.Range(0L, size, x.device)).``to`` x.dtype - first
+                    (after.ge (Number.Of 0.)).logical_and(after.lt (Number.Of(float side)))
 
                 let isInside = (inside 0).unsqueeze(2L).logical_and((inside 1).unsqueeze 1L)
                 (x - baseline.Of batch) * isInside.unsqueeze 1L
@@ -48,7 +51,7 @@ module Infidelity =
         let wide = attributions.``to`` torch.float64
 
         if attributions.ndim = 3L then
-            (wide / x.shape[1].ToScalar()).unsqueeze(1L)
+            (wide / Number.Of x.shape[1]).unsqueeze(1L)
         else
             Tensor.requireShape "The attribution" x.shape attributions
             wide
@@ -59,7 +62,7 @@ module Infidelity =
         let difference = batch.X - baseline.Of batch
 
         spread batch.X attributions
-        / difference.masked_fill (difference.eq (0.0.ToScalar()), 1.0.ToScalar())
+        / difference.masked_fill (Tensor.isZero difference, Number.Of 1.)
 
     /// <summary>meanₖ (β Iₖᵀ A - (t(x) - t(x - Iₖ)))² of each instance (n) over samples of a perturbation. β is 1, or where
     /// `isScaled` the number that makes the score lowest: E[IᵀA (t(x) - t(x - I))] / E[(IᵀA)²], and 0 where IᵀA is.</summary>
@@ -86,7 +89,7 @@ module Infidelity =
 
         let error =
             if isScaled then
-                let squares = foretold.square().sum(1L, true)
+                let squares = (Tensor.square foretold).sum(1L, true)
 
                 let beta =
                     Tensor.ratio (Tensor.isPositive squares) ((foretold * changes).sum(1L, true)) squares
@@ -95,4 +98,4 @@ module Infidelity =
             else
                 foretold - changes
 
-        error.square().mean [| 1L |]
+        (Tensor.square error).mean [| 1L |]

@@ -11,7 +11,7 @@ open TorchSharp
 [<RequireQualifiedAccess>]
 module Localisation =
     let private quietly (f: unit -> Tensor) =
-        Scope.run (fun () -> Scope.quietly (fun () -> f().``to`` torch.float64))
+        Scope.runQuietly (fun () -> f().``to`` torch.float64)
 
     let private sum (maps: Tensor) = maps.sum [| 1L; 2L |]
 
@@ -31,10 +31,10 @@ module Localisation =
                 (Relax.first relaxation (Ranking.ofPositive pixels) k).reshape pixels.shape
 
             let share = (sum (top * masks)).``to`` torch.float64 / k
-            share.masked_fill (pixels.gt(0.0.ToScalar()).any(1L).any(1L).logical_not(), nan))
+            share.masked_fill (pixels.gt(Number.Of 0.).any(1L).any(1L).logical_not(), Number.Of nan))
 
     let private constant (k: int) (masks: Tensor) =
-        torch.full (masks.shape[0], k, torch.int64, masks.device)
+        torch.full (masks.shape[0], Number.Of(int64 k), torch.int64, masks.device)
 
     /// <summary>Whether the largest attribution of each map, the first on ties, lies inside: 1 or 0; NaN where none is
     /// positive.</summary>

@@ -34,5 +34,5 @@ module MaskedScores =
         let isSame = masked.eq(batch.X).flatten(1L).all(1L).cpu()
         let after = after.squeeze 1L
         // Its derivative is that of the masked image.
-        let same = before.detach () + (after - after.detach ())
+        let same = Tensor.add (before.detach ()) (after - after.detach ())
         before, torch.where (isSame, same, after)

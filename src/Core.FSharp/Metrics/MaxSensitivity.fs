@@ -13,13 +13,13 @@ module MaxSensitivity =
                 fun start length ->
                     Scope.run (fun () ->
                         let batch = Instances.read instances start length
-                        let noise = 2. * Noise.uniform seed draw batch - 1.
-                        Tensor.add batch.X (radius * noise))
+                        let noise = Noise.uniform seed draw batch * Number.Of 2. |> Tensor.shift -1.
+                        Tensor.add batch.X (noise * Number.Of radius))
     }
 
     // Whose derivative at 0 is 0.
     let private norms (maps: Tensor) =
-        torch.linalg.vector_norm (maps.``to``(torch.float64).flatten 1L, 2., [| 1L |])
+        maps.``to``(torch.float64).flatten(1L).norm 1
 
     /// <summary>maxₖ ‖A(x + εₖ) - A(x)‖ / ‖A(x)‖ of each instance (n), over samples of ‖εₖ‖_∞ ≤ radius; by pixel attribution where
     /// either map is. NaN where A(x) is 0.</summary>

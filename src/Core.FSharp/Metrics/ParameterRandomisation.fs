@@ -37,10 +37,8 @@ module ParameterRandomisation =
 
         match model.Graph.Nodes |> Array.filter isLayer with
         | [||] ->
-            raise (
-                AttributionException
-                    "The model has no weights to randomise: it is made of functions, so load it from a file, or from a module of known layers."
-            )
+            fail
+                "The model has no weights to randomise: it is made of functions, so load it from a file, or from a module of known layers."
         | found -> found |> Array.rev |> Array.map _.Name
 
     /// How many parameters some layers have, and how many numbers these hold.
@@ -48,33 +46,21 @@ module ParameterRandomisation =
         let chosen = HashSet<string> layers
         let constants = Learnt.byLayer model.Graph
 
-        let tensors =
-            model.Graph.Nodes
-            |> Array.filter (fun node -> chosen.Contains node.Name)
-            |> Seq.collect (fun node -> [
-                match node.Op with
-                | Convolution c ->
-                    c.Weight
-                    yield! Option.toList c.Bias
-                | Linear(weight, bias) ->
-                    weight
-                    yield! Option.toList bias
-                | BatchNorm norm ->
-                    norm.Scale
-                    norm.Shift
-                | _ -> ()
+        let tensors = [
+            for node in model.Graph.Nodes do
+                if chosen.Contains node.Name then
+                    for name, value in Op.tensors node.Op do
+                        if not (Learnt.isStatistic name || node.Op.IsConstant) then
+                            value
 
-                for name in constants.GetValueOrDefault(node.Name, []) do
-                    match (model.Graph.Nodes |> Array.find (fun node -> node.Name = name)).Op with
-                    | Constant value -> value
-                    | _ -> ()
-            ])
-            |> List.ofSeq
+                    for name in constants.GetValueOrDefault(node.Name, []) do
+                        yield! Op.tensors (Graph.node name model.Graph).Op |> List.map snd
+        ]
 
         struct (tensors.Length, tensors |> List.sumBy _.numel())
 
     let private copy (t: Tensor) =
-        (Scope.run (fun () -> Scope.quietly (fun () -> t.clone ()))).DetachFromDisposeScope()
+        (Scope.runQuietly t.clone).DetachFromDisposeScope()
 
     /// N(mean, standard deviation) of the weights themselves.
     let private redraw (generator: torch.Generator) (weights: Tensor) =
@@ -86,19 +72,7 @@ module ParameterRandomisation =
             let noise =
                 (torch.randn (weights.shape, torch.float32, generator = generator)).``to``(torch.float64)
 
-            copy ((wide.mean () + wide.std false * noise).``to``(weights.dtype, weights.device)))
-
-    let private randomise generator (op: Op) =
-        match op with
-        | BatchNorm norm ->
-            BatchNorm {
-                norm with
-                    Mean = copy norm.Mean
-                    Variance = copy norm.Variance
-                    Scale = redraw generator norm.Scale
-                    Shift = redraw generator norm.Shift
-            }
-        | op -> Op.mapTensors (redraw generator) op
+            copy ((Tensor.add (wide.mean ()) (wide.std false * noise)).``to``(weights.dtype, weights.device)))
 
     /// <summary>The model with random weights in these layers, the same whichever the other layers are, and copies of the
     /// rest.</summary>
@@ -111,25 +85,21 @@ module ParameterRandomisation =
             |> Set.ofSeq
 
         let change i (node: Node) =
-            if chosen.Contains node.Name then
-                use generator =
-                    new torch.Generator(uint64 (seed * 0x9E3779B97F4A7C15L + int64 i), torch.CPU)
+            use generator =
+                new torch.Generator(uint64 (seed * 0x9E3779B97F4A7C15L + int64 i), torch.CPU)
 
-                {
-                    node with
-                        Op = randomise generator node.Op
-                }
-            else
-                {
-                    node with
-                        Op = Op.mapTensors copy node.Op
-                }
+            let draw name =
+                if chosen.Contains node.Name && not (Learnt.isStatistic name) then
+                    redraw generator
+                else
+                    copy
 
-        let graph = {
-            model.Graph with
-                Nodes = Array.mapi change model.Graph.Nodes
-        }
+            {
+                node with
+                    Op = Op.mapNamed draw node.Op
+            }
 
+        let graph = Graph.withNodes (Array.mapi change model.Graph.Nodes) model.Graph
         Model.withGraph graph { model with SharesWeights = false }
 
     /// <summary>The correlations of attributions with those that `explain` makes of randomised models, at `steps` of the layers
@@ -180,5 +150,5 @@ module ParameterRandomisation =
     let scores (curve: RandomisedLayer[]) : Tensor =
         let each = torch.stack [| for layer in curve -> layer.Magnitudes |]
         let isUndefined = each.isnan ()
-        let mean = each.masked_fill(isUndefined, 0.0.ToScalar()).mean [| 0L |]
-        mean.masked_fill (isUndefined.all 0L, nan)
+        let mean = each.masked_fill(isUndefined, Number.Of 0.).mean [| 0L |]
+        mean.masked_fill (isUndefined.all 0L, Number.Of nan)

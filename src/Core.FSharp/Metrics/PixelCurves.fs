@@ -72,45 +72,48 @@ module PixelCurves =
             FewestSteps = fewestSteps
     }
 
-    /// The numbers of changed pixels that each map's images are scored at. The start of a removal is the instance itself,
-    /// whose score is known.
+    /// The numbers of changed pixels at the points of each map's curve, from 0 on.
     let private counts path (pixels: Tensor) : int64[][] =
-        let starts =
-            match path.Change with
-            | PixelChange.Remove -> [||]
-            | PixelChange.Insert -> [| 0L |]
-
         let lengths =
             match path.Order with
             | PixelOrder.All -> Array.create (int pixels.shape[0]) (pixels.shape[1] * pixels.shape[2])
-            | PixelOrder.Descending
-            | PixelOrder.Ascending -> Ranking.positives pixels
+            | (PixelOrder.Descending | PixelOrder.Ascending) -> Ranking.positives pixels
 
         let steps (length: int64) =
             let longest = max 1L (length / int64 path.FewestSteps)
             Ranking.steps (int (min (int64 path.PixelsPerStep) longest)) length
 
-        lengths |> Array.map (steps >> Array.append starts)
+        lengths |> Array.map (steps >> Array.append [| 0L |])
+
+    /// The points that take no pass: the start of a removal is the instance itself, whose score is known.
+    let private known path =
+        match path.Change with
+        | PixelChange.Remove -> 1L
+        | PixelChange.Insert -> 0L
 
     /// How many images are scored for the curves of attributions.
     let passes (path: PixelPath) (attributions: Tensor) : int64 =
-        Tensor.pixels attributions |> counts path |> Array.sumBy _.LongLength
+        Tensor.pixels attributions
+        |> counts path
+        |> Array.sumBy (fun points -> points.LongLength - known path)
 
     /// Every map's pixels (n×hw) in the order that they change in.
     let private order (order: PixelOrder) (pixels: Tensor) : Order =
         match order with
         // The positive pixels come first: no count goes beyond them.
-        | PixelOrder.All
-        | PixelOrder.Descending -> Relax.order (pixels.flatten 1L)
+        | (PixelOrder.All | PixelOrder.Descending) -> Relax.order (pixels.flatten 1L)
         | PixelOrder.Ascending ->
             let flat = pixels.flatten 1L
-            Relax.order (flat.neg().masked_fill((Tensor.isPositive flat).logical_not(), Double.NegativeInfinity))
+
+            Relax.order (
+                flat.neg().masked_fill((Tensor.isPositive flat).logical_not(), Number.Of Double.NegativeInfinity)
+            )
 
     /// max(t(·) - t(0), 0), 0 the black image, of scores (n×…).
     let private aboveBlack (target: Target) explained (batch: Batch) : Tensor -> Tensor =
         let black = (target.OfBlack batch.X).expand(batch.X.shape[0], -1L)
         let ofBlack = (target.Quantity.Of explained black).``to``(torch.float64, torch.CPU)
-        fun scores -> (scores - Tensor.likeInstances scores ofBlack).clamp_min 0.
+        fun scores -> (scores - Tensor.likeInstances scores ofBlack).clamp_min(Number.Of 0.)
 
     /// The curve of a path.
     let private along relaxation (path: PixelPath) (target: Target) explained pixels (batch: Batch) : PixelCurve =
@@ -122,30 +125,21 @@ module PixelCurves =
             | PixelChange.Remove -> batch.X, blank
             | PixelChange.Insert -> blank, batch.X
 
-        let padded (counts: int64[][]) =
-            let most = counts |> Array.map _.Length |> Array.max
-            torch.tensor (Array2D.init counts.Length most (fun i k -> counts[i][min k (counts[i].Length - 1)]))
+        let lengths = counts |> Array.map _.LongLength
+        let most = int (Array.max lengths)
 
         let changed =
-            if Array.forall Array.isEmpty counts then
-                torch.zeros (counts.LongLength, 1L, torch.int64)
-            else
-                counts
-                |> Array.map (fun count -> if Array.isEmpty count then [| 0L |] else count)
-                |> padded
+            torch.tensor (Array2D.init counts.Length most (fun i k -> counts[i][min k (counts[i].Length - 1)]))
 
-        let numbers = changed.``to`` batch.X.device
+        let known = known path
+        let asked = int64 most - known
+        let numbers = changed.narrow(1L, known, asked).flatten().``to`` batch.X.device
 
         let points (i: Tensor) (k: Tensor) =
-            let count = numbers.flatten () |> Sweep.pick (Tensor.add (i * numbers.shape[1]) k)
+            let count = Sweep.pick (Tensor.add (i * Number.Of asked) k) numbers
             let isChanged = Relax.first relaxation (Relax.pick i order) count
-
-            let isChanged =
-                isChanged.reshape (i.shape[0], 1L, batch.X.shape[2], batch.X.shape[3])
-
-            Relax.blend isChanged (Sweep.pick i after) (Sweep.pick i before)
-
-        let lengths = counts |> Array.map _.LongLength
+            let mask = isChanged.reshape (i.shape[0], 1L, batch.X.shape[2], batch.X.shape[3])
+            Relax.blend mask (Sweep.pick i after) (Sweep.pick i before)
 
         let read =
             if path.IsAboveBlack then
@@ -154,50 +148,31 @@ module PixelCurves =
                 id
 
         let whole = (Target.ofExplained target explained).``to``(torch.float64, torch.CPU)
-        let scores = Sweep.scoresAround explained lengths points target batch
-        let whole, scores = read whole, read scores
 
-        // The start of a removal is the instance itself.
-        let lengths, changed, scores =
-            match path.Change with
-            | PixelChange.Insert -> lengths, changed, scores
-            | PixelChange.Remove ->
-                let nothing = torch.zeros (changed.shape[0], 1L, torch.int64)
+        let scored =
+            Sweep.scoresAround explained (lengths |> Array.map (fun length -> length - known)) points target batch
 
-                let scored =
-                    if scores.shape[1] = 0L then
-                        [| whole.unsqueeze 1L |]
-                    else
-                        [| whole.unsqueeze 1L; scores |]
+        let whole, scored = read whole, read scored
 
-                let changed =
-                    if scores.shape[1] = 0L then
-                        nothing
-                    else
-                        torch.cat ([| nothing; changed |], 1L)
-
-                Array.map ((+) 1L) lengths, changed, torch.cat (scored, 1L)
-
-        let last = (torch.tensor lengths).unsqueeze 1L - 1L
+        let scores =
+            if known = 0L then
+                scored
+            else
+                torch.cat ([| whole.unsqueeze 1L; scored |], 1L)
 
         let place =
-            torch.minimum ((torch.arange (changed.shape[1], torch.int64)).unsqueeze 0L, last)
-
-        let changed = changed.gather (1L, place)
+            torch.tensor (Array2D.init counts.Length most (fun i k -> min (int64 k) (lengths[i] - 1L)))
 
         let sums =
             let sorted =
                 (pixels.flatten 1L).gather(1L, order.Positions).``to``(torch.float64, torch.CPU)
 
-            let sums =
-                torch.cat ([| torch.zeros (sorted.shape[0], 1L, torch.float64); sorted.cumsum 1L |], 1L)
-
-            sums.gather (1L, changed)
+            torch.cat ([| torch.zeros (sorted.shape[0], 1L, torch.float64); sorted.cumsum 1L |], 1L)
 
         {
             Lengths = lengths
             Pixels = changed.``to`` torch.float64
-            Attribution = sums
+            Attribution = sums.gather (1L, changed)
             Scores = scores.gather (1L, place)
             Whole = whole
         }
@@ -234,11 +209,11 @@ module PixelCurves =
         if xs.shape[1] = 1L then
             torch.zeros (xs.shape[0], xs.dtype)
         else
-            Tensor.sumInOrder ((next xs - before xs) * (before ys + next ys) / 2.0.ToScalar())
+            Tensor.sumInOrder ((next xs - before xs) * Tensor.add (before ys) (next ys) / Number.Of 2.)
 
     /// How far along its path each point is: the share of the path's pixels that have changed (n×K).
     let shareOfPixels (curve: PixelCurve) : Tensor =
-        curve.Pixels / (curve.Pixels.narrow (1L, -1L, 1L)).clamp_min(1.0.ToScalar())
+        curve.Pixels / (curve.Pixels.narrow (1L, -1L, 1L)).clamp_min(Number.Of 1.)
 
     /// The area under the scores over the share of changed pixels: their mean, weights that sum to 1 (n).
     let area (curve: PixelCurve) : Tensor =
@@ -246,7 +221,7 @@ module PixelCurves =
 
     /// The points that count: n×K, 1 or 0.
     let counted (curve: PixelCurve) : Tensor =
-        let place = torch.arange (curve.Scores.shape[1], torch.int64)
+        let place = Number.Range(0L, curve.Scores.shape[1], torch.CPU)
         (place.unsqueeze(0L).lt((torch.tensor curve.Lengths).unsqueeze 1L)).``to`` curve.Scores.dtype
 
     /// <summary>1/(N+1) · Σᵢ blockᵢ · scoreᵢ of each instance (n), each score weighed by the pixels of its block; the start weighs
@@ -256,4 +231,4 @@ module PixelCurves =
             curve.Pixels.diff (1L, 1L, torch.zeros (curve.Pixels.shape[0], 1L, torch.float64))
 
         Tensor.sumInOrder (blocks * curve.Scores)
-        / (curve.Pixels.select (1L, -1L) + 1.0.ToScalar())
+        / Tensor.shift 1. (curve.Pixels.select (1L, -1L))

@@ -29,16 +29,16 @@ module Proportionality =
         let next =
             torch
                 .searchsorted(xs.detach().contiguous(), points.detach().contiguous(), right = false)
-                .clamp(1L.ToScalar(), (xs.shape[1] - 1L).ToScalar())
+                .clamp(Number.Of 1L, Number.Of(xs.shape[1] - 1L))
 
         let at (t: Tensor) place = t.gather (1L, place)
-        let before = next - 1L
+        let before = next - Number.Of 1L
         let width = at xs next - at xs before
         // A curve of fewer points than others repeats its last.
-        let isPoint = width.eq (0.0.ToScalar())
-        let weight = (points - at xs before) / width.masked_fill (isPoint, 1.0.ToScalar())
-        let weight = weight.masked_fill (isPoint, 1.0.ToScalar())
-        (1.0.ToScalar() - weight) * at ys before + weight * at ys next
+        let isPoint = Tensor.isZero width
+        let weight = (points - at xs before) / width.masked_fill (isPoint, Number.Of 1.)
+        let weight = weight.masked_fill (isPoint, Number.Of 1.)
+        Tensor.add (Tensor.complement weight * at ys before) (weight * at ys next)
 
     /// <summary>∫₀¹ |↓(p) - ↑(p)| dp of each instance (n), both piecewise linear, by the trapezoid rule on the union of their
     /// points; NaN where no attribution is positive.</summary>
@@ -46,11 +46,11 @@ module Proportionality =
         let down, up = shares descending, shares ascending
 
         if down.shape[1] < 2L then
-            torch.full (down.shape[0], nan, torch.float64)
+            torch.full (down.shape[0], Number.Of nan, torch.float64)
         else
             let numbers = [| down; up; descending.Scores; ascending.Scores |]
             let isUndefined = (torch.cat (numbers, 1L)).isnan().any 1L
-            let isShort = (torch.tensor descending.Lengths).lt(2L.ToScalar())
+            let isShort = (torch.tensor descending.Lengths).lt(Number.Of 2L)
             // No NaN may reach the derivative of what is defined.
             let finite = numbers |> Array.map _.nan_to_num(0.)
             let struct (points, _) = torch.cat([| finite[0]; finite[1] |], 1L).sort 1L
@@ -58,4 +58,4 @@ module Proportionality =
             let gap =
                 interpolate finite[0] finite[2] points - interpolate finite[1] finite[3] points
 
-            (PixelCurves.trapezoid points (gap.abs ())).masked_fill(isUndefined.logical_or isShort, nan)
+            (PixelCurves.trapezoid points (gap.abs ())).masked_fill(isUndefined.logical_or isShort, Number.Of nan)

@@ -12,7 +12,7 @@ module RandomLogit =
     /// classes and numbers.</summary>
     let others (seed: int64) (count: int) (numbers: int64[]) (classes: int64[]) : int64[] =
         use _ = torch.NewDisposeScope()
-        let rows = torch.arange (numbers.LongLength, torch.int64)
+        let rows = Number.Range(0L, numbers.LongLength, torch.CPU)
 
         let draws =
             Noise.uniform seed 0L {

@@ -9,8 +9,7 @@ module Ranking =
     let private requireFinite (first: int64) (pixels: Tensor) =
         match Tensor.notFinite pixels with
         | [||] -> pixels
-        | bad ->
-            raise (AttributionException $"The attribution of instance {first + bad[0]} holds a NaN or an infinity.")
+        | bad -> fail $"The attribution of instance {first + bad[0]} holds a NaN or an infinity."
 
     /// <summary>Requires finite attributions, one map an instance: n×c×h×w or n×h×w for instances n×c×h×w.</summary>
     let requireMaps (x: Tensor) (attributions: Tensor) =
@@ -32,7 +31,10 @@ module Ranking =
     /// The order of a map's positive pixels (n×h×w), the largest first; the others are in none.
     let ofPositive (pixels: Tensor) : Order =
         let flat = pixels.flatten 1L
-        Relax.order (flat.masked_fill ((Tensor.isPositive flat).logical_not(), System.Double.NegativeInfinity))
+
+        Relax.order (
+            flat.masked_fill ((Tensor.isPositive flat).logical_not(), Number.Of System.Double.NegativeInfinity)
+        )
 
     /// <summary>Spearman's rank correlation, pixel by pixel, of each of some attributions' maps with the other's, both through f
     /// first: n; NaN where one is constant.</summary>
@@ -46,8 +48,7 @@ module Ranking =
             Scope.run (fun () ->
                 Relax.correlations (ranks (attributions.narrow (0L, i, 1L))) (ranks (others.narrow (0L, i, 1L))))
 
-        Scope.run (fun () ->
-            Scope.quietly (fun () -> torch.cat [| for i in 0L .. attributions.shape[0] - 1L -> one i |]))
+        Scope.runQuietly (fun () -> torch.cat [| for i in 0L .. attributions.shape[0] - 1L -> one i |])
 
     /// The number of pixels with positive attribution in each map: n×h×w → n.
     let positives (pixels: Tensor) : int64[] =

@@ -41,7 +41,7 @@ module SensitivityN =
 
         let points (i: Tensor) (k: Tensor) =
             let n =
-                Sweep.pick (k.div ((subsets: int).ToScalar(), torch.RoundingMode.floor)) sizes
+                Sweep.pick (k.div (Number.Of(int64 (subsets: int)), torch.RoundingMode.floor)) sizes
 
             let place =
                 (Noise.uniforms seed (Tensor.toArray k) (Batch.pick i plane)).flatten(1L).argsort(1L).argsort 1L

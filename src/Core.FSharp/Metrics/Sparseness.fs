@@ -13,9 +13,12 @@ module Sparseness =
         |> Ranking.ofMagnitudes (fun magnitudes ->
             let struct (ascending, _) = magnitudes.sort 1L
             let d = float ascending.shape[1]
-            let before = torch.arange (ascending.shape[1], torch.float64, ascending.device)
+
+            let before =
+                (Number.Range(0L, ascending.shape[1], ascending.device)).``to`` torch.float64
+
             let all = ascending.sum 1L
 
-            1.
-            - 2. / d
-              * Tensor.ratio (Tensor.isPositive all) ((ascending * (d - 0.5 - before)).sum 1L) all)
+            let weights = Tensor.shift (d - 0.5) -before
+            let mean = Tensor.ratio (Tensor.isPositive all) ((ascending * weights).sum 1L) all
+            Tensor.complement (mean * Number.Of(2. / d)))
