@@ -1,7 +1,3 @@
-using System;
-using Attribution.Core;
-using static TorchSharp.torch;
-
 namespace Attribution;
 
 /// <summary>Where the path of <see cref="IntegratedGrad"/> begins.</summary>
@@ -28,6 +24,9 @@ public sealed class Baseline
         new(_ => Interop.Baseline(name, function));
 
     internal Core.Baseline For(Instances x) => ofPeak(x.Peak);
+
+    /// <summary>A baseline for instances, which is black where none was asked for.</summary>
+    internal static Core.Baseline For(Baseline? asked, Instances x) => (asked ?? Black).For(x);
 
     internal string Name => ofPeak(1).Name;
 }

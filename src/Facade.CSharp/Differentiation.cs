@@ -1,6 +1,3 @@
-using System;
-using Attribution.Core;
-
 namespace Attribution;
 
 /// <summary>Derivatives of maps and of scores, by TorchSharp's own <c>backward()</c>.</summary>

@@ -1,6 +1,3 @@
-using System.Collections.Generic;
-using System.Linq;
-
 namespace Attribution;
 
 /// <summary>A convolution that oneDNN gets wrong on this machine.</summary>

@@ -1,14 +1,9 @@
-using System;
 using System.Runtime.CompilerServices;
-using Attribution.Core;
-using static TorchSharp.torch;
 
 namespace Attribution;
 
-/// <summary>
-/// What a method works on: a tensor (n×…, for images n×c×h×w, 0-255) or an <see cref="ImageSet"/>, which is read a batch
-/// at a time. Both convert by themselves, so pass either.
-/// </summary>
+/// <summary>What a method works on: a tensor (n×…, for images n×c×h×w, 0-255) or an <see cref="ImageSet"/>, which is read a
+/// batch at a time. Both convert by themselves, so pass either.</summary>
 public readonly struct Instances
 {
     private const double White = 255;
@@ -29,10 +24,8 @@ public readonly struct Instances
     /// <summary>The number of instances.</summary>
     public int Count => Core.Count;
 
-    /// <summary>
-    /// The same instances for several calls: the logits that one of them computes on its way, the next ones take over. For
-    /// models whose weights stay as they are meanwhile, and one call at a time.
-    /// </summary>
+    /// <summary>The same instances for several calls: the logits that one of them computes on its way, the next ones take
+    /// over. For models whose weights stay as they are meanwhile, and one call at a time.</summary>
     public Instances Remembered() => new(Core, Peak, new(Count, [], row => row), Whole);
 
     /// <summary>Some of these instances that are in memory already; what is known of these is known of them.</summary>

@@ -1,11 +1,3 @@
-using System;
-using System.Collections.Generic;
-using System.Linq;
-using System.Threading;
-using Attribution.Core;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace Attribution;
 
 /// <summary>The numbers that a network computes in.</summary>
@@ -56,10 +48,8 @@ public sealed record Layer(
         Reading == Attribution.Units.ChannelSum ? Shape[0] : Shape.Aggregate(1L, (product, size) => product * size);
 }
 
-/// <summary>
-/// A classifier: images (n×c×h×w, 0-255) to logits (n×k), with the layers at which it can be cut. Preprocessing is part
-/// of it. It owns its weights; a model may be used from several threads at once.
-/// </summary>
+/// <summary>A classifier: images (n×c×h×w, 0-255) to logits (n×k), with the layers at which it can be cut. Preprocessing is
+/// part of it. It owns its weights; a model may be used from several threads at once.</summary>
 public sealed class Model : IDisposable
 {
     private const string CoarseNote =
@@ -68,15 +58,11 @@ public sealed class Model : IDisposable
     private const string BoundedNote =
         "The module ends in a softmax or a sigmoid: its scores are probabilities, whose gradients are near 0 where a class is all but certain. Leave it out of the module.";
 
-    private readonly IReadOnlyList<(string Name, string Layer)> aliases;
-
     // Null where the layers are the model's own.
     private readonly TorchScript? script;
 
     // What is made of the script's network.
-    private readonly Func<Core.Model, Core.Model>? read;
-
-    private Core.Model Read(Core.Model core) => read is null ? core : read(core);
+    private readonly Func<Core.Model, Core.Model> read;
 
     private readonly Weights weights;
 
@@ -88,29 +74,18 @@ public sealed class Model : IDisposable
 
     private Model(
         Core.Model core,
-        IReadOnlyList<string> notes,
-        IReadOnlyList<(string Name, string Layer)>? aliases = null,
-        ScoreKind scores = ScoreKind.Logits,
-        Weights? weights = null
-    )
-    {
-        Core = core;
-        this.weights = weights ?? Weights.Of(core);
-        (connected, changeable) = (new(() => this.weights.Connect(core)), new(core.Changeable));
-        Notes = notes;
-        Scores = scores;
-        Layers = [.. ModelModule.layers(core)];
-        this.aliases = aliases ?? [];
-    }
-
-    private Model(
-        TorchScript script,
-        IReadOnlyList<string> notes,
-        ScoreKind scores = ScoreKind.Logits,
+        Weights? weights = null,
+        TorchScript? script = null,
         Func<Core.Model, Core.Model>? read = null
     )
-        : this(read is null ? script.Core : read(script.Core), notes, scores: scores, weights: Weights.None) =>
-        (this.script, this.read) = (script, read);
+    {
+        (Core, this.weights, this.script) = (core, weights ?? Weights.Of(core), script);
+        this.read = read ?? (core => core);
+        (connected, changeable) = (new(() => this.weights.Connect(core)), new(core.Changeable));
+        Layers = [.. ModelModule.layers(core)];
+    }
+
+    private IReadOnlyList<(string Name, string Layer)> Aliases { get; init; } = [];
 
     internal Core.Model Core { get; }
 
@@ -120,19 +95,17 @@ public sealed class Model : IDisposable
         : weights.AreGiven ? changeable.Value
         : Core;
 
-    /// <summary>
-    /// The parameters by their names, to which maps and scores are connected inside <see cref="Differentiation.Record"/>. A
-    /// module's are its own, by the module's names. Those of any other model are named <c>layer.weight</c> and
-    /// <c>layer.bias</c>: handles on the weights themselves, which ask for no gradient until <c>requires_grad</c> is set, and
-    /// through which they can be changed. Models that share weights share them; a model that <see cref="To(Device, Precision)"/>
-    /// gives has its own.
-    /// </summary>
-    /// <remarks>Empty for a TorchScript file, whose module keeps its own to itself, and for functions, which are connected to
-    /// whatever they use.</remarks>
+    /// <summary>The parameters by their names, to which maps and scores are connected inside <see
+    /// cref="Differentiation.Record"/>. A module's are its own, by the module's names. Those of any other model are named
+    /// <c>layer.weight</c> and <c>layer.bias</c>: handles on the weights themselves, which ask for no gradient until
+    /// <c>requires_grad</c> is set, and through which they can be changed. Models that share weights share them; a model
+    /// that <see cref="To(Device, Precision)"/> gives has its own.</summary>
+    /// <remarks>Empty for a TorchScript file, whose module keeps its own to itself, and for functions, which are connected
+    /// to whatever they use.</remarks>
     public IReadOnlyDictionary<string, Tensor> Parameters => weights.Parameters;
 
     /// <summary>What its scores are. An ONNX file tells; of other models <see cref="WithScores"/> says it.</summary>
-    public ScoreKind Scores { get; }
+    public ScoreKind Scores { get; private init; }
 
     /// <summary>Whether its one logit z stands for two classes; see <see cref="OfTwoClasses"/>.</summary>
     public bool IsBinary => Core.IsTwoSided;
@@ -145,11 +118,9 @@ public sealed class Model : IDisposable
             _ => Head.Softmax,
         };
 
-    /// <summary>
-    /// The numbers that it computes in. A model that is loaded from a file computes in 64-bit floats where it is small,
-    /// since rounding to 32 bits flips the activations that are nearest to zero, and a few of them move a small network's
-    /// map by a percent; see <see cref="To(Device, Precision)"/>.
-    /// </summary>
+    /// <summary>The numbers that it computes in. A model that is loaded from a file computes in 64-bit floats where it is
+    /// small, since rounding to 32 bits flips the activations that are nearest to zero, and a few of them move a small
+    /// network's map by a percent; see <see cref="To(Device, Precision)"/>.</summary>
     public Precision Precision =>
         Core.Precision?.Value switch
         {
@@ -162,7 +133,7 @@ public sealed class Model : IDisposable
     public IReadOnlyList<string> Layers { get; }
 
     /// <summary>What loading it did that a person should know: a softmax that was cut off, for example.</summary>
-    public IReadOnlyList<string> Notes { get; }
+    public IReadOnlyList<string> Notes { get; private init; } = [];
 
     /// <summary>What it does to images first, as far as it was told or its file says; null where it is not known.</summary>
     public Preprocessing? Preprocessing { get; private init; }
@@ -176,7 +147,7 @@ public sealed class Model : IDisposable
     public static Model FromLayers(params (string Name, Func<Tensor, Tensor> Apply)[] layers) =>
         layers.Length == 0
             ? throw new ArgumentException("A model has at least one layer.", nameof(layers))
-            : new(Interop.OfFunctions(layers), []);
+            : new(Interop.OfFunctions(layers));
 
     /// <summary>
     /// A TorchSharp module. Containers (<see cref="TorchSharp.Modules.Sequential"/>) give a layer for each module in them,
@@ -198,8 +169,8 @@ public sealed class Model : IDisposable
         var weights = Weights.Of(module);
         var last = core.Graph.Nodes[^1].Op;
         return last.IsSoftmax || last is Op.Activation { Item.IsSigmoid: true }
-            ? new(core, [BoundedNote], scores: ScoreKind.Probabilities, weights: weights)
-            : new(core, [], weights: weights);
+            ? new(core, weights) { Notes = [BoundedNote], Scores = ScoreKind.Probabilities }
+            : new(core, weights);
     }
 
     /// <summary>VGG16 from the course's <c>vgg16_weights.npz</c>; widths, input size and classes are read off the arrays.</summary>
@@ -241,38 +212,36 @@ public sealed class Model : IDisposable
     /// <exception cref="AttributionException">The file is missing or broken, or holds weights without a network. Uses of the
     /// model throw it too, where the module does not take the images, gives something else than logits, or cannot be
     /// differentiated.</exception>
-    public static Model LoadTorchScript(string path, Preprocessing? preprocessing = null) =>
-        new(new TorchScript(path, preprocessing, CPU), []) { Preprocessing = preprocessing };
+    public static Model LoadTorchScript(string path, Preprocessing? preprocessing = null)
+    {
+        var script = new TorchScript(path, preprocessing, CPU);
+        return new(script.Core, Weights.None, script) { Preprocessing = preprocessing };
+    }
 
     private static Model Loaded(LoadedModel loaded)
     {
         var placed = ModelModule.toDevice(CPU, ModelModule.defaultPrecision(loaded.Core), loaded.Core);
         // What stayed as it was is the placed model's by now.
         ModelModule.dispose(loaded.Core);
-        var model = new Model(placed, loaded.Notes, loaded.Aliases, loaded.Scores)
+        var model = new Model(placed)
         {
+            Notes = loaded.Notes,
+            Aliases = loaded.Aliases ?? [],
+            Scores = loaded.Scores,
             Preprocessing = loaded.Preprocessing,
         };
         return loaded.Classes == 1 ? model.OfTwoClasses() : model;
     }
 
-    /// <summary>
-    /// The model of one logit z as a classifier of two classes: 1, whose score is z and whose probability is σ(z), and 0, whose
-    /// score is -z and whose probability is σ(-z) = 1 - σ(z). Its predicted class is 1 where z is positive. ONNX files of one
-    /// logit are taken so from the start. The weights are shared: dispose of one of the two.
-    /// </summary>
+    /// <summary>The model of one logit z as a classifier of two classes: 1, whose score is z and whose probability is σ(z),
+    /// and 0, whose score is -z and whose probability is σ(-z) = 1 - σ(z). Its predicted class is 1 where z is positive.
+    /// ONNX files of one logit are taken so from the start. The weights are shared: dispose of one of the two.</summary>
     /// <exception cref="AttributionException">Uses of the model throw it where it has more than one logit.</exception>
-    public Model OfTwoClasses() =>
-        script is null
-            ? With(Core.TwoSided())
-            : new(script, Notes, Scores, core => Read(core).TwoSided()) { Preprocessing = Preprocessing };
+    public Model OfTwoClasses() => Changed(core => core.TwoSided());
 
     /// <summary>The same model, whose scores are of another kind. The weights are shared: dispose of one of the two.</summary>
     /// <param name="scores">What they are.</param>
-    public Model WithScores(ScoreKind scores) =>
-        script is null
-            ? new(Core, Notes, aliases, scores, weights) { Preprocessing = Preprocessing }
-            : new(script, Notes, scores, read) { Preprocessing = Preprocessing };
+    public Model WithScores(ScoreKind scores) => Changed(core => core, scores: scores);
 
     /// <summary>
     /// The model with what its values on eight images tell of its scores: whether they are probabilities, or one logit for two
@@ -293,12 +262,10 @@ public sealed class Model : IDisposable
         string[] notes = [.. Notes, .. new[] { head.Note }.OfType<string>(), .. oneLogit];
         Core.Model Recognise(Core.Model core)
         {
-            core = head.IsOneProbability ? Read(core).OfLogOdds() : Read(core);
+            core = head.IsOneProbability ? core.OfLogOdds() : core;
             return isOne ? core.TwoSided() : core;
         }
-        return script is null
-            ? new(Recognise(Core), notes, aliases, head.Scores, weights) { Preprocessing = Preprocessing }
-            : new(script, notes, head.Scores, Recognise) { Preprocessing = Preprocessing };
+        return Changed(Recognise, notes, head.Scores);
     }
 
     /// <summary>The scores of the classes (n×k): the logits, or of a model of one logit z for two classes -z and z (n×2).</summary>
@@ -310,8 +277,8 @@ public sealed class Model : IDisposable
         CancellationToken cancellation = default
     )
     {
-        var target = x.TargetOf(Quantity.Predicted, Working(batchSize, x.Count, progress, cancellation));
-        return x.Core.Map(target, Pass.Forward, batch => TargetModule.explained(target, batch).Outputs.Value);
+        static Tensor Outputs(Target target, Batch batch) => TargetModule.explained(target, batch).Outputs.Value;
+        return Map(x, Quantity.Predicted, Pass.Forward, x.Count, Outputs, batchSize, progress, cancellation);
     }
 
     /// <summary>The logits (n×k) of images.</summary>
@@ -353,9 +320,10 @@ public sealed class Model : IDisposable
         };
         string[] coarse = precision == Precision.BFloat16 ? [CoarseNote] : [];
         string[] notes = [.. Notes.Except([CoarseNote]), .. coarse];
-        return script is null
-            ? new(ModelModule.toDevice(device, type, Core), notes, aliases, Scores) { Preprocessing = Preprocessing }
-            : new(script.To(device, type), notes, Scores, read) { Preprocessing = Preprocessing };
+        if (script is null)
+            return Like(ModelModule.toDevice(device, type, Core), notes: notes);
+        var moved = script.To(device, type);
+        return Like(read(moved.Core), Weights.None, moved, read, notes);
     }
 
     /// <inheritdoc cref="To(Device, Precision)"/>
@@ -382,7 +350,7 @@ public sealed class Model : IDisposable
             throw new AttributionException(
                 "What a TorchScript file's passes take of memory is not known: give them a batch size instead."
             );
-        return With(Core.Within(bytes));
+        return Changed(core => core.Within(bytes));
     }
 
     /// <summary>
@@ -400,18 +368,35 @@ public sealed class Model : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1, nameof(fromTop));
         ArgumentOutOfRangeException.ThrowIfGreaterThan(count, layers.Length, nameof(fromTop));
         var core = Attribution.Core.ParameterRandomisation.randomised(seed, layers[..count], Core);
-        return With(core, Weights.Of(core));
+        return Like(core);
     }
 
-    /// <summary>The same model, computing otherwise.</summary>
-    private Model With(Core.Model core) => With(core, weights);
+    // The same model, computing otherwise.
+    private Model Changed(
+        Func<Core.Model, Core.Model> change,
+        IReadOnlyList<string>? notes = null,
+        ScoreKind? scores = null
+    ) => Like(change(Core), weights, script, core => change(read(core)), notes, scores);
 
-    /// <summary>The same model on other weights.</summary>
-    private Model With(Core.Model core, Weights weights) =>
-        new(core, Notes, aliases, Scores, weights) { Preprocessing = Preprocessing };
+    // A model of which the same is known, but for what is given.
+    private Model Like(
+        Core.Model core,
+        Weights? weights = null,
+        TorchScript? script = null,
+        Func<Core.Model, Core.Model>? read = null,
+        IReadOnlyList<string>? notes = null,
+        ScoreKind? scores = null
+    ) =>
+        new(core, weights, script, read)
+        {
+            Notes = notes ?? Notes,
+            Aliases = Aliases,
+            Scores = scores ?? Scores,
+            Preprocessing = Preprocessing,
+        };
 
     /// <summary>The same model at work, connected to what it is connected to.</summary>
-    internal Model At(Core.Model core) => With(core, Weights.None);
+    internal Model At(Core.Model core) => Like(core, Weights.None);
 
     private static void RequireCuda(bool isAsked)
     {
@@ -425,7 +410,7 @@ public sealed class Model : IDisposable
     public IReadOnlyList<Layer> Describe()
     {
         var notes = Cuts.Notes(this);
-        var also = aliases.ToLookup(alias => alias.Layer, alias => alias.Name);
+        var also = Aliases.ToLookup(alias => alias.Layer, alias => alias.Name);
         return
         [
             .. from layer in ModelModule.describe(Core)
@@ -457,10 +442,10 @@ public sealed class Model : IDisposable
     /// <exception cref="AttributionException">There is none of the name; the message offers the closest ones.</exception>
     public string RequireLayer(string layer) =>
         Layers.Contains(layer) ? layer
-        : aliases.FirstOrDefault(alias => alias.Name == layer).Layer is { } name ? name
+        : Aliases.FirstOrDefault(alias => alias.Name == layer).Layer is { } name ? name
         : throw script?.NoLayers
             ?? new AttributionException(
-                $"The model has no layer '{layer}': did you mean {string.Join(", ", Closest.Names(layer, Layers.Concat(aliases.Select(alias => alias.Name)), 3).Select(name => $"'{name}'"))}?"
+                $"The model has no layer '{layer}': did you mean {string.Join(", ", Closest.Names(layer, Layers.Concat(Aliases.Select(alias => alias.Name)), 3).Select(name => $"'{name}'"))}?"
             );
 
     /// <summary>This model, if it has an op of a kind.</summary>
@@ -470,6 +455,22 @@ public sealed class Model : IDisposable
             : throw new AttributionException(
                 $"{method}, and the model has none that can be seen: choose another method, or load the model from ONNX if it is of one piece here."
             );
+
+    /// <summary>What a method makes of a quantity of instances, batch by batch.</summary>
+    internal Tensor Map(
+        Instances x,
+        Quantity quantity,
+        Pass pass,
+        long passes,
+        BatchMap map,
+        int? batchSize = null,
+        IProgress<Progress>? progress = null,
+        CancellationToken cancellation = default
+    )
+    {
+        var target = x.TargetOf(quantity, Working(batchSize, passes, progress, cancellation));
+        return x.Core.Map(target, pass, batch => map(target, batch));
+    }
 
     /// <summary>The core's model, set to work: batches of a size, reports of progress, and an ear for cancellation.</summary>
     internal Core.Model Working(

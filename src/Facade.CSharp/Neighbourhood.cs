@@ -1,13 +1,7 @@
-using System;
-using System.Globalization;
-using Attribution.Core;
-
 namespace Attribution;
 
-/// <summary>
-/// Where around each instance x of a distribution of interest its influence is taken: a distribution of points that all
-/// stand for x, whose predicted class and label they keep.
-/// </summary>
+/// <summary>Where around each instance x of a distribution of interest its influence is taken: a distribution of points
+/// that all stand for x, whose predicted class and label they keep.</summary>
 public sealed class Neighbourhood
 {
     private readonly Func<Instances, Core.Neighbourhood> of;
@@ -39,12 +33,11 @@ public sealed class Neighbourhood
         IntegrationRule rule = IntegrationRule.RightHand
     ) => Along("line", baseline, steps, rule, 1 + steps, Core.Neighbourhood.NewLine);
 
-    /// <summary>
-    /// The straight line between the layer's own values: z = h(b) + αᵢ(h(x) - h(b)), with what flows past the layer held at
-    /// x's. Times the activation it is complete: an instance's units sum to q(f(x)) - q(g(h(b))) as the steps grow.
-    /// </summary>
-    /// <remarks>Leino et al.'s "internal influence" with a linear distribution of interest at the layer itself, as TruLens has
-    /// it.</remarks>
+    /// <summary>The straight line between the layer's own values: z = h(b) + αᵢ(h(x) - h(b)), with what flows past the
+    /// layer held at x's. Times the activation it is complete: an instance's units sum to q(f(x)) - q(g(h(b))) as the steps
+    /// grow.</summary>
+    /// <remarks>Leino et al.'s "internal influence" with a linear distribution of interest at the layer itself, as TruLens
+    /// has it.</remarks>
     /// <inheritdoc cref="Line"/>
     public static Neighbourhood LayerLine(
         Baseline? baseline = null,

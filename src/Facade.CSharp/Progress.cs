@@ -1,6 +1,3 @@
-using System;
-using System.Threading;
-
 namespace Attribution;
 
 /// <summary>How far a long operation is: passes of single instances through the model, done and in all.</summary>

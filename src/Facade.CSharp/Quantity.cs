@@ -1,15 +1,7 @@
-using System;
-using System.Collections.Generic;
-using System.Linq;
-using Attribution.Core;
-using static TorchSharp.torch;
-
 namespace Attribution;
 
-/// <summary>
-/// A quantity of interest: one number for each instance, made of its logits. What it takes from the explained instance
-/// (its predicted class, its label) stays fixed wherever the logits are evaluated.
-/// </summary>
+/// <summary>A quantity of interest: one number for each instance, made of its logits. What it takes from the explained
+/// instance (its predicted class, its label) stays fixed wherever the logits are evaluated.</summary>
 public sealed class Quantity
 {
     internal Quantity(Core.Quantity core) => Core = core;

@@ -1,5 +1,3 @@
-using System;
-
 namespace Attribution;
 
 /// <summary>What a unit of a layer is: how its values are read as one number a unit.</summary>

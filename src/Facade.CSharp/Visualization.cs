@@ -1,7 +1,3 @@
-using System;
-using Attribution.Core;
-using static TorchSharp.torch;
-
 namespace Attribution;
 
 /// <summary>Pictures of attributions. No argument is changed.</summary>

@@ -1,10 +1,3 @@
-using System;
-using System.Collections.Generic;
-using System.Linq;
-using System.Threading;
-using Attribution.Core;
-using static TorchSharp.torch;
-
 namespace Attribution;
 
 /// <summary>A method, set up: instances (n×c×h×w, 0-255) to attributions (n×c×h×w, or n×h×w where a method gives one number a
@@ -66,13 +59,44 @@ public sealed record MethodSettings
     internal void Require(MethodSetting uses)
     {
         if (Samples is { } samples && uses.HasFlag(MethodSetting.Samples))
-            Attribution.Samples.InRange(samples);
+            RequireSamples(samples);
         if (uses.HasFlag(MethodSetting.Noise))
-            SmoothGrad.RequireNoise(Noise);
+            RequireNoise(Noise);
         if (uses.HasFlag(MethodSetting.Window))
-            Occlusion.RequireWindow(WindowSize, Stride);
-        if (Background is { Count: 0 })
-            throw ExpectedGradients.NoBackground;
+            RequireWindow(WindowSize, Stride);
+        RequireBackground(Background);
+    }
+
+    // As many as memory has room for.
+    internal static void RequireSamples(int samples)
+    {
+        const int Most = 100_000;
+        if (samples is < 1 or > Most)
+            throw new ArgumentOutOfRangeException(nameof(samples), samples, $"Samples are 1 to {Most}.");
+    }
+
+    internal static void RequireNoise(double noise)
+    {
+        if (!double.IsFinite(noise) || noise < 0)
+            throw new ArgumentOutOfRangeException(nameof(noise), noise, "A standard deviation is 0 or more.");
+    }
+
+    internal static void RequireWindow(int? windowSize, int? stride)
+    {
+        if (windowSize < 1)
+            throw new ArgumentOutOfRangeException(nameof(windowSize), windowSize, "A window has at least 1 pixel.");
+        if (stride < 1 || stride > windowSize)
+            throw new ArgumentOutOfRangeException(
+                nameof(stride),
+                stride,
+                "A stride is 1 pixel at least, and a window at most, so that windows cover every pixel."
+            );
+    }
+
+    internal static void RequireBackground(Instances? background)
+    {
+        if (background is { Count: 0 })
+            throw new AttributionException("The background is empty: give it at least one instance to draw.");
     }
 
     /// <summary>The core's settings for instances.</summary>
@@ -161,10 +185,17 @@ public sealed class AttributionMethod
         return (x, batchSize, progress, cancellation) =>
         {
             var work = Work(settings, x);
-            var passes = x.Count * (work.Forwards + work.Gradients);
-            var target = x.TargetOf(settings.Quantity, model.Working(batchSize, passes, progress, cancellation));
-            var attribute = row.Attribute.Invoke(settings.InCore(layer, x)).Invoke(target);
-            return x.Core.Map(target, row.Pass, attribute.Invoke);
+            var attribute = row.Attribute.Invoke(settings.InCore(layer, x));
+            return model.Map(
+                x,
+                settings.Quantity,
+                row.Pass,
+                x.Count * (work.Forwards + work.Gradients),
+                (target, batch) => attribute.Invoke(target).Invoke(batch),
+                batchSize,
+                progress,
+                cancellation
+            );
         };
     }
 

@@ -1,9 +1,3 @@
-using System;
-using System.Collections.Generic;
-using System.Threading;
-using Attribution.Core;
-using static TorchSharp.torch;
-
 namespace Attribution;
 
 /// <summary>What a max pool hands on in DeepLIFT, where the paper leaves a choice.</summary>
@@ -38,21 +32,15 @@ internal static class MaxPoolRuleExtensions
 /// <param name="Gaps">For each instance, what is missing as a share of what the attributions should sum to.</param>
 public sealed record DeepLiftAttributions(Tensor Attributions, IReadOnlyList<double> Gaps);
 
-/// <summary>
-/// DeepLIFT by the rescale rule: (x - b) ⊙ multipliers, each op handing on the slope of the line between what it did for the
-/// instance and what it did for a baseline. Complete: the attributions of an instance sum to q(f(x)) - q(f(b)), for a
-/// quantity that is linear in the logits.
-/// </summary>
-/// <remarks>Shrikumar, Greenside and Kundaje, arXiv 1704.02685. An op that the paper has no rule for is rescaled as integrated
-/// gradients of that op alone: products and quotients in closed form, any other by as many nodes as leave less than a
-/// thousandth of its change out.</remarks>
-public sealed class DeepLift
+/// <summary>DeepLIFT by the rescale rule: (x - b) ⊙ multipliers, each op handing on the slope of the line between what it
+/// did for the instance and what it did for a baseline. Complete: the attributions of an instance sum to q(f(x)) - q(f(b)),
+/// for a quantity that is linear in the logits.</summary>
+/// <remarks>Shrikumar, Greenside and Kundaje, arXiv 1704.02685. An op that the paper has no rule for is rescaled as
+/// integrated gradients of that op alone: products and quotients in closed form, any other by as many nodes as leave less
+/// than a thousandth of its change out.</remarks>
+public sealed class DeepLift : MapMethod
 {
-    private readonly MaxPoolRule maxPool;
-    private readonly Model model;
-    private readonly Quantity quantity;
-    private readonly Baseline baseline;
-    private readonly bool multiplyWithInput;
+    private readonly Func<Instances, Action<double, double>, BatchMap> map;
 
     /// <summary>DeepLIFT of a class's score.</summary>
     /// <param name="model">The classifier.</param>
@@ -77,29 +65,24 @@ public sealed class DeepLift
         Baseline? baseline = null,
         bool multiplyWithInput = true,
         MaxPoolRule maxPool = MaxPoolRule.Rescale
-    ) =>
-        (this.model, this.quantity, this.baseline, this.multiplyWithInput, this.maxPool) = (
+    )
+        : this(
             model,
             quantity,
-            baseline ?? Baseline.Black,
-            multiplyWithInput,
-            maxPool
-        );
+            (x, observe) =>
+            {
+                var start = Baseline.For(baseline, x);
+                return (target, batch) =>
+                    Interop.DeepLift(maxPool.InCore(), observe, start, multiplyWithInput, target, batch);
+            }
+        ) { }
 
-    /// <summary>The attributions of instances, of their shape.</summary>
-    /// <inheritdoc cref="Explainer"/>
-    /// <exception cref="ArgumentException">The instances have a shape that the model does not take.</exception>
-    /// <exception cref="AttributionException">The model's output is not finite, or lacks the class.</exception>
-    public Tensor Attribute(
-        Instances x,
-        int? batchSize = null,
-        IProgress<Progress>? progress = null,
-        CancellationToken cancellation = default
-    ) => AttributeWithGaps(x, batchSize, progress, cancellation).Attributions;
+    private DeepLift(Model model, Quantity quantity, Func<Instances, Action<double, double>, BatchMap> map)
+        : base(model, quantity, Pass.Rules, _ => 2, x => map(x, (_, _) => { })) => this.map = map;
 
-    /// <summary>The same, and how far each instance's attributions are from complete: what is missing from their sum to
+    /// <summary>The attributions, and how far each instance's are from complete: what is missing from their sum to
     /// q(f(x)) - q(f(b)) as a share of it, to first order in the logits.</summary>
-    /// <inheritdoc cref="Attribute"/>
+    /// <inheritdoc cref="MapMethod.Attribute"/>
     public DeepLiftAttributions AttributeWithGaps(
         Instances x,
         int? batchSize = null,
@@ -107,16 +90,9 @@ public sealed class DeepLift
         CancellationToken cancellation = default
     )
     {
-        var target = x.TargetOf(quantity, model.Working(batchSize, 2L * x.Count, progress, cancellation));
-        var start = baseline.For(x);
         var gaps = new List<double>();
         void Observe(double sum, double change) =>
             gaps.Add(sum == change ? 0 : Math.Abs(sum - change) / Math.Abs(change));
-        var attributions = x.Core.Map(
-            target,
-            Pass.Rules,
-            batch => Interop.DeepLift(maxPool.InCore(), Observe, start, multiplyWithInput, target, batch)
-        );
-        return new DeepLiftAttributions(attributions, gaps);
+        return new(Run(map(x, Observe), x, batchSize, progress, cancellation), gaps);
     }
 }

@@ -1,10 +1,3 @@
-using System;
-using System.Collections.Generic;
-using System.Linq;
-using System.Threading;
-using Attribution.Core;
-using static TorchSharp.torch;
-
 namespace Attribution;
 
 /// <summary>A question of influence: a quantity of interest over a distribution of interest.</summary>
@@ -15,10 +8,8 @@ public sealed record Interest(Quantity Quantity, Predicate<int>? Distribution = 
     internal Core.Interest Core => Interop.Interest(Quantity.Core, row => Distribution?.Invoke((int)row) ?? true);
 }
 
-/// <summary>
-/// Influence-directed explanations: the neuron of a layer with most influence on a quantity of interest over a
-/// distribution of inputs (the expert), and what it sees in an image.
-/// </summary>
+/// <summary>Influence-directed explanations: the neuron of a layer with most influence on a quantity of interest over a
+/// distribution of inputs (the expert), and what it sees in an image.</summary>
 /// <remarks>Leino, Sen, Datta, Fredrikson and Li, arXiv 1802.03788.</remarks>
 public sealed class InflDirected
 {
@@ -128,11 +119,14 @@ public sealed class InflDirected
         bool multiplyWithInput = true,
         IProgress<Progress>? progress = null,
         CancellationToken cancellation = default
-    )
-    {
-        var target = UnitTarget(expertId, model.Working(batchSize, x.Count, progress, cancellation));
-        return x.Core.Map(target, Pass.Gradient, batch => Saliency.attribute(multiplyWithInput, target, batch));
-    }
+    ) =>
+        new SaliencyMap(model, Quantity.Unit(layer, expertId, units)).Attribute(
+            x,
+            batchSize,
+            multiplyWithInput,
+            progress,
+            cancellation
+        );
 
     /// <summary>How a unit behaves over instances: its values, when it is active, what it tells apart.</summary>
     /// <param name="unit">The unit's position among those of the layer.</param>
@@ -148,11 +142,10 @@ public sealed class InflDirected
         CancellationToken cancellation = default
     )
     {
-        var target = UnitTarget(unit, model.Working(batchSize, x.Count, progress, cancellation));
+        var core = model.Working(batchSize, x.Count, progress, cancellation);
+        var target = TargetModule.ofUnit(units.InCore(), layer, unit, core);
         using var _ = no_grad();
         using var values = x.Core.Map(target, Pass.Forward, batch => target.Output(batch.X));
         return new(TensorModule.toArray<float>(values.to(ScalarType.Float32)));
     }
-
-    private Target UnitTarget(int unit, Core.Model core) => TargetModule.ofUnit(units.InCore(), layer, unit, core);
 }

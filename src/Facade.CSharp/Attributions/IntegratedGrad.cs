@@ -1,9 +1,3 @@
-using System;
-using System.Collections.Generic;
-using System.Threading;
-using Attribution.Core;
-using static TorchSharp.torch;
-
 namespace Attribution;
 
 /// <summary>A rule that approximates the integral of the gradient along the path.</summary>
@@ -46,22 +40,17 @@ public sealed record AdaptiveGradients(Tensor Attributions, IReadOnlyList<int> S
 /// from a baseline. Complete: the attributions of an instance sum to q(f(x)) - q(f(b)) as the steps grow.
 /// </summary>
 /// <remarks>Sundararajan, Taly and Yan, arXiv 1703.01365.</remarks>
-public sealed class IntegratedGrad
+/// <param name="model">The classifier.</param>
+/// <param name="quantity">What is explained.</param>
+public sealed class IntegratedGrad(Model model, Quantity quantity)
 {
     private const long GuessedSteps = 64;
-
-    private readonly Model model;
-    private readonly Func<Instances, Core.Model, Target> targetOf;
 
     /// <summary>Integrated gradients of a class's score.</summary>
     /// <param name="model">The classifier.</param>
     /// <param name="targetClass">The class; null: the one predicted for each instance, and fixed along its path.</param>
     public IntegratedGrad(Model model, int? targetClass = null)
         : this(model, Quantity.OfTarget(targetClass)) { }
-
-    /// <summary>Integrated gradients of a quantity of interest.</summary>
-    public IntegratedGrad(Model model, Quantity quantity)
-        : this(model, (x, core) => x.TargetOf(quantity, core)) { }
 
     /// <summary>Integrated gradients of a unit of a layer.</summary>
     /// <param name="model">The classifier.</param>
@@ -70,13 +59,7 @@ public sealed class IntegratedGrad
     /// <param name="units">What a unit of the layer is.</param>
     /// <exception cref="AttributionException">The model has no such layer.</exception>
     public IntegratedGrad(Model model, string layer, int unit, Units units = Units.Auto)
-        : this(model, UnitTarget(model.RequireLayer(layer), unit, units)) { }
-
-    private static Func<Instances, Core.Model, Target> UnitTarget(string layer, int unit, Units units) =>
-        (_, core) => TargetModule.ofUnit(units.InCore(), layer, unit, core);
-
-    private IntegratedGrad(Model model, Func<Instances, Core.Model, Target> targetOf) =>
-        (this.model, this.targetOf) = (model, targetOf);
+        : this(model, Quantity.Unit(model.RequireLayer(layer), unit, units)) { }
 
     /// <summary>The attributions of instances, of their shape.</summary>
     /// <param name="x">Instances: n×c×h×w, 0-255.</param>
@@ -101,13 +84,16 @@ public sealed class IntegratedGrad
     )
     {
         var nodes = QuadratureModule.nodes(rule.InCore(), numSteps);
-        var start = (baseline ?? Baseline.Black).For(x);
-        var passes = (long)x.Count * (numSteps + 1);
-        var target = targetOf(x, model.Working(batchSize, passes, progress, cancellation));
-        return x.Core.Map(
-            target,
+        var start = Baseline.For(baseline, x);
+        return model.Map(
+            x,
+            quantity,
             Pass.Gradient,
-            batch => IntegratedGradients.attribute(nodes, start, multiplyWithInput, target, batch)
+            x.Count * (numSteps + 1L),
+            (target, batch) => IntegratedGradients.attribute(nodes, start, multiplyWithInput, target, batch),
+            batchSize,
+            progress,
+            cancellation
         );
     }
 
@@ -139,22 +125,21 @@ public sealed class IntegratedGrad
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(tolerance);
         ArgumentOutOfRangeException.ThrowIfLessThan(maxSteps, 1);
-        var start = (baseline ?? Baseline.Black).For(x);
-        var target = targetOf(x, model.Working(batchSize, x.Count * GuessedSteps, progress, cancellation));
-        var steps = new List<int>();
-        var gaps = new List<double>();
-        var attributions = x.Core.Map(
-            target,
-            Pass.Gradient,
-            batch =>
-            {
-                var found = IntegratedGradients.adaptive(tolerance, maxSteps, start, multiplyWithInput, target, batch);
-                steps.AddRange(found.Steps);
-                gaps.AddRange(found.Gaps);
-                return found.Attributions;
-            }
+        var start = Baseline.For(baseline, x);
+        var (steps, gaps) = (new List<int>(), new List<double>());
+        Tensor Adapted(Target target, Batch batch)
+        {
+            var found = IntegratedGradients.adaptive(tolerance, maxSteps, start, multiplyWithInput, target, batch);
+            steps.AddRange(found.Steps);
+            gaps.AddRange(found.Gaps);
+            return found.Attributions;
+        }
+        var passes = x.Count * GuessedSteps;
+        return new(
+            model.Map(x, quantity, Pass.Gradient, passes, Adapted, batchSize, progress, cancellation),
+            steps,
+            gaps
         );
-        return new(attributions, steps, gaps);
     }
 
     /// <summary>The completeness gap |Σ IG - (q(f(x)) - q(f(b)))| of each instance (n).</summary>
@@ -163,12 +148,13 @@ public sealed class IntegratedGrad
     /// <param name="baseline">Where the paths began; null: <see cref="Baseline.Black"/>.</param>
     public Tensor CompletenessGap(Tensor attributions, Instances x, Baseline? baseline = null)
     {
-        var start = (baseline ?? Baseline.Black).For(x);
-        var target = targetOf(x, model.Working(null, 2L * x.Count, null, CancellationToken.None));
-        return x.Core.Map(
-            target,
+        var start = Baseline.For(baseline, x);
+        return model.Map(
+            x,
+            quantity,
             Pass.Forward,
-            batch => IntegratedGradients.completenessGap(start, target, batch, batch.RowsOf(attributions))
+            2L * x.Count,
+            (target, batch) => IntegratedGradients.completenessGap(start, target, batch, batch.RowsOf(attributions))
         );
     }
 }

@@ -1,10 +1,3 @@
-using System;
-using System.Collections.Generic;
-using System.Linq;
-using System.Threading;
-using Attribution.Core;
-using static TorchSharp.torch;
-
 namespace Attribution;
 
 /// <summary>How a layer of weights shares out what arrives at its outputs among its inputs.</summary>
@@ -64,59 +57,48 @@ public sealed record LrpComposite(
 
     /// <summary>The z-box for the first layer, γ for convolutions and ε for dense layers.</summary>
     public static LrpComposite EpsilonGammaBox { get; } = new(LrpRule.Gamma(), LrpRule.Epsilon(), LrpRule.ZBox());
+
+    internal Core.LrpComposite For(Model model) =>
+        new(
+            Interop.Option(First?.Core),
+            Convolution.Core,
+            Dense.Core,
+            (Layers ?? new Dictionary<string, LrpRule>()).ToDictionary(
+                layer => model.RequireLayer(layer.Key),
+                layer => layer.Value.Core
+            )
+        );
 }
 
-/// <summary>
-/// Layer-wise relevance propagation: the quantity's value is shared out from layer to layer down to the pixels, each layer
-/// handing on as much as it was given.
-/// </summary>
+/// <summary>Layer-wise relevance propagation: the quantity's value is shared out from layer to layer down to the pixels,
+/// each layer handing on as much as it was given.</summary>
 /// <remarks>Bach et al., PLoS ONE 10(7), 2015; rules as in Montavon et al., 2019; softmax, products and what divides as in
-/// Achtibat et al., arXiv 2402.05602. Constants and normalisations with fixed statistics are part of the layers beside them,
-/// however a file writes them; relevance passes through activations unchanged, goes to a maximum's winner, in proportion
-/// through sums and means, and in halves through the product of two values.</remarks>
-public sealed class Lrp
+/// Achtibat et al., arXiv 2402.05602. Constants and normalisations with fixed statistics are part of the layers beside
+/// them, however a file writes them; relevance passes through activations unchanged, goes to a maximum's winner, in
+/// proportion through sums and means, and in halves through the product of two values.</remarks>
+public sealed class Lrp : MapMethod
 {
-    private readonly Model model;
-    private readonly Quantity quantity;
-    private readonly LrpComposite composite;
-
     /// <summary>The relevance for a class's score.</summary>
     /// <param name="model">The classifier.</param>
     /// <param name="targetClass">The class; null: the one predicted for each instance.</param>
     /// <param name="composite">The rules; null: <see cref="LrpComposite.EpsilonPlus"/>.</param>
-    /// <exception cref="AttributionException">The model has no layer of weights, or none of a name.</exception>
+    /// <exception cref="AttributionException">The model has no layer of weights, or none of a name; or, when relevances are
+    /// asked for, a rule makes a number that is not finite.</exception>
     public Lrp(Model model, int? targetClass = null, LrpComposite? composite = null)
         : this(model, Quantity.OfTarget(targetClass), composite) { }
 
     /// <summary>The relevance for a quantity of interest.</summary>
     /// <inheritdoc cref="Lrp(Model, int?, LrpComposite)"/>
     public Lrp(Model model, Quantity quantity, LrpComposite? composite = null)
-    {
-        this.model = model.Require("LRP is about layers of weights", OpModule.isWeighted);
-        this.quantity = quantity;
-        this.composite = composite ?? LrpComposite.EpsilonPlus;
-    }
-
-    /// <summary>The relevances of instances, of their shape.</summary>
-    /// <inheritdoc cref="Explainer"/>
-    /// <exception cref="ArgumentException">The instances have a shape that the model does not take.</exception>
-    /// <exception cref="AttributionException">The model's output is not finite, or lacks the class; a rule makes a number that
-    /// is not finite.</exception>
-    public Tensor Attribute(
-        Instances x,
-        int? batchSize = null,
-        IProgress<Progress>? progress = null,
-        CancellationToken cancellation = default
-    )
-    {
-        var target = x.TargetOf(quantity, model.Working(batchSize, x.Count, progress, cancellation));
-        var layers = composite.Layers ?? new Dictionary<string, LrpRule>();
-        var rules = new Core.LrpComposite(
-            Interop.Option(composite.First?.Core),
-            composite.Convolution.Core,
-            composite.Dense.Core,
-            layers.ToDictionary(layer => model.RequireLayer(layer.Key), layer => layer.Value.Core)
-        );
-        return x.Core.Map(target, Pass.Rules, batch => Core.Lrp.attribute(rules, target, batch));
-    }
+        : base(
+            model.Require("LRP is about layers of weights", OpModule.isWeighted),
+            quantity,
+            Pass.Rules,
+            _ => 1,
+            _ =>
+            {
+                var rules = (composite ?? LrpComposite.EpsilonPlus).For(model);
+                return (target, batch) => Core.Lrp.attribute(rules, target, batch);
+            }
+        ) { }
 }

@@ -1,25 +1,16 @@
-using System;
-using System.Threading;
-using Attribution.Core;
-using static TorchSharp.torch;
-
 namespace Attribution;
 
 /// <summary>Saliency maps, S(x) = x ⊙ ∇ₓ q(f(x)): how fast a class's score changes with each input.</summary>
 /// <remarks>Simonyan, Vedaldi and Zisserman, arXiv 1312.6034.</remarks>
-public sealed class SaliencyMap
+/// <param name="model">The classifier.</param>
+/// <param name="quantity">What is explained.</param>
+public sealed class SaliencyMap(Model model, Quantity quantity)
 {
-    private readonly Model model;
-    private readonly Quantity quantity;
-
     /// <summary>Saliency of a class's score.</summary>
     /// <param name="model">The classifier.</param>
     /// <param name="targetClass">The class; null: the one predicted for each instance.</param>
     public SaliencyMap(Model model, int? targetClass = null)
         : this(model, Quantity.OfTarget(targetClass)) { }
-
-    /// <summary>Saliency of a quantity of interest.</summary>
-    public SaliencyMap(Model model, Quantity quantity) => (this.model, this.quantity) = (model, quantity);
 
     /// <summary>The attributions of instances, of their shape.</summary>
     /// <param name="x">Instances: n×c×h×w, 0-255.</param>
@@ -35,9 +26,15 @@ public sealed class SaliencyMap
         bool multiplyWithInput = true,
         IProgress<Progress>? progress = null,
         CancellationToken cancellation = default
-    )
-    {
-        var target = x.TargetOf(quantity, model.Working(batchSize, x.Count, progress, cancellation));
-        return x.Core.Map(target, Pass.Gradient, batch => Saliency.attribute(multiplyWithInput, target, batch));
-    }
+    ) =>
+        model.Map(
+            x,
+            quantity,
+            Pass.Gradient,
+            x.Count,
+            (target, batch) => Saliency.attribute(multiplyWithInput, target, batch),
+            batchSize,
+            progress,
+            cancellation
+        );
 }

@@ -1,8 +1,3 @@
-using System;
-using System.Threading;
-using Attribution.Core;
-using static TorchSharp.torch;
-
 namespace Attribution;
 
 /// <summary>What <see cref="SmoothGrad"/> takes of the gradients gₖ at an instance's N noisy copies.</summary>
@@ -20,18 +15,10 @@ public enum SmoothGradKind
 
 /// <summary>SmoothGrad, (1/N) Σₖ ∇ₓ q(f(x + εₖ)) with εₖ ~ N(0, σ²): gradients averaged over noisy copies of each instance.</summary>
 /// <remarks>Smilkov, Thorat, Kim, Viégas and Wattenberg, arXiv 1706.03825.</remarks>
-public sealed class SmoothGrad
+public sealed class SmoothGrad : MapMethod
 {
     /// <summary>The copies of each instance where nobody says: the paper's.</summary>
     public const int DefaultSamples = 50;
-
-    private readonly Model model;
-    private readonly Quantity quantity;
-    private readonly Core.SmoothGradKind kind;
-    private readonly int samples;
-    private readonly double noise;
-    private readonly long seed;
-    private readonly bool multiplyWithInput;
 
     /// <summary>SmoothGrad of a quantity of interest.</summary>
     /// <param name="model">The classifier.</param>
@@ -53,38 +40,28 @@ public sealed class SmoothGrad
         long seed = 1,
         bool multiplyWithInput = false
     )
+        : this(InCore(kind), model, quantity, samples, noise, seed, multiplyWithInput)
     {
-        RequireNoise(noise);
-        (this.model, this.quantity) = (model, quantity ?? Quantity.Predicted);
-        (this.samples, this.noise, this.seed) = (Samples.InRange(samples), noise, seed);
-        (this.kind, this.multiplyWithInput) = (InCore(kind), multiplyWithInput);
+        MethodSettings.RequireNoise(noise);
+        MethodSettings.RequireSamples(samples);
     }
 
-    /// <summary>The attributions of instances, of their shape.</summary>
-    /// <inheritdoc cref="Explainer"/>
-    /// <exception cref="ArgumentException">The instances have a shape that the model does not take.</exception>
-    /// <exception cref="AttributionException">The model's output is not finite, or lacks the class.</exception>
-    public Tensor Attribute(
-        Instances x,
-        int? batchSize = null,
-        IProgress<Progress>? progress = null,
-        CancellationToken cancellation = default
+    private SmoothGrad(
+        Core.SmoothGradKind kind,
+        Model model,
+        Quantity? quantity,
+        int samples,
+        double noise,
+        long seed,
+        bool multiply
     )
-    {
-        var passes = x.Count * (samples + 1L);
-        var target = x.TargetOf(quantity, model.Working(batchSize, passes, progress, cancellation));
-        return x.Core.Map(
-            target,
+        : base(
+            model,
+            quantity,
             Pass.Gradient,
-            batch => Core.SmoothGrad.attribute(kind, samples, noise, seed, multiplyWithInput, target, batch)
-        );
-    }
-
-    internal static void RequireNoise(double noise)
-    {
-        if (!double.IsFinite(noise) || noise < 0)
-            throw new ArgumentOutOfRangeException(nameof(noise), noise, "A standard deviation is 0 or more.");
-    }
+            _ => samples + 1L,
+            _ => (target, batch) => Core.SmoothGrad.attribute(kind, samples, noise, seed, multiply, target, batch)
+        ) { }
 
     private static Core.SmoothGradKind InCore(SmoothGradKind kind) =>
         kind switch

@@ -1,7 +1,3 @@
-using System;
-using System.Collections.Generic;
-using System.Linq;
-
 namespace Attribution;
 
 /// <summary>The values of a unit over instances.</summary>
@@ -20,10 +16,8 @@ public sealed class UnitActivity
             .DefaultIfEmpty(double.NaN)
             .Average();
 
-    /// <summary>
-    /// Selectivity: the area under the ROC curve of the value as a detector of some instances against others. 1 where each
-    /// of them exceeds every other, 0.5 where the value tells nothing, ties counting half.
-    /// </summary>
+    /// <summary>Selectivity: the area under the ROC curve of the value as a detector of some instances against others. 1
+    /// where each of them exceeds every other, 0.5 where the value tells nothing, ties counting half.</summary>
     /// <exception cref="AttributionException">One of the two has no instances.</exception>
     public double Selectivity(IEnumerable<int> instances, IEnumerable<int> others) =>
         Attribution.Core.Influence.selectivity(ValuesOf(instances), ValuesOf(others));

@@ -1,10 +1,3 @@
-using System;
-using System.Collections.Generic;
-using System.Linq;
-using System.Threading;
-using Attribution.Core;
-using static TorchSharp.torch;
-
 namespace Attribution;
 
 /// <summary>A metric, set up: attributions of instances (n×c×h×w or n×h×w) to one score an instance; NaN where it is undefined.
@@ -152,9 +145,6 @@ public sealed class AttributionMetric
 /// <summary>A row's metric, set up.</summary>
 internal sealed class RowMetric : MapMetric
 {
-    // In passes, what an explanation is taken for: a row's count of them is by this too.
-    private const int Explanation = 3;
-
     private readonly Metric row;
     private readonly Model model;
     private readonly MetricSettings settings;
@@ -173,36 +163,26 @@ internal sealed class RowMetric : MapMetric
         quantity = Quantity.OfTarget(model, settings.TargetClass, row.Over == Scale.Map ? Scale.Logits : row.Over);
     }
 
-    public override Tensor Scores(
-        Tensor attributions,
-        Instances x,
-        int? batchSize = null,
-        IProgress<Progress>? progress = null,
-        CancellationToken cancellation = default
-    )
+    private protected override Tensor Score(MapsAsked asked)
     {
-        Maps.RequireOneEach(attributions, x);
-        var pixels = attributions.ndim < 2 ? 1 : attributions.shape[^2] * attributions.shape[^1];
-        var each = row.Passes.Invoke(settings.InCore()).Invoke(pixels);
-        var passes = new Passes((long)Math.Ceiling(each * x.Count), progress, cancellation);
-        var target = x.TargetOf(quantity, model.Working(batchSize, passes));
-        var core = settings.InCore(x, (asked, batch) => Explained(asked, batch, x, passes, cancellation));
-        Tensor Of(Target of, Tensor maps, Batch batch) => row.Scores.Invoke(core).Invoke(of).Invoke(maps).Invoke(batch);
+        var (maps, x) = (asked.Maps, asked.X);
+        var passes = asked.Count(row.Passes.Invoke(settings.InCore()).Invoke(PixelSteps.PixelsOf(maps)) * x.Count);
+        var target = asked.Target(model, quantity, passes);
+        Tensor Explained(Target of, Batch batch) =>
+            asked.Explained(
+                settings.Explain!(model.At(of.Model), new Quantity(of.Quantity.Among(batch.Rows))),
+                x.With(InstancesModule.ofBatch(batch)),
+                null,
+                passes
+            );
+        var core = settings.InCore(x, Explained);
+        Tensor Of(Tensor maps, Batch batch) => row.Scores.Invoke(core).Invoke(target).Invoke(maps).Invoke(batch);
         // A metric of the map alone asks neither the model nor the images, which may be many.
         return row.Over == Scale.Map
-            ? Of(target, attributions, BatchModule.ofTensor(attributions))
-            : x.Core.Score(target, batch => Of(target, batch.RowsOf(attributions), batch));
+            ? Of(maps, BatchModule.ofTensor(maps))
+            : x.Core.Score(target, batch => Of(batch.RowsOf(maps), batch));
     }
 
     internal override PixelSteps? StepsOf(Tensor attributions) =>
-        !row.HasSteps ? null
-        : attributions.ndim < 2 ? new(1)
-        : PixelSteps.For(settings.PixelsPerStep, attributions.shape[^2] * attributions.shape[^1]);
-
-    private Tensor Explained(Target asked, Batch batch, Instances x, Passes passes, CancellationToken cancellation)
-    {
-        var explain = settings.Explain!(model.At(asked.Model), new Quantity(asked.Quantity.Among(batch.Rows)));
-        var instances = x.With(InstancesModule.ofBatch(batch));
-        return explain(instances, null, passes.Next(Explanation * batch.X.shape[0]), cancellation);
-    }
+        row.HasSteps ? PixelSteps.Of(settings.PixelsPerStep, attributions) : null;
 }

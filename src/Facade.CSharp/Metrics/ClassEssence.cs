@@ -1,10 +1,3 @@
-using System;
-using System.Collections.Generic;
-using System.Linq;
-using System.Threading;
-using Attribution.Core;
-using static TorchSharp.torch;
-
 namespace Attribution;
 
 /// <summary>An order of a layer's units for a class: which to keep first.</summary>
@@ -41,13 +34,11 @@ public sealed record EssencePoint(
         : this(@class, ranking, units, c.Recall, c.Precision, c.Accuracy, c.F1) { }
 }
 
-/// <summary>
-/// The essence of a class: with only the k units S of a layer left that have most influence on the class's score, and all
-/// others 0, f_S(x) = argmax g(1_S ⊙ h(x)) as a classifier of that class against the rest. Few units that recognise it as
-/// well as the whole model are what the network learned of it. Beside influence stand its magnitude, which keeps the units
-/// that speak against the class too, and the rankings that both must beat: by the units' mean value on the class, and at
-/// random.
-/// </summary>
+/// <summary>The essence of a class: with only the k units S of a layer left that have most influence on the class's score,
+/// and all others 0, f_S(x) = argmax g(1_S ⊙ h(x)) as a classifier of that class against the rest. Few units that recognise
+/// it as well as the whole model are what the network learned of it. Beside influence stand its magnitude, which keeps the
+/// units that speak against the class too, and the rankings that both must beat: by the units' mean value on the class, and
+/// at random.</summary>
 /// <remarks>Leino, Sen, Datta, Fredrikson and Li, arXiv 1802.03788. An image counts as recognised where the class has the
 /// largest of all logits. What g is given in place of a silent unit is 0, whatever it is on average. Paths around the layer
 /// stay as they are.</remarks>
@@ -93,17 +84,10 @@ public sealed class ClassEssence
         if (classes.Count == 0)
             throw new AttributionException("The essence of no class was asked for: name at least one.");
         var labels = x.TrueClasses;
-        // Refuses classes without images.
-        foreach (
-            var members in distribution is null
-                ? classes.Select(k => new[] { k })
-                :
-                [
-                    [.. distribution],
-                ]
-        )
-            x.Where(members);
         HashSet<int> Over(int k) => [.. distribution ?? [k]];
+        // Refuses classes without images.
+        foreach (var k in classes)
+            x.Where([.. Over(k)]);
         Interest Of(int k)
         {
             var members = Over(k);
@@ -117,8 +101,10 @@ public sealed class ClassEssence
             model.Working(batchSize, x.Count, progress, cancellation),
             ((Instances)x).Core
         );
-        var drawn = Enumerable.Range(0, randomOrders).Select(i => Shuffled(found[0].Influence.Length, seed + i));
-        int[][] random = [.. drawn];
+        int[][] random =
+        [
+            .. Enumerable.Range(0, randomOrders).Select(i => Shuffled(found[0].Influence.Length, seed + i)),
+        ];
         IEnumerable<UnitRanking> By(int k, Importance importance)
         {
             var images = $"class:{string.Join(',', Over(k))}";
@@ -178,12 +164,13 @@ public sealed class ClassEssence
         }
 
         var whole = Place(rankings[0].Orders[0], all);
-        var asked =
-            from ranking in rankings
+        (UnitRanking Ranking, int Units, int[] Sets)[] questions =
+        [
+            .. from ranking in rankings
             from k in ks
             let left = silence ? all - k : k
-            select (ranking, k, Sets: ranking.Orders.Select(order => Place(order, left)).ToArray());
-        (UnitRanking Ranking, int Units, int[] Sets)[] questions = [.. asked];
+            select (ranking, k, ranking.Orders.Select(order => Place(order, left)).ToArray()),
+        ];
 
         var tallies = Core.ClassEssence.tallies(
             [.. sets],
@@ -199,26 +186,19 @@ public sealed class ClassEssence
                     $"There is no class {k}: the model has {tallies[0].True.Length} classes, 0 to {tallies[0].True.Length - 1}."
                 );
 
-        return new(
-            layer,
-            Reading(x),
-            all,
-            silence,
-            rankings,
-            x.TrueClasses.CountBy(y => (int)y).ToDictionary(),
-            [
-                .. rankings
-                    .Select(r => r.Class)
-                    .Distinct()
-                    .Select(k => new EssencePoint(k, EssenceCurves.WholeModel, all, tallies[whole].Of(k))),
-                .. questions.Select(q => new EssencePoint(
-                    q.Ranking.Class,
-                    q.Ranking.Name,
-                    q.Units,
-                    q.Sets.Select(set => tallies[set].Of(q.Ranking.Class)).Aggregate((a, b) => a + b)
-                )),
-            ]
-        );
+        EssencePoint OfWhole(int k) => new(k, EssenceCurves.WholeModel, all, tallies[whole].Of(k));
+        EssencePoint Answer((UnitRanking Ranking, int Units, int[] Sets) asked)
+        {
+            var (k, name) = (asked.Ranking.Class, asked.Ranking.Name);
+            return new(k, name, asked.Units, asked.Sets.Select(set => tallies[set].Of(k)).Aggregate((a, b) => a + b));
+        }
+        EssencePoint[] points =
+        [
+            .. rankings.Select(r => r.Class).Distinct().Select(OfWhole),
+            .. questions.Select(Answer),
+        ];
+        var counted = x.TrueClasses.CountBy(y => (int)y).ToDictionary();
+        return new(layer, Reading(x), all, silence, rankings, counted, points);
     }
 
     // What Auto stands for, the layer's own shape tells.

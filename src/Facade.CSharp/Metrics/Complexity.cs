@@ -1,13 +1,7 @@
-using System;
-using System.Collections.Generic;
-using static TorchSharp.torch;
-
 namespace Attribution;
 
-/// <summary>
-/// Complexity, the entropy of a map in nats: -Σₚ P_p ln P_p, P_p = |A_p| / Σ |A| the share of a pixel. 0 where one has all, ln d
-/// where d pixels have the same: lower means that fewer pixels carry the map.
-/// </summary>
+/// <summary>Complexity, the entropy of a map in nats: -Σₚ P_p ln P_p, P_p = |A_p| / Σ |A| the share of a pixel. 0 where one
+/// has all, ln d where d pixels have the same: lower means that fewer pixels carry the map.</summary>
 /// <remarks>Bhatt, Weller and Moura, arXiv 2005.00631.</remarks>
 public static class Complexity
 {

@@ -1,10 +1,3 @@
-using System;
-using System.Collections.Generic;
-using System.Linq;
-using System.Threading;
-using Attribution.Core;
-using static TorchSharp.torch;
-
 namespace Attribution;
 
 /// <summary>The score of an instance while its pixels are removed, or put into a blank image.</summary>
@@ -13,10 +6,8 @@ namespace Attribution;
 /// <param name="Scores">The score of the image with those pixels changed.</param>
 public sealed record PixelCurve(IReadOnlyList<long> Pixels, IReadOnlyList<double> Axis, IReadOnlyList<double> Scores);
 
-/// <summary>
-/// A metric of what becomes of a class's score while an instance's pixels are removed or put back in the order of their
-/// attribution, all channels of a pixel at once, ties by row-major position.
-/// </summary>
+/// <summary>A metric of what becomes of a class's score while an instance's pixels are removed or put back in the order of
+/// their attribution, all channels of a pixel at once, ties by row-major position.</summary>
 /// <typeparam name="TCurve">What there is to plot of an instance.</typeparam>
 public abstract class CurveMetric<TCurve> : MapMetric
 {
@@ -60,21 +51,14 @@ public abstract class CurveMetric<TCurve> : MapMetric
     /// <param name="width">Their width in pixels.</param>
     public PixelSteps Steps(long height, long width) => PixelSteps.For(pixelsPerStep, height * width);
 
-    /// <inheritdoc/>
-    public override Tensor Scores(
-        Tensor attributions,
-        Instances x,
-        int? batchSize = null,
-        IProgress<Progress>? progress = null,
-        CancellationToken cancellation = default
-    )
+    private protected override Tensor Score(MapsAsked asked)
     {
-        var (target, curves) = Curved(attributions, x, batchSize, progress, cancellation);
-        return x.Core.Score(target, batch => score(curves(batch)));
+        var (target, curves) = Curved(asked);
+        return asked.X.Core.Score(target, batch => score(curves(batch)));
     }
 
-    /// <summary>The curve of each instance, of which <see cref="Scores"/> gives the score.</summary>
-    /// <inheritdoc cref="Scores"/>
+    /// <summary>The curve of each instance, of which <see cref="MapMetric.Scores"/> gives the score.</summary>
+    /// <inheritdoc cref="MapMetric.Scores"/>
     public IReadOnlyList<TCurve> Curves(
         Tensor attributions,
         Instances x,
@@ -83,28 +67,20 @@ public abstract class CurveMetric<TCurve> : MapMetric
         CancellationToken cancellation = default
     )
     {
-        var (target, curves) = Curved(attributions, x, batchSize, progress, cancellation);
+        var (target, curves) = Curved(new(attributions, x, batchSize, progress, cancellation));
         return x.Core.Collect(target, Pass.Forward, batch => plot(curves(batch)));
     }
 
-    // What has no height and width is refused where it is measured.
-    internal override PixelSteps? StepsOf(Tensor attributions) =>
-        attributions.ndim < 2 ? new(1) : Steps(attributions.shape[^2], attributions.shape[^1]);
+    internal override PixelSteps? StepsOf(Tensor attributions) => PixelSteps.Of(pixelsPerStep, attributions);
 
-    private (Target, Func<Batch, Core.PixelCurve[]>) Curved(
-        Tensor attributions,
-        Instances x,
-        int? batchSize,
-        IProgress<Progress>? progress,
-        CancellationToken cancellation
-    )
+    private (Target, Func<Batch, Core.PixelCurve[]>) Curved(MapsAsked asked)
     {
-        Maps.RequireOneEach(attributions, x);
-        var steps = StepsOf(attributions)!.Value;
+        var (maps, x) = (asked.Maps, asked.X);
+        var steps = PixelSteps.Of(pixelsPerStep, maps);
         PixelPath[] paths = [.. this.paths(x).Select(path => PixelCurves.inSteps(steps.Pixels, steps.Fewest, path))];
-        var passes = x.Count + paths.Sum(path => PixelCurves.passes(path, attributions));
-        var target = x.TargetOf(quantity, model.Working(batchSize, passes, progress, cancellation));
-        return (target, batch => [.. Interop.Curves(relaxation, paths, target, batch.RowsOf(attributions), batch)]);
+        var passes = x.Count + paths.Sum(path => PixelCurves.passes(path, maps));
+        var target = asked.Target(model, quantity, passes);
+        return (target, batch => [.. Interop.Curves(relaxation, paths, target, batch.RowsOf(maps), batch)]);
     }
 }
 

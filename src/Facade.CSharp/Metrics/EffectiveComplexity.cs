@@ -1,17 +1,9 @@
-using System;
-using System.Collections.Generic;
-using static TorchSharp.torch;
-
 namespace Attribution;
 
-/// <summary>
-/// Effective complexity, |{p : |A_p| > threshold · max |A|}|: the number of pixels whose magnitude is above a share of the
-/// largest. Lower means a simpler map.
-/// </summary>
-/// <remarks>
-/// After Nguyen and Martínez, arXiv 2007.07584, as Quantus counts it (there with a threshold of 0.00001). The map's own maximum
-/// is the unit, so that the scale of the map does not matter.
-/// </remarks>
+/// <summary>Effective complexity, |{p : |A_p| > threshold · max |A|}|: the number of pixels whose magnitude is above a
+/// share of the largest. Lower means a simpler map.</summary>
+/// <remarks>After Nguyen and Martínez, arXiv 2007.07584, as Quantus counts it (there with a threshold of 0.00001). The
+/// map's own maximum is the unit, so that the scale of the map does not matter.</remarks>
 public static class EffectiveComplexity
 {
     /// <summary>The score of each map, in pixels; NaN where all of it is 0.</summary>
@@ -36,11 +28,9 @@ public static class EffectiveComplexity
     }
 }
 
-/// <summary>
-/// Effective complexity by loss, min k with E (f_c(x) - f_c(x_k))² ≤ ε · E (f_c(x) - f_c(x_0))², x_k keeping the k pixels of largest
-/// |A|, the others drawn from the image's own: how many pixels the score needs. Lower means a simpler map; NaN where all of it
-/// is 0.
-/// </summary>
+/// <summary>Effective complexity by loss, min k with E (f_c(x) - f_c(x_k))² ≤ ε · E (f_c(x) - f_c(x_0))², x_k keeping the k
+/// pixels of largest |A|, the others drawn from the image's own: how many pixels the score needs. Lower means a simpler
+/// map; NaN where all of it is 0.</summary>
 /// <remarks>Nguyen and Martínez, arXiv 2007.07584, in steps of several pixels.</remarks>
 public sealed class EffectiveComplexityByLoss : BatchMetric
 {
@@ -68,13 +58,13 @@ public sealed class EffectiveComplexityByLoss : BatchMetric
         : base(
             model,
             Quantity.OfTarget(targetClass),
-            (maps, x) => (1 + samples * (1 + Steps(pixelsPerStep, maps).Count)) * x.Count,
+            (maps, x) => (1 + samples * (1 + Count(pixelsPerStep, maps))) * x.Count,
             _ =>
                 (target, maps, batch) =>
                     Core.EffectiveComplexity.byLoss(
                         Relaxation.InCore(relaxation),
                         bound,
-                        Steps(pixelsPerStep, maps).Pixels,
+                        PixelSteps.Of(pixelsPerStep, maps).Pixels,
                         samples,
                         seed,
                         target,
@@ -89,15 +79,12 @@ public sealed class EffectiveComplexityByLoss : BatchMetric
         this.pixelsPerStep = PixelSteps.Required(pixelsPerStep);
     }
 
-    internal override PixelSteps? StepsOf(Tensor attributions) => new(Steps(pixelsPerStep, attributions).Pixels);
+    internal override PixelSteps? StepsOf(Tensor attributions) =>
+        new(PixelSteps.Of(pixelsPerStep, attributions).Pixels);
 
-    // What has no height and width is refused where it is measured.
-    private static (int Pixels, long Count) Steps(int? asked, Tensor maps)
+    private static long Count(int? pixelsPerStep, Tensor maps)
     {
-        if (maps.ndim < 2)
-            return (1, 0);
-        var pixels = maps.shape[^2] * maps.shape[^1];
-        var step = PixelSteps.For(asked, pixels).Pixels;
-        return (step, (pixels + step - 1) / step);
+        var step = PixelSteps.Of(pixelsPerStep, maps).Pixels;
+        return (PixelSteps.PixelsOf(maps) + step - 1) / step;
     }
 }

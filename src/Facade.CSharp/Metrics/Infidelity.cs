@@ -1,20 +1,10 @@
-using System;
-using System.Collections.Generic;
-using System.Threading;
-using Attribution.Core;
-using static TorchSharp.torch;
-
 namespace Attribution;
 
-/// <summary>
-/// Infidelity, meanₖ (β Iₖᵀ A - (f_c(x) - f_c(x - Iₖ)))²: how badly a map foretells what perturbations Iₖ do to the score. 0 or
-/// more; lower is better.
-/// </summary>
-/// <remarks>
-/// Yeh et al., arXiv 1901.09392. β is the number that makes the score lowest, as in their experiments and Captum's
+/// <summary>Infidelity, meanₖ (β Iₖᵀ A - (f_c(x) - f_c(x - Iₖ)))²: how badly a map foretells what perturbations Iₖ do to
+/// the score. 0 or more; lower is better.</summary>
+/// <remarks>Yeh et al., arXiv 1901.09392. β is the number that makes the score lowest, as in their experiments and Captum's
 /// normalize, so that the map's unit does not matter; or 1, which is the definition itself. Attributions n×h×w count as
-/// spread equally over the channels.
-/// </remarks>
+/// spread equally over the channels.</remarks>
 public sealed class Infidelity : BatchMetric
 {
     /// <summary>The infidelity of maps of a class's score.</summary>

@@ -1,16 +1,9 @@
-using System;
-using System.Collections.Generic;
-using Attribution.Core;
-using static TorchSharp.torch;
-
 namespace Attribution;
 
-/// <summary>
-/// Where a map's positive attribution lies, for images in which a region is known. Each score is between 0 and 1, higher is
-/// better; a uniform map's share is <see cref="Areas"/>. NaN where no attribution is positive.
-/// </summary>
-/// <remarks>Masks are n×h×w of booleans. Attributions are n×c×h×w, or pixel attributions n×h×w. Only what is positive points
-/// anywhere.</remarks>
+/// <summary>Where a map's positive attribution lies, for images in which a region is known. Each score is between 0 and 1,
+/// higher is better; a uniform map's share is <see cref="Areas"/>. NaN where no attribution is positive.</summary>
+/// <remarks>Masks are n×h×w of booleans. Attributions are n×c×h×w, or pixel attributions n×h×w. Only what is positive
+/// points anywhere.</remarks>
 public static class Localisation
 {
     /// <summary>Σ_{p ∈ mask} max(A_p, 0) / Σ_p max(A_p, 0): relevance mass accuracy, or the energy-based pointing game.</summary>

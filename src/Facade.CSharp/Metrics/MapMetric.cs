@@ -1,8 +1,3 @@
-using System;
-using System.Threading;
-using Attribution.Core;
-using static TorchSharp.torch;
-
 namespace Attribution;
 
 /// <summary>A metric of attribution maps, set up.</summary>
@@ -20,13 +15,13 @@ public abstract class MapMetric
     /// <exception cref="ArgumentException">The shapes do not fit.</exception>
     /// <exception cref="AttributionException">An attribution or the model's output is not finite, or it lacks the
     /// class.</exception>
-    public abstract Tensor Scores(
+    public Tensor Scores(
         Tensor attributions,
         Instances x,
         int? batchSize = null,
         IProgress<Progress>? progress = null,
         CancellationToken cancellation = default
-    );
+    ) => Score(new(attributions, x, batchSize, progress, cancellation));
 
     /// <summary>The same as numbers, and what each map is.</summary>
     /// <inheritdoc cref="Scores"/>
@@ -42,8 +37,89 @@ public abstract class MapMetric
         return Maps.Scored(attributions, scores, StepsOf(attributions));
     }
 
+    private protected abstract Tensor Score(MapsAsked asked);
+
     /// <summary>The steps in which pixels are removed or put back; null for a metric that does no such thing.</summary>
     internal virtual PixelSteps? StepsOf(Tensor attributions) => null;
+}
+
+/// <summary>Maps that are to be scored, one for each instance.</summary>
+internal sealed class MapsAsked(
+    Tensor attributions,
+    Instances x,
+    int? batchSize,
+    IProgress<Progress>? progress,
+    CancellationToken cancellation
+)
+{
+    // In passes, what an explanation is taken for: a row's count of them is by this too.
+    private const int Explanation = 3;
+
+    public Tensor Maps { get; } =
+        attributions.ndim > 0 && attributions.shape[0] == x.Count
+            ? attributions
+            : throw new ArgumentException(
+                $"There must be one attribution for each of the {x.Count} instances, but their shape is [{string.Join("; ", attributions.shape)}].",
+                nameof(attributions)
+            );
+
+    public Instances X => x;
+
+    public int? BatchSize => batchSize;
+
+    /// <summary>A count of passes, told on to whoever asked.</summary>
+    public Passes Count(double passes) => new((long)Math.Ceiling(passes), progress, cancellation);
+
+    /// <summary>A quantity of the instances, by a model that makes so many passes.</summary>
+    public Target Target(Model model, Quantity quantity, long passes) => Target(model, quantity, Count(passes));
+
+    /// <inheritdoc cref="Target(Model, Quantity, long)"/>
+    public Target Target(Model model, Quantity quantity, Passes passes) =>
+        x.TargetOf(quantity, model.Working(batchSize, passes));
+
+    /// <summary>The count of passes of so many explanations of the instances.</summary>
+    public Passes CountOfMaps(int explanations) => Count((double)Explanation * explanations * x.Count);
+
+    /// <summary>Maps of these instances, or of others in their place.</summary>
+    public Tensor Explained(Explainer explain, Instances instances, int? batchSize, Passes passes) =>
+        explain(instances, batchSize, passes.Next(Explanation * instances.Count), cancellation);
+
+    /// <summary>The class that each instance is explained for, of how many.</summary>
+    public (long[] Classes, int Count) Classes(Model model, int? targetClass)
+    {
+        using var scope = NewDisposeScope();
+        var logits = model.ClassScores(x, batchSize, null, cancellation);
+        var count = (int)logits.shape[1];
+        if (targetClass is not { } k)
+            return (TensorModule.toArray<long>(logits.argmax(1)), count);
+        if (k < 0 || k >= count)
+            throw new AttributionException($"There is no class {k}: the model has {count} classes, 0 to {count - 1}.");
+        return ([.. Enumerable.Repeat((long)k, x.Count)], count);
+    }
+}
+
+/// <summary>A metric that makes maps of its own, as those that it is given were made.</summary>
+public abstract class ExplainingMetric : MapMetric
+{
+    private readonly Func<Model, Quantity, Explainer> explain;
+    private readonly int? targetClass;
+
+    private protected ExplainingMetric(Model model, Func<Model, Quantity, Explainer> explain, int? targetClass) =>
+        (Model, this.explain, this.targetClass) = (model, explain, targetClass);
+
+    private protected Model Model { get; }
+
+    /// <summary>The class that each instance is explained for, of how many.</summary>
+    private protected (long[] Classes, int Count) Classes(MapsAsked asked) => asked.Classes(Model, targetClass);
+
+    /// <summary>Maps of a class each, of instances or others in their place.</summary>
+    private protected Tensor Explained(
+        MapsAsked asked,
+        Model model,
+        IEnumerable<long> classes,
+        Passes passes,
+        Instances? instead = null
+    ) => asked.Explained(explain(model, Quantity.TrueClass(classes)), instead ?? asked.X, asked.BatchSize, passes);
 }
 
 /// <summary>The scores of a batch's maps.</summary>
@@ -64,37 +140,10 @@ public abstract class BatchMetric : MapMetric
         Func<Instances, BatchScore> score
     ) => (this.model, this.quantity, this.passes, this.score) = (model, quantity, passes, score);
 
-    /// <inheritdoc/>
-    public override Tensor Scores(
-        Tensor attributions,
-        Instances x,
-        int? batchSize = null,
-        IProgress<Progress>? progress = null,
-        CancellationToken cancellation = default
-    )
+    private protected override Tensor Score(MapsAsked asked)
     {
-        Maps.RequireOneEach(attributions, x);
-        var core = model.Working(batchSize, passes(attributions, x), progress, cancellation);
-        var target = x.TargetOf(quantity, core);
-        var scoreOf = score(x);
-        return x.Core.Score(target, batch => scoreOf(target, batch.RowsOf(attributions), batch));
+        var target = asked.Target(model, quantity, passes(asked.Maps, asked.X));
+        var scoreOf = score(asked.X);
+        return asked.X.Core.Score(target, batch => scoreOf(target, batch.RowsOf(asked.Maps), batch));
     }
-}
-
-/// <summary>A metric of instances and of what a mask leaves of them.</summary>
-public abstract class MaskedMetric : BatchMetric
-{
-    private protected MaskedMetric(
-        Model model,
-        int? targetClass,
-        Scale scale,
-        Mask mask,
-        Relaxation? relaxation,
-        Func<Core.Relaxation, Core.Mask, BatchScore> score
-    )
-        : this(model, Quantity.OfTarget(model, targetClass, scale), score(Relaxation.InCore(relaxation), mask.InCore()))
-    { }
-
-    private MaskedMetric(Model model, Quantity quantity, BatchScore score)
-        : base(model, quantity, (_, x) => 2L * x.Count, _ => score) { }
 }

@@ -1,9 +1,4 @@
-using System;
 using System.Collections;
-using System.Collections.Generic;
-using System.Linq;
-using Attribution.Core;
-using static TorchSharp.torch;
 
 namespace Attribution;
 
@@ -26,13 +21,12 @@ public enum MapState
     NotFinite,
 }
 
-/// <summary>
-/// What each of a method's maps is. A map that is not sound keeps its scores by their definitions, but takes part in no rank,
-/// no comparison and no test: by most metrics an empty map, or one that keeps every pixel, is the best there is.
-/// </summary>
-/// <remarks>One rule for every metric, so that all compare methods on the same images: a map is judged by its pixel attribution,
-/// the mean over the channels. A map without positive pixels is left out where a metric could rank its pixels too, since it
-/// says of nothing that it speaks for what is explained.</remarks>
+/// <summary>What each of a method's maps is. A map that is not sound keeps its scores by their definitions, but takes part
+/// in no rank, no comparison and no test: by most metrics an empty map, or one that keeps every pixel, is the best there
+/// is.</summary>
+/// <remarks>One rule for every metric, so that all compare methods on the same images: a map is judged by its pixel
+/// attribution, the mean over the channels. A map without positive pixels is left out where a metric could rank its pixels
+/// too, since it says of nothing that it speaks for what is explained.</remarks>
 public sealed class MapStates : IReadOnlyList<MapState>
 {
     private static readonly (MapState State, string Short, string Sentence)[] words =

@@ -1,21 +1,11 @@
-using System;
-using System.Collections.Generic;
-using System.Threading;
-using Attribution.Core;
-using static TorchSharp.torch;
-
 namespace Attribution;
 
-/// <summary>
-/// Max-sensitivity, maxₖ ‖A(x + εₖ) - A(x)‖ / ‖A(x)‖ over uniform noise |ε| ≤ radius on every number: how far a change of the
-/// image that nobody sees moves the map. 0 or more; lower is better.
-/// </summary>
-/// <remarks>Yeh et al., arXiv 1901.09392; radius, noise and samples are Captum's. The explained class stays that of x.</remarks>
-public sealed class MaxSensitivity : MapMetric
+/// <summary>Max-sensitivity, maxₖ ‖A(x + εₖ) - A(x)‖ / ‖A(x)‖ over uniform noise |ε| ≤ radius on every number: how far a
+/// change of the image that nobody sees moves the map. 0 or more; lower is better.</summary>
+/// <remarks>Yeh et al., arXiv 1901.09392; radius, noise and samples are Captum's. The explained class stays that of x. NaN
+/// where the map is 0.</remarks>
+public sealed class MaxSensitivity : ExplainingMetric
 {
-    private readonly Model model;
-    private readonly Func<Model, Quantity, Explainer> explain;
-    private readonly int? targetClass;
     private readonly double radius;
     private readonly int samples;
     private readonly long seed;
@@ -36,33 +26,23 @@ public sealed class MaxSensitivity : MapMetric
         int samples = 10,
         long seed = 1
     )
+        : base(model, explain, targetClass)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(radius);
         ArgumentOutOfRangeException.ThrowIfLessThan(samples, 1);
-        (this.model, this.explain, this.targetClass) = (model, explain, targetClass);
         (this.radius, this.samples, this.seed) = (radius, samples, seed);
     }
 
-    /// <summary>The score of each instance; NaN where the map is 0.</summary>
-    /// <inheritdoc/>
-    public override Tensor Scores(
-        Tensor attributions,
-        Instances x,
-        int? batchSize = null,
-        IProgress<Progress>? progress = null,
-        CancellationToken cancellation = default
-    )
+    private protected override Tensor Score(MapsAsked asked)
     {
-        Maps.RequireOneEach(attributions, x);
-        var (classes, _) = Maps.Explained(model, targetClass, x, batchSize, cancellation);
-        var explainer = explain(model, Quantity.TrueClass(classes));
-        var done = 0;
+        var (x, passes) = (asked.X, asked.CountOfMaps(samples));
+        var (classes, _) = Classes(asked);
         return Interop.MaxSensitivity(
-            changed => explainer(x.With(changed), batchSize, progress.Part(done++, samples), cancellation),
+            changed => Explained(asked, Model, classes, passes, x.With(changed)),
             radius * x.Peak,
             samples,
             seed,
-            attributions,
+            asked.Maps,
             x.Core
         );
     }

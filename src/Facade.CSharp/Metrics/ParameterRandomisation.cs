@@ -1,10 +1,3 @@
-using System;
-using System.Collections.Generic;
-using System.Linq;
-using System.Threading;
-using Attribution.Core;
-using static TorchSharp.torch;
-
 namespace Attribution;
 
 /// <summary>How alike maps are once a layer's weights are random, and with them those of the layers above it in a
@@ -35,19 +28,16 @@ public sealed record Parameters(int Layers, int Tensors, long Numbers)
     }
 }
 
-/// <summary>
-/// The model parameter randomisation test, the mean over layers l of ρ(|A_f|, |A_f'|), f' the model with random weights from the
-/// logits down to l. Between -1 and 1; lower means that the map depends on what the network has learnt.
-/// </summary>
-/// <remarks>
-/// Adebayo et al., Sanity checks for saliency maps, arXiv 1810.03292. ρ is Spearman's rank correlation of the pixels. Random
-/// weights are those of <see cref="Model.Randomised"/>; the explained class stays the one that the trained model predicts.
-/// </remarks>
-public sealed class ParameterRandomisation : MapMetric
+/// <summary>The model parameter randomisation test, the mean over layers l of ρ(|A_f|, |A_f'|), f' the model with random
+/// weights from the logits down to l. Between -1 and 1; lower means that the map depends on what the network has
+/// learnt.</summary>
+/// <remarks>Adebayo et al., Sanity checks for saliency maps, arXiv 1810.03292. ρ is Spearman's rank correlation of the
+/// pixels. Random weights are those of <see cref="Model.Randomised"/>; the explained class stays the one that the trained
+/// model predicts. Where a random network's map is constant, nothing is left of the map, and its correlation counts as 0;
+/// NaN where every correlation is undefined, as for a constant map. A model without weights is refused when maps are
+/// scored.</remarks>
+public sealed class ParameterRandomisation : ExplainingMetric
 {
-    private readonly Model model;
-    private readonly Func<Model, Quantity, Explainer> explain;
-    private readonly int? targetClass;
     private readonly int steps;
     private readonly bool isAlone;
     private readonly long seed;
@@ -72,9 +62,9 @@ public sealed class ParameterRandomisation : MapMetric
         long seed = 1,
         Relaxation? relaxation = null
     )
+        : base(model, explain, targetClass)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(steps, 1);
-        (this.model, this.explain, this.targetClass) = (model, explain, targetClass);
         (this.steps, this.isAlone, this.seed) = (steps, isAlone, seed);
         this.relaxation = Relaxation.InCore(relaxation);
     }
@@ -89,21 +79,11 @@ public sealed class ParameterRandomisation : MapMetric
         return new Parameters(layers.Length, tensors, numbers);
     }
 
-    /// <summary>The score of each instance. Where a random network's map is constant, nothing is left of the map, and its
-    /// correlation counts as 0; NaN where every correlation is undefined, as for a constant map.</summary>
-    /// <inheritdoc/>
-    /// <exception cref="AttributionException">The model has no weights.</exception>
-    public override Tensor Scores(
-        Tensor attributions,
-        Instances x,
-        int? batchSize = null,
-        IProgress<Progress>? progress = null,
-        CancellationToken cancellation = default
-    ) => Core.ParameterRandomisation.scores(CoreCurve(attributions, x, batchSize, progress, cancellation));
+    private protected override Tensor Score(MapsAsked asked) => Core.ParameterRandomisation.scores(CoreCurve(asked));
 
     /// <summary>The correlations layer by layer, from the logits down; the last of a cascade has every layer random. NaN where a
     /// map is constant.</summary>
-    /// <inheritdoc cref="Scores"/>
+    /// <inheritdoc cref="MapMetric.Scores"/>
     public IReadOnlyList<RandomisedLayer> Curve(
         Tensor attributions,
         Instances x,
@@ -112,10 +92,10 @@ public sealed class ParameterRandomisation : MapMetric
         CancellationToken cancellation = default
     )
     {
-        var layers = Core.ParameterRandomisation.layers(model.Core);
+        var layers = Core.ParameterRandomisation.layers(Model.Core);
         return
         [
-            .. CoreCurve(attributions, x, batchSize, progress, cancellation)
+            .. CoreCurve(new(attributions, x, batchSize, progress, cancellation))
                 .Select(layer => new RandomisedLayer(
                     layer.Layer,
                     Maps.Numbers(layer.Signed),
@@ -129,32 +109,19 @@ public sealed class ParameterRandomisation : MapMetric
         ];
     }
 
-    private Core.RandomisedLayer[] CoreCurve(
-        Tensor attributions,
-        Instances x,
-        int? batchSize,
-        IProgress<Progress>? progress,
-        CancellationToken cancellation
-    )
+    private Core.RandomisedLayer[] CoreCurve(MapsAsked asked)
     {
-        Maps.RequireOneEach(attributions, x);
-        var layers = Core.ParameterRandomisation.layers(model.Core).Length;
-        var (classes, _) = Maps.Explained(model, targetClass, x, batchSize, cancellation);
-        var (done, all) = (0, Math.Min(steps, layers));
+        var layers = Core.ParameterRandomisation.layers(Model.Core).Length;
+        var (classes, _) = Classes(asked);
+        var passes = asked.CountOfMaps(Math.Min(steps, layers));
         return Interop.Randomisation(
             relaxation,
-            random =>
-                explain(model.At(random), Quantity.TrueClass(classes))(
-                    x,
-                    batchSize,
-                    progress.Part(done++, all),
-                    cancellation
-                ),
+            random => Explained(asked, Model.At(random), classes, passes),
             isAlone,
             steps,
             seed,
-            attributions,
-            model.Now
+            asked.Maps,
+            Model.Now
         );
     }
 }

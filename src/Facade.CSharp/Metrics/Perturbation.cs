@@ -1,6 +1,3 @@
-using System;
-using Attribution.Core;
-
 namespace Attribution;
 
 /// <summary>What <see cref="Infidelity"/> takes off an image: I, of its shape. It depends on the seed, the image's number and the
@@ -27,7 +24,7 @@ public sealed class Perturbation
     public static Perturbation Square(int side, Baseline? baseline = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(side, 1);
-        return new(x => PerturbationModule.square(side, (baseline ?? Baseline.Black).For(x)));
+        return new(x => PerturbationModule.square(side, Baseline.For(baseline, x)));
     }
 
     internal Core.Perturbation For(Instances x) => of(x);

@@ -1,6 +1,3 @@
-using System;
-using Attribution.Core;
-
 namespace Attribution;
 
 /// <summary>How many pixels change from one score of a curve to the next.</summary>
@@ -20,6 +17,12 @@ public readonly record struct PixelSteps(int Pixels, int Fewest = 1)
         var (chosen, fewest) = PixelCurves.chosenSteps(pixels);
         return new(chosen, fewest);
     }
+
+    /// <summary>The same for maps; what has no height and width is refused where it is measured.</summary>
+    internal static PixelSteps Of(int? asked, Tensor maps) => maps.ndim < 2 ? new(1) : For(asked, PixelsOf(maps));
+
+    /// <summary>The pixels of a map.</summary>
+    internal static long PixelsOf(Tensor maps) => maps.ndim < 2 ? 1 : maps.shape[^2] * maps.shape[^1];
 
     /// <summary>"15 pixels a step", for people.</summary>
     public string Short => $"{Pixels} pixel{(Pixels == 1 ? "" : "s")} a step";

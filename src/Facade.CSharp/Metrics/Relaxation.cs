@@ -1,5 +1,3 @@
-using System;
-
 namespace Attribution;
 
 /// <summary>How what a metric decides by a threshold, an order or a rank is computed.</summary>

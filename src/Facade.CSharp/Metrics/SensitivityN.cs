@@ -1,14 +1,7 @@
-using System;
-using System.Collections.Generic;
-using System.Linq;
-using System.Threading;
-
 namespace Attribution;
 
-/// <summary>
-/// Sensitivity-n, corr_S (Σ_{p ∈ S} A_p, f_c(x) - f_c(x with S at the baseline)), Pearson's correlation over random sets S of n
-/// pixels; the mean over several n. Between -1 and 1; higher is better, 1 a perfect line.
-/// </summary>
+/// <summary>Sensitivity-n, corr_S (Σ_{p ∈ S} A_p, f_c(x) - f_c(x with S at the baseline)), Pearson's correlation over
+/// random sets S of n pixels; the mean over several n. Between -1 and 1; higher is better, 1 a perfect line.</summary>
 /// <remarks>Ancona et al., arXiv 1711.06104.</remarks>
 public sealed class SensitivityN : BatchMetric
 {
@@ -30,17 +23,17 @@ public sealed class SensitivityN : BatchMetric
         Baseline? baseline = null,
         long seed = 1
     )
-        : this(model, Quantity.OfTarget(targetClass), Required(shares), subsets, baseline ?? Baseline.Black, seed) =>
+        : this(model, Quantity.OfTarget(targetClass), Required(shares), subsets, baseline, seed) =>
         ArgumentOutOfRangeException.ThrowIfLessThan(subsets, 2);
 
-    private SensitivityN(Model model, Quantity quantity, double[] shares, int subsets, Baseline baseline, long seed)
+    private SensitivityN(Model model, Quantity quantity, double[] shares, int subsets, Baseline? baseline, long seed)
         : base(
             model,
             quantity,
             (_, x) => (1 + (long)shares.Length * subsets) * x.Count,
             x =>
             {
-                var hidden = baseline.For(x);
+                var hidden = Baseline.For(baseline, x);
                 return (target, maps, batch) =>
                     Core.SensitivityN.scores(shares, subsets, seed, hidden, target, maps, batch);
             }

@@ -1,13 +1,7 @@
-using System;
-using System.Collections.Generic;
-using static TorchSharp.torch;
-
 namespace Attribution;
 
-/// <summary>
-/// Sparseness, the Gini index of a map: 1 - 2 Σₖ v₍ₖ₎ / ‖v‖₁ · (d - k + ½) / d, v₍₁₎ ≤ … ≤ v₍d₎ the magnitudes of its d pixels. 0
-/// where all are equal, 1 - 1/d where one has all: higher means that fewer pixels carry the map.
-/// </summary>
+/// <summary>Sparseness, the Gini index of a map: 1 - 2 Σₖ v₍ₖ₎ / ‖v‖₁ · (d - k + ½) / d, v₍₁₎ ≤ … ≤ v₍d₎ the magnitudes of
+/// its d pixels. 0 where all are equal, 1 - 1/d where one has all: higher means that fewer pixels carry the map.</summary>
 /// <remarks>Chalasani et al., arXiv 1810.06583.</remarks>
 public static class Sparseness
 {

@@ -1,7 +1,3 @@
-using System;
-using System.Collections.Generic;
-using System.Linq;
-
 namespace Attribution;
 
 /// <summary>Win %: on which share of the instances each of several methods has the best score, of a metric such as
