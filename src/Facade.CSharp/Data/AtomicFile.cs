@@ -1,6 +1,3 @@
-using System;
-using System.IO;
-
 namespace Attribution;
 
 /// <summary>A file that appears whole or not at all: a draft beside the target, renamed by <see cref="Commit"/>.</summary>

@@ -1,7 +1,3 @@
-using System;
-using System.Collections.Generic;
-using System.Linq;
-
 namespace Attribution;
 
 /// <summary>Finds what a person may have meant.</summary>

@@ -1,11 +1,5 @@
-using System;
 using System.Buffers.Binary;
-using System.Collections.Generic;
-using System.IO;
-using System.Linq;
 using SkiaSharp;
-using TorchSharp;
-using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
 
 namespace Attribution;
@@ -69,7 +63,7 @@ internal sealed class ImageFile
                 var rgb = Window(Upright(), (double)width / height);
                 // One at a time, since as floats a channel needs as much memory as the whole picture.
                 var resized = cat([.. rgb.unbind(0).Select(channel => Resized(channel, height, width))]);
-                var image = resized.round().clamp(0, 255);
+                var image = resized.round().clamp(Number.Of(0), Number.Of(255));
                 if (channels == 1)
                     image = image.mul(tensor([0.299f, 0.587f, 0.114f]).view(3, 1, 1)).sum(0, keepdim: true);
                 return image.MoveToOuterDisposeScope();
@@ -158,25 +152,11 @@ internal sealed class ImageFile
             codec.EncodedFormat == SKEncodedImageFormat.Png
                 ? (SKEncodedOrigin)PngOrientation.Read(path)
                 : codec.EncodedOrigin;
-        if (origin >= SKEncodedOrigin.LeftTop)
-            rgb = rgb.transpose(1, 2);
-        if (
-            origin
-            is SKEncodedOrigin.BottomRight
-                or SKEncodedOrigin.BottomLeft
-                or SKEncodedOrigin.RightBottom
-                or SKEncodedOrigin.LeftBottom
-        )
-            rgb = rgb.flip(1);
-        if (
-            origin
-            is SKEncodedOrigin.TopRight
-                or SKEncodedOrigin.BottomRight
-                or SKEncodedOrigin.RightTop
-                or SKEncodedOrigin.RightBottom
-        )
-            rgb = rgb.flip(2);
-        return rgb;
+        // Named by the sides that hold the first row and the first column; from LeftTop on, rows and columns change places.
+        var name = $"{origin}";
+        rgb = origin >= SKEncodedOrigin.LeftTop ? rgb.transpose(1, 2) : rgb;
+        rgb = name.Contains("Bottom") ? rgb.flip(1) : rgb;
+        return name.Contains("Right") ? rgb.flip(2) : rgb;
     }
 
     // Whether a JPEG has the marker of its end outside of its segments, in which a thumbnail has one of its own.

@@ -1,8 +1,3 @@
-using System;
-using System.Collections.Generic;
-using System.Linq;
-using static TorchSharp.torch;
-
 namespace Attribution;
 
 /// <summary>One image or more, and what is known of them; kept as they are stored, and made floats a batch at a time.</summary>
@@ -47,10 +42,15 @@ public sealed class ImageSet : IDisposable
     public int Channels => source.Channels;
 
     /// <summary>The value of white: 1 when the data are floats that all lie in 0-1, else 255.</summary>
-    public float Peak => source.Peak;
+    public float Peak => Factor * source.Peak;
 
     /// <summary>What loading it did that a person should know: that of animated pictures the first frame is taken.</summary>
-    public IReadOnlyList<string> Notes => source.Notes;
+    public IReadOnlyList<string> Notes => [.. source.Notes, .. Remarks];
+
+    // What the source's numbers are times, and what was noted since.
+    private float Factor { get; init; } = 1;
+
+    private IReadOnlyList<string> Remarks { get; init; } = [];
 
     /// <summary>The subfolder that each image came from, where a folder of folders was loaded, as one of each class; else
     /// null.</summary>
@@ -60,7 +60,7 @@ public sealed class ImageSet : IDisposable
             : null;
 
     /// <summary>The least and the largest value of the set that was loaded.</summary>
-    internal (double Least, double Most) Range => source.Range;
+    internal (double Least, double Most) Range => (Factor * source.Range.Least, Factor * source.Range.Most);
 
     /// <summary>Whether the true class of each image is known.</summary>
     public bool HasTrueClasses => trueClasses is not null;
@@ -176,7 +176,11 @@ public sealed class ImageSet : IDisposable
     /// <summary>A range of the images as n × C × H × W float32, of values as stored.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The range is not within the set.</exception>
     /// <exception cref="AttributionException">An image's file is damaged, or its values are not finite.</exception>
-    public Tensor Images(Range range) => source.Batch(rows[range]);
+    public Tensor Images(Range range)
+    {
+        var batch = source.Batch(rows[range]);
+        return Factor == 1 ? batch : batch.mul_(Number.Of(Factor));
+    }
 
     /// <summary>All images as n × C × H × W float32.</summary>
     /// <exception cref="AttributionException">An image's file is damaged, or its values are not finite.</exception>
@@ -225,20 +229,25 @@ public sealed class ImageSet : IDisposable
 
     /// <summary>The same images with these true classes.</summary>
     /// <exception cref="AttributionException">There is not one an image.</exception>
-    public ImageSet WithTrueClasses(IReadOnlyList<long> classes) =>
-        new(source, false, rows, [.. classes], predictedClasses, ids);
+    public ImageSet WithTrueClasses(IReadOnlyList<long> classes) => With(rows, [.. classes], predictedClasses, ids);
 
     /// <summary>The same images with these predicted classes.</summary>
     /// <exception cref="AttributionException">There is not one an image.</exception>
-    public ImageSet WithPredictedClasses(IReadOnlyList<long> classes) =>
-        new(source, false, rows, trueClasses, [.. classes], ids);
+    public ImageSet WithPredictedClasses(IReadOnlyList<long> classes) => With(rows, trueClasses, [.. classes], ids);
 
     /// <summary>The same images with a sentence more in <see cref="Notes"/>; this set gives them up.</summary>
     public ImageSet Noting(string note) => Adjusted(1, note);
 
     /// <summary>The same images times a number, which white is times too, with a note of it; this set gives them up.</summary>
     internal ImageSet Adjusted(float factor, string note) =>
-        new(new AdjustedImages(source, factor, note), isOwner, rows, trueClasses, predictedClasses, ids);
+        new(source, isOwner, rows, trueClasses, predictedClasses, ids)
+        {
+            Factor = Factor * factor,
+            Remarks = [.. Remarks, note],
+        };
+
+    private ImageSet With(long[] rows, long[]? trueClasses, long[]? predictedClasses, long[]? ids) =>
+        new(source, false, rows, trueClasses, predictedClasses, ids) { Factor = Factor, Remarks = Remarks };
 
     /// <summary>Frees the images, if this set owns them.</summary>
     public void Dispose()
@@ -263,7 +272,7 @@ public sealed class ImageSet : IDisposable
     private ImageSet Subset(int[] positions)
     {
         long[]? Of(long[]? all) => all is null ? null : Array.ConvertAll(positions, i => all[i]);
-        return new(source, false, Of(rows)!, Of(trueClasses), Of(predictedClasses), Of(ids));
+        return With(Of(rows)!, Of(trueClasses), Of(predictedClasses), Of(ids));
     }
 
     private long[]? OnePerImage(long[]? values, string what) =>

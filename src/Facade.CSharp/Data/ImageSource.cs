@@ -1,9 +1,3 @@
-using System;
-using System.Collections.Generic;
-using System.Linq;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace Attribution;
 
 /// <summary>Where the images of a set come from: memory or files.</summary>
@@ -113,30 +107,4 @@ internal sealed class ImageFiles(ImageFile[] files, int height, int width, int c
     }
 
     public void Dispose() { }
-}
-
-/// <summary>The images of another source times a number, with a note of why; it owns the other.</summary>
-internal sealed class AdjustedImages(IImageSource images, float factor, string note) : IImageSource
-{
-    public string Name => images.Name;
-    public int Count => images.Count;
-    public int Height => images.Height;
-    public int Width => images.Width;
-    public int Channels => images.Channels;
-    public float Peak => factor * images.Peak;
-    public IReadOnlyList<string> Notes { get; } = [.. images.Notes, note];
-
-    public string? Label(long row) => images.Label(row);
-
-    public string? Folder(long row) => images.Folder(row);
-
-    public (double Least, double Most) Range => (factor * images.Range.Least, factor * images.Range.Most);
-
-    public Tensor Batch(long[] rows)
-    {
-        var batch = images.Batch(rows);
-        return factor == 1 ? batch : batch.mul_(factor);
-    }
-
-    public void Dispose() => images.Dispose();
 }

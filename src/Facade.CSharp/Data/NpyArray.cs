@@ -1,10 +1,5 @@
-using System;
 using System.Buffers.Binary;
-using System.IO;
-using System.Linq;
 using System.Runtime.InteropServices;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace Attribution;
 
@@ -57,14 +52,15 @@ public static class NpyArray
         {
             source.Fill(block);
             if (header.BigEndian)
-                Reverse(block, header.ItemSize);
+                for (var rest = block; !rest.IsEmpty; rest = rest[header.ItemSize..])
+                    rest[..header.ItemSize].Reverse();
         }
         var values = header.Code switch
         {
-            "b1" => stored.ne(0),
+            "b1" => stored.ne(Number.Of(0)),
             "u2" => stored.to(ScalarType.Int32).bitwise_and_(ushort.MaxValue),
             "u4" => stored.to(ScalarType.Int64).bitwise_and_(uint.MaxValue),
-            "u8" when stored.lt(0).any().ToBoolean() => throw new FormatException(
+            "u8" when stored.lt(Number.Of(0)).IsAny() => throw new FormatException(
                 "it holds integers of 2^63 or more; save it as int64"
             ),
             _ => stored,
@@ -72,24 +68,5 @@ public static class NpyArray
         if (header.FortranOrder)
             values = values.permute([.. Enumerable.Range(0, shape.Length).Select(d => shape.Length - 1L - d)]);
         return values.contiguous().MoveToOuterDisposeScope();
-    }
-
-    private static void Reverse(Span<byte> bytes, long itemSize)
-    {
-        switch (itemSize)
-        {
-            case 2:
-                var shorts = MemoryMarshal.Cast<byte, ushort>(bytes);
-                BinaryPrimitives.ReverseEndianness(shorts, shorts);
-                break;
-            case 4:
-                var ints = MemoryMarshal.Cast<byte, uint>(bytes);
-                BinaryPrimitives.ReverseEndianness(ints, ints);
-                break;
-            case 8:
-                var longs = MemoryMarshal.Cast<byte, ulong>(bytes);
-                BinaryPrimitives.ReverseEndianness(longs, longs);
-                break;
-        }
     }
 }

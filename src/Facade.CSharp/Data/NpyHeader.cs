@@ -1,14 +1,11 @@
-using System;
 using System.Buffers.Binary;
-using System.Collections.Generic;
-using System.Linq;
 using System.Text;
-using static TorchSharp.torch;
+using System.Text.RegularExpressions;
 
 namespace Attribution;
 
 /// <summary>The element type and the shape of an array in NumPy's format, as its header gives them.</summary>
-public sealed class NpyHeader
+public sealed partial class NpyHeader
 {
     private const int MaxLength = 1 << 16;
     private const int MaxRank = 64;
@@ -50,7 +47,7 @@ public sealed class NpyHeader
         try
         {
             // Even an empty array has strides that must fit.
-            var bytes = shape.Aggregate(ItemSize, (product, d) => checked(product * Math.Max(d, 1)));
+            var bytes = shape.Aggregate((long)ItemSize, (product, d) => checked(product * Math.Max(d, 1)));
             Length = shape.Contains(0) ? 0 : bytes;
         }
         catch (OverflowException e)
@@ -68,7 +65,7 @@ public sealed class NpyHeader
 
     internal string Code { get; }
     internal ScalarType Stored { get; }
-    internal long ItemSize => Code[1] - '0';
+    internal int ItemSize => Code[1] - '0';
     internal bool BigEndian { get; }
     internal bool FortranOrder { get; }
 
@@ -115,101 +112,29 @@ public sealed class NpyHeader
     /// <summary>Parses the one form of Python's dictionary that NumPy writes, its keys in any order.</summary>
     internal static NpyHeader Parse(string text)
     {
-        var at = 0;
-        string? descr = null;
-        bool? fortranOrder = null;
-        long[]? shape = null;
-
-        Expect('{');
-        Until('}', Entry);
-        Skip();
-        return at == text.Length && descr is not null && fortranOrder is not null && shape is not null
-            ? new NpyHeader(descr, fortranOrder.Value, shape)
-            : throw Wrong();
-
-        void Entry()
-        {
-            var key = Quoted();
-            Expect(':');
-            if (key == "descr" && descr is null)
-                descr = Quoted();
-            else if (key == "fortran_order" && fortranOrder is null)
-                fortranOrder = bool.TryParse(Word(), out var value) ? value : throw Wrong();
-            else if (key == "shape" && shape is null)
-                shape = Tuple();
-            else
-                throw Wrong();
-        }
-
-        long[] Tuple()
-        {
-            var dims = new List<long>();
-            Expect('(');
-            // Python 2 could write a long integer with a final L.
-            Until(
-                ')',
-                () =>
-                    dims.Add(long.TryParse(Word().TrimEnd('L'), out var d) && dims.Count < MaxRank ? d : throw Wrong())
+        var found = Dictionary().Match(text).Groups;
+        long?[] shape =
+        [
+            .. found["size"].Captures.Select(size => long.TryParse(size.Value, out var d) ? d : (long?)null),
+        ];
+        var isWhole = new[] { "descr", "order", "shape" }.All(key => found[key].Captures.Count == 1);
+        return isWhole && shape.Length <= MaxRank && !shape.Contains(null)
+            ? new(found["descr"].Value, found["order"].Value == "True", [.. shape.OfType<long>()])
+            : throw new FormatException(
+                "its header is not one that NumPy writes for an array of numbers; save it again with numpy.save"
             );
-            return [.. dims];
-        }
-
-        void Until(char close, Action item)
-        {
-            while (!Accept(close))
-            {
-                item();
-                if (!Accept(','))
-                {
-                    Expect(close);
-                    return;
-                }
-            }
-        }
-
-        string Quoted()
-        {
-            var quote = Accept('"') ? '"' : '\'';
-            if (quote == '\'')
-                Expect(quote);
-            var end = text.IndexOf(quote, at);
-            if (end < 0)
-                throw Wrong();
-            var value = text[at..end];
-            at = end + 1;
-            return value;
-        }
-
-        string Word()
-        {
-            Skip();
-            var start = at;
-            while (at < text.Length && char.IsAsciiLetterOrDigit(text[at]))
-                at++;
-            return text[start..at];
-        }
-
-        void Skip()
-        {
-            while (at < text.Length && text[at] is ' ' or '\n')
-                at++;
-        }
-
-        bool Accept(char c)
-        {
-            Skip();
-            var found = at < text.Length && text[at] == c;
-            at += found ? 1 : 0;
-            return found;
-        }
-
-        void Expect(char c)
-        {
-            if (!Accept(c))
-                throw Wrong();
-        }
-
-        FormatException Wrong() =>
-            new("its header is not one that NumPy writes for an array of numbers; save it again with numpy.save");
     }
+
+    // Python 2 could write a long integer with a final L.
+    [GeneratedRegex(
+        """
+            ^[ \n]*\{ (?: [ \n]* (?:
+              (?:'descr'|"descr") [ \n]*:[ \n]* (?:'(?<descr>[^']*)'|"(?<descr>[^"]*)")
+              | (?:'fortran_order'|"fortran_order") [ \n]*:[ \n]* (?<order>True|False)
+              | (?:'shape'|"shape") [ \n]*:[ \n]* (?<shape>\() (?:[ \n]*(?<size>[0-9]+)L*[ \n]*(?:,|(?=\))))* [ \n]*\)
+            ) [ \n]* (?:,|(?=\})) )* [ \n]*\} [ \n]*\z
+            """,
+        RegexOptions.IgnorePatternWhitespace
+    )]
+    private static partial Regex Dictionary();
 }

@@ -1,10 +1,4 @@
-using System;
-using System.Collections.Generic;
-using System.IO;
 using System.IO.Compression;
-using System.Linq;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace Attribution;
 
@@ -65,7 +59,7 @@ public sealed class NpzFile : IDisposable
         using var scope = NewDisposeScope();
         var values = Read(name);
         var whole = values.to(ScalarType.Int64);
-        return whole.to(values.dtype).eq(values).all().ToBoolean()
+        return whole.to(values.dtype).eq(values).IsAll()
             ? whole.data<long>().ToArray()
             : throw new AttributionException($"'{name}' in '{Path}' must hold whole numbers; save it as integers.");
     }

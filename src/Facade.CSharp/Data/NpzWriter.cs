@@ -1,10 +1,4 @@
-using System;
-using System.Collections.Generic;
-using System.IO;
 using System.IO.Compression;
-using System.Linq;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace Attribution;
 
@@ -38,14 +32,12 @@ public sealed class NpzWriter : IDisposable
     {
         var header = NpyHeader.Write(values.dtype, values.shape);
         Claim(name);
-        Zip(
-            name,
-            member =>
-            {
-                member.Write(header);
-                TensorBytes.Write(member, values);
-            }
-        );
+        void Write(Stream member)
+        {
+            member.Write(header);
+            TensorBytes.Write(member, values);
+        }
+        Zip(name, Write);
     }
 
     /// <summary>Adds a one-dimensional array of 64-bit integers.</summary>

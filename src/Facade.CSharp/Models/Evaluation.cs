@@ -1,8 +1,4 @@
-using System.Linq;
 using System.Runtime.CompilerServices;
-using Attribution.Core;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace Attribution;
 

@@ -1,5 +1,3 @@
-using System.Collections.Generic;
-
 namespace Attribution;
 
 /// <summary>A network read from a file.</summary>

@@ -1,8 +1,3 @@
-using System;
-using System.Collections.Generic;
-using System.Globalization;
-using System.Linq;
-
 namespace Attribution;
 
 /// <summary>In which order a network takes an image's colours.</summary>

@@ -1,10 +1,3 @@
-using System;
-using System.Collections.Generic;
-using System.Linq;
-using Attribution.Core;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace Attribution;
 
 /// <summary>Preprocessing as steps of a network.</summary>

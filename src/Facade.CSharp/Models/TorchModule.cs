@@ -1,14 +1,7 @@
-using System;
-using System.Collections.Generic;
-using System.Linq;
 using System.Runtime.InteropServices;
-using Attribution.Core;
-using TorchSharp;
 using TorchSharp.Modules;
-using static TorchSharp.torch;
 using BatchNorm = TorchSharp.Modules.BatchNorm;
 using Convolution = TorchSharp.Modules.Convolution;
-using F = TorchSharp.torch.nn.functional;
 using Module = TorchSharp.torch.nn.Module<TorchSharp.torch.Tensor, TorchSharp.torch.Tensor>;
 
 namespace Attribution;
@@ -100,44 +93,28 @@ internal sealed class TorchModule(bool isConnected)
             LeakyReLU leaky => Op.NewActivation(Activation.NewLeakyRelu(leaky.negative_slope)),
             Sigmoid => Op.NewActivation(Activation.Sigmoid),
             Tanh => Op.NewActivation(Activation.Tanh),
-            MaxPool1d p => Pooled(
-                PoolKind.MaxPool,
-                [p.kernel_size],
-                One(p.stride),
-                One(p.padding),
-                One(p.dilation),
-                p.ceil_mode
-            ),
-            MaxPool2d p => Pooled(PoolKind.MaxPool, p.kernel_size, p.stride, p.padding, p.dilation, p.ceil_mode),
-            MaxPool3d p => Pooled(PoolKind.MaxPool, p.kernel_size, p.stride, p.padding, p.dilation, p.ceil_mode),
-            AvgPool1d p => Pooled(
-                Mean(p.count_include_pad),
-                [p.kernel_size],
-                One(p.stride),
-                One(p.padding),
-                null,
-                p.ceil_mode
-            ),
-            AvgPool2d { divisor_override: null } p => Pooled(
-                Mean(p.count_include_pad),
+            MaxPool1d p => Largest([p.kernel_size], One(p.stride), One(p.padding), One(p.dilation), p.ceil_mode),
+            MaxPool2d p => Largest(p.kernel_size, p.stride, p.padding, p.dilation, p.ceil_mode),
+            MaxPool3d p => Largest(p.kernel_size, p.stride, p.padding, p.dilation, p.ceil_mode),
+            AvgPool1d p => Mean([p.kernel_size], One(p.stride), One(p.padding), p.ceil_mode, p.count_include_pad),
+            AvgPool2d { divisor_override: null } p => Mean(
                 p.kernel_size,
                 p.stride,
                 p.padding,
-                null,
-                p.ceil_mode
+                p.ceil_mode,
+                p.count_include_pad
             ),
-            AvgPool3d { divisor_override: null } p => Pooled(
-                Mean(p.count_include_pad),
+            AvgPool3d { divisor_override: null } p => Mean(
                 p.kernel_size,
                 p.stride,
                 p.padding,
-                null,
-                p.ceil_mode
+                p.ceil_mode,
+                p.count_include_pad
             ),
             // Not AdaptiveMaxPool, which gives the gradient of a tie to one place and not to all.
-            AdaptiveAvgPool1d { output_size: 1 } => Op.NewGlobalPool(Mean(true)),
-            AdaptiveAvgPool2d { output_size: [1, 1] } => Op.NewGlobalPool(Mean(true)),
-            AdaptiveAvgPool3d { output_size: [1, 1, 1] } => Op.NewGlobalPool(Mean(true)),
+            AdaptiveAvgPool1d { output_size: 1 }
+            or AdaptiveAvgPool2d { output_size: [1, 1] }
+            or AdaptiveAvgPool3d { output_size: [1, 1, 1] } => Op.NewGlobalPool(PoolKind.NewAveragePool(true)),
             Flatten { start_dim: 1, end_dim: -1 } => Op.Flatten,
             Softmax softmax => Op.NewSoftmax(softmax.dim),
             _ => Bent(module) is { } f ? Build.Pointwise(module.GetType().Name, f) : null,
@@ -178,16 +155,10 @@ internal sealed class TorchModule(bool isConnected)
                 ? [.. both.Select(pad => pad / 2)]
                 : null,
         };
-        return padding is null || c.padding_mode != PaddingModes.Zeros
-            ? null
-            : Build.Convolution(
-                Shared(c.weight)!,
-                Shared(c.bias),
-                [.. c.stride],
-                [.. padding],
-                [.. c.dilation],
-                c.groups
-            );
+        if (padding is null || c.padding_mode != PaddingModes.Zeros)
+            return null;
+        var (weight, bias) = (Shared(c.weight)!, Shared(c.bias));
+        return Build.Convolution(weight, bias, [.. c.stride], [.. padding], [.. c.dilation], c.groups);
     }
 
     private Op Normalised(BatchNorm norm, Tensor mean) =>
@@ -199,24 +170,17 @@ internal sealed class TorchModule(bool isConnected)
             norm.eps
         );
 
-    private static Op Pooled(
-        PoolKind kind,
-        long[] kernel,
-        long[]? stride,
-        long[]? padding,
-        long[]? dilation,
-        bool ceil
-    ) =>
-        Build.Pool(
-            kind,
-            [.. kernel],
-            [.. stride ?? kernel],
-            [.. padding ?? new long[kernel.Length]],
-            [.. dilation ?? [.. kernel.Select(_ => 1L)]],
-            ceil
-        );
+    private static Op Largest(long[] kernel, long[]? stride, long[]? padding, long[]? dilation, bool ceil) =>
+        Pooled(PoolKind.MaxPool, kernel, stride, padding, dilation, ceil);
 
-    private static PoolKind Mean(bool countPadding) => PoolKind.NewAveragePool(countPadding);
+    private static Op Mean(long[] kernel, long[]? stride, long[]? padding, bool ceil, bool countPadding) =>
+        Pooled(PoolKind.NewAveragePool(countPadding), kernel, stride, padding, null, ceil);
+
+    private static Op Pooled(PoolKind kind, long[] size, long[]? stride, long[]? padding, long[]? dilation, bool ceil)
+    {
+        long[] Each(long[]? given, long otherwise) => [.. given ?? [.. size.Select(_ => otherwise)]];
+        return Build.Pool(kind, [.. size], [.. stride ?? size], Each(padding, 0), Each(dilation, 1), ceil);
+    }
 
     private static long[]? One(long? number) => number is { } value ? [value] : null;
 

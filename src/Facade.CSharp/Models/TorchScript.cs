@@ -1,11 +1,6 @@
-using System;
-using System.Linq;
 using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
-using Attribution.Core;
 using Attribution.Onnx;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace Attribution;
 
@@ -43,15 +38,10 @@ internal sealed partial class TorchScript : IDisposable
             module.eval();
             foreach (var weight in module.parameters())
                 weight.requires_grad = false;
-            var classify = Build.Node("logits", Build.Pure("TorchScript", x => Logits(x[0])), "input");
-            Node[] nodes = preprocessing is null
-                ? [Build.Node("input", Op.Input), classify]
-                :
-                [
-                    Build.Node("image", Op.Input),
-                    Build.Node("input", Build.Pure("Preprocessing", x => Preprocessed(x[0])), "image"),
-                    classify,
-                ];
+            List<Node> nodes = [Build.Node(preprocessing is null ? "input" : "image", Op.Input)];
+            if (preprocessing is not null)
+                nodes.Add(Build.Node("input", Build.Pure("Preprocessing", x => Preprocessed(x[0])), "image"));
+            nodes.Add(Build.Node("logits", Build.Pure("TorchScript", x => Logits(x[0])), "input"));
             Core = Build.Model(null, nodes[0].Name, "logits", nodes).Sharing(device, placed).Batched(FewInstances);
         }
         catch
@@ -171,11 +161,8 @@ internal sealed partial class TorchScript : IDisposable
         }
         // TorchSharp has no form for such a result.
         catch (Exception e)
-            when (e
-                    is IndexOutOfRangeException
-                        or ArgumentOutOfRangeException
-                        or NotImplementedException
-                        or NotSupportedException
+            when (e is IndexOutOfRangeException or ArgumentOutOfRangeException
+                || e is NotImplementedException or NotSupportedException
             )
         {
             throw NoLogits("a result that is neither a tensor nor several, such as a dictionary", e);
@@ -227,14 +214,11 @@ internal sealed partial class TorchScript : IDisposable
         OnnxFault.Of($"The TorchScript file '{path}' {what}.", cause);
 
     // Of libtorch's message, after its account of the module's source.
-    private static string Reason(Exception e) =>
-        (
-            ErrorLine().Match(e.Message) is { Success: true } line
-                ? line.Groups[1].Value
-                : e.Message.Trim().Split('\n')[0]
-        )
-            .Trim()
-            .TrimEnd('.');
+    private static string Reason(Exception e)
+    {
+        var line = ErrorLine().Match(e.Message);
+        return (line.Success ? line.Groups[1].Value : e.Message.Trim().Split('\n')[0]).Trim().TrimEnd('.');
+    }
 
     [GeneratedRegex(@"^[\w.]*(?:Error|Exception): (.+)$", RegexOptions.Multiline)]
     private static partial Regex ErrorLine();

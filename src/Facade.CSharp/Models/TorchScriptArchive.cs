@@ -1,8 +1,4 @@
-using System;
-using System.Collections.Generic;
-using System.IO;
 using System.IO.Compression;
-using System.Linq;
 using System.Text;
 using System.Text.RegularExpressions;
 
@@ -17,15 +13,7 @@ internal static partial class TorchScriptArchive
 
     private const string Remedy = "save the network in PyTorch with torch.jit.trace(model.eval(), images).save(FILE)";
 
-    private static readonly string[] Namespaces =
-    [
-        "aten",
-        "prim",
-        "quantized",
-        "mkldnn",
-        "mkldnn_prepacked",
-        "prepacked",
-    ];
+    private static readonly string[] Namespaces = "aten prim quantized mkldnn mkldnn_prepacked prepacked".Split(' ');
 
     /// <summary>Requires the file to be a TorchScript module as PyTorch wrote it, of libtorch's own operators.</summary>
     /// <exception cref="FormatException">It is not.</exception>
@@ -85,11 +73,8 @@ internal static partial class TorchScriptArchive
         foreach (var name in Classes().Matches(text).Select(m => m.Value).Distinct())
         {
             var parts = name.Split('.');
-            if (
-                !Enumerable
-                    .Range(1, 3)
-                    .Any(last => names.Contains($"{code}{string.Join('/', parts.SkipLast(last))}.py"))
-            )
+            string File(int last) => $"{code}{string.Join('/', parts.SkipLast(last))}.py";
+            if (!Enumerable.Range(1, 3).Select(File).Any(names.Contains))
                 throw new InvalidDataException();
         }
     }

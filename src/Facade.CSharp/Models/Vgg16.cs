@@ -1,10 +1,3 @@
-using System;
-using System.Collections.Generic;
-using System.Linq;
-using Attribution.Core;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace Attribution;
 
 /// <summary>Reads the course's <c>vgg16_weights.npz</c>: the architecture of Simonyan and Zisserman (arXiv 1409.1556) with
@@ -60,17 +53,16 @@ internal static class Vgg16
         );
         foreach (var (name, outputs) in convolutions)
         {
-            yield return (
-                name + "_W",
-                randn(3, 3, inputs, outputs, generator: generator) * Math.Sqrt(2.0 / (9 * inputs))
-            );
+            var deviation = Number.Of(Math.Sqrt(2.0 / (9 * inputs)));
+            yield return (name + "_W", randn(3, 3, inputs, outputs, generator: generator).mul_(deviation));
             yield return (name + "_b", zeros(outputs));
             inputs = outputs;
         }
         inputs *= 7 * 7;
         foreach (var ((name, _), outputs) in Dense.Zip([4096L, 4096L, 1000L]))
         {
-            yield return (name + "_W", randn(inputs, outputs, generator: generator).mul_(Math.Sqrt(2.0 / inputs)));
+            var deviation = Number.Of(Math.Sqrt(2.0 / inputs));
+            yield return (name + "_W", randn(inputs, outputs, generator: generator).mul_(deviation));
             yield return (name + "_b", zeros(outputs));
             inputs = outputs;
         }

@@ -1,10 +1,3 @@
-using System;
-using System.Collections.Generic;
-using System.Linq;
-using Attribution.Core;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace Attribution;
 
 /// <summary>The parameters of a model, and the same model connected to them.</summary>

@@ -1,6 +1,3 @@
-using System;
-using System.Collections.Generic;
-using System.Linq;
 using System.Runtime.InteropServices;
 
 namespace Attribution.Onnx;
@@ -9,17 +6,7 @@ namespace Attribution.Onnx;
 /// image itself: the step that does so is left out, and those before it treat each image by itself.</summary>
 internal sealed class BatchDimension
 {
-    private static readonly string[] Elementwise =
-    [
-        "Add",
-        "Sub",
-        "Mul",
-        "Div",
-        "Cast",
-        "Clip",
-        "Identity",
-        "BatchNormalization",
-    ];
+    private static readonly string[] Elementwise = "Add Sub Mul Div Cast Clip Identity BatchNormalization".Split(' ');
 
     private readonly GraphProto graph;
 

@@ -1,9 +1,7 @@
-using System;
-using System.Collections.Generic;
-using System.Linq;
-using Attribution.Core;
-using TorchSharp;
-using static TorchSharp.torch;
+global using OfTensors = System.Func<
+    System.Collections.Generic.IReadOnlyList<TorchSharp.torch.Tensor>,
+    TorchSharp.torch.Tensor
+>;
 
 namespace Attribution.Onnx;
 
@@ -47,13 +45,10 @@ internal sealed class GraphBuilder(Func<string, bool> isTaken)
         return images = Value.Computed(name, new BatchedShape([1, .. shape], 0), ScalarType.Float32);
     }
 
-    /// <summary>The images, for what needs to know how many there are or in which precision they are.</summary>
-    public Value TheImages => images!;
-
     /// <summary>The value of an op. Its shape comes from `shape`, applied to tensors without numbers; by default the op
     /// itself, where the op holds no tensors.</summary>
     /// <exception cref="InvalidOperationException">The op does not take these inputs, or mixes instances.</exception>
-    public Value Emit(string name, Op op, Func<IReadOnlyList<Tensor>, Tensor>? shape, params Value[] inputs)
+    public Value Emit(string name, Op op, OfTensors? shape, params Value[] inputs)
     {
         shape ??= tensors => Build.Apply(op, tensors);
         var first = Probe(shape, inputs, i => i.First);
@@ -71,43 +66,16 @@ internal sealed class GraphBuilder(Func<string, bool> isTaken)
         return Value.Computed(name, batched, first.dtype);
     }
 
-    /// <summary>The value of any other function; `shape` where the function does not run without numbers.</summary>
-    public Value Pure(
-        string name,
-        string kind,
-        Func<IReadOnlyList<Tensor>, Tensor> f,
-        Func<IReadOnlyList<Tensor>, Tensor>? shape,
-        params Value[] inputs
-    ) => Emit(name, Build.Pure(kind, f), shape, inputs);
-
-    /// <summary>The value of a function of a kind that ways back by rules know.</summary>
-    public Value Function(
-        string name,
-        string op,
-        Kind kind,
-        Func<IReadOnlyList<Tensor>, Tensor> f,
-        Func<IReadOnlyList<Tensor>, Tensor>? shape,
-        params Value[] inputs
-    ) => Emit(name, Build.Function(kind, op, f), shape, inputs);
-
-    private static Tensor Probe(Func<IReadOnlyList<Tensor>, Tensor> shape, Value[] inputs, Func<Value, Tensor> at)
+    private static Tensor Probe(OfTensors shape, Value[] inputs, Func<Value, Tensor> at)
     {
         using var scope = NewDisposeScope();
         var result = shape([.. inputs.Select(i => Value.Meta(at(i)))]);
         return result.MoveToOuterDisposeScope();
     }
 
-    /// <summary>Numbers that follow from known ones.</summary>
-    /// <param name="name">The value's name.</param>
-    /// <param name="sizes">The result's shape, before it is computed.</param>
-    /// <param name="f">Computes it from the inputs' numbers at one number of images, which its argument looks up.</param>
-    /// <param name="inputs">What it depends on.</param>
-    public Value Fold(
-        string name,
-        IEnumerable<long> sizes,
-        Func<Func<Value, Tensor>, Tensor> f,
-        params IReadOnlyList<Value> inputs
-    )
+    /// <summary>Numbers that follow from known ones: of some sizes, computed of the inputs' numbers at one number of images,
+    /// which the argument of `f` looks up.</summary>
+    public Value Fold(string name, long[] sizes, Func<Func<Value, Tensor>, Tensor> f, params Value[] inputs)
     {
         foldedNumbers += Count(sizes);
         if (foldedNumbers > MostNumbers)
@@ -130,14 +98,9 @@ internal sealed class GraphBuilder(Func<string, bool> isTaken)
             ? [.. tensors.Select(t => t.is_floating_point() ? t.to(ScalarType.Float64) : t)]
             : tensors;
 
-    /// <summary>Known numbers given to each of the images.</summary>
-    /// <param name="name">The value's name.</param>
-    /// <param name="each">What one image is given.</param>
-    /// <param name="axis">The dimension along which it stands once for each image.</param>
-    public Value ForEachImage(string name, Tensor each, int axis)
-    {
-        return Emit(name, Op.NewRepeat(axis), null, Value.Constant(Unique(name + "/each"), each), TheImages);
-    }
+    /// <summary>Known numbers given to each of the images, once for each along a dimension.</summary>
+    public Value ForEachImage(string name, Tensor each, int axis) =>
+        Emit(name, Op.NewRepeat(axis), null, Value.Constant(Unique(name + "/each"), each), images!);
 
     /// <summary>The rows that known numbers repeat n times along a dimension; null where they do not.</summary>
     public static Tensor? Repeated(Tensor numbers, int axis, long n)

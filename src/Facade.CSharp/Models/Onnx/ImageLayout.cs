@@ -1,8 +1,3 @@
-using System;
-using System.Collections.Generic;
-using System.Linq;
-using Attribution.Core;
-
 namespace Attribution.Onnx;
 
 /// <summary>How an image becomes the input that a file asks for.</summary>

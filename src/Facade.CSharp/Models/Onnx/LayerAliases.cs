@@ -1,7 +1,3 @@
-using System;
-using System.Collections.Generic;
-using System.Linq;
-
 namespace Attribution.Onnx;
 
 /// <summary>The other names of a file's layers: those of nodes, and of the modules that were exported as them. A module's

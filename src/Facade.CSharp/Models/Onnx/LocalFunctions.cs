@@ -1,7 +1,3 @@
-using System;
-using System.Collections.Generic;
-using System.Linq;
-
 namespace Attribution.Onnx;
 
 /// <summary>Puts the nodes of a file's own functions in the places where they are called, since an importer knows ONNX's

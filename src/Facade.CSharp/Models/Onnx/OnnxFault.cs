@@ -1,6 +1,3 @@
-using System;
-using System.Linq;
-
 namespace Attribution.Onnx;
 
 /// <summary>Errors whose words come in part from a file: one printable line of a readable length, whatever is in the

@@ -1,7 +1,3 @@
-using System;
-using System.Collections.Generic;
-using System.Linq;
-
 namespace Attribution.Onnx;
 
 /// <summary>An ONNX file's graph with its names looked up: which node or initializer gives which tensor.</summary>
@@ -17,17 +13,7 @@ internal sealed class OnnxFile
 
     // What keeps a probability what it is: other shapes and types, and bounds that keep its logarithm finite.
     private static readonly string[] KeepingOps =
-    [
-        "Identity",
-        "Flatten",
-        "Reshape",
-        "Squeeze",
-        "Unsqueeze",
-        "Transpose",
-        "Dropout",
-        "Cast",
-        "Clip",
-    ];
+        "Identity Flatten Reshape Squeeze Unsqueeze Transpose Dropout Cast Clip".Split(' ');
 
     private readonly Dictionary<string, NodeProto> producers = [];
     private readonly Dictionary<string, TensorProto> initializers = [];

@@ -1,10 +1,3 @@
-using System;
-using System.Collections.Generic;
-using System.Linq;
-using Attribution.Core;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace Attribution.Onnx;
 
 /// <summary>What a file's scores are: logits, or probabilities, and where the logits of those are.</summary>
@@ -85,28 +78,21 @@ internal sealed record OnnxHead(Value? Logits, ScoreKind Scores, string? Note, b
     {
         // What no image that there can be drives out of 0 to 1, something bounds.
         var beyond = p[Images..];
-        isBounded &= beyond
-            .ge(-Rounding)
-            .logical_and(beyond.le(1 + Rounding))
-            .logical_or(beyond.isnan())
-            .all()
-            .ToBoolean();
+        isBounded &= AreBetween(beyond, -Rounding, 1 + Rounding).logical_or(beyond.isnan()).IsAll();
         p = p[..Images];
         before = [.. before.Select(pair => (pair.Tensor, pair.Value[..Images]))];
-        var isSame = (p - p[0]).abs().max().ToDouble() < Rounding;
-        if (isSame || !p.isfinite().all().ToBoolean())
+        var isSame = (p - p[0]).abs().max().ToNumber() < Rounding;
+        if (isSame || !p.isfinite().IsAll())
             return Plain;
-        var (least, most) = (p.min().ToDouble(), p.max().ToDouble());
+        var (least, most) = (p.min().ToNumber(), p.max().ToNumber());
         var (isUnit, isOneOfMany) = (least >= -Rounding && most <= 1 + Rounding, p.shape[1] > 1);
-        bool IsNear(Tensor sums, double to) => (sums - to).abs().max().ToDouble() < LeastSure;
+        bool IsNear(Tensor sums, double to) => sums.Plus(-to).abs().max().ToNumber() < LeastSure;
 
         // The earliest: what a softmax takes away, such as the largest logit, does not change it.
         Value? First(Func<Tensor, bool> fits, long? count = null) =>
             before
                 .FirstOrDefault(pair =>
-                    pair.Value.shape[1] == (count ?? p.shape[1])
-                    && pair.Value.isfinite().all().ToBoolean()
-                    && fits(pair.Value)
+                    pair.Value.shape[1] == (count ?? p.shape[1]) && pair.Value.isfinite().IsAll() && fits(pair.Value)
                 )
                 .Tensor;
 
@@ -116,7 +102,7 @@ internal sealed record OnnxHead(Value? Logits, ScoreKind Scores, string? Note, b
             isUnit
             && p.shape[1] == 2
             && IsNear(p.sum(1), 1)
-            && First(z => Agree(ofSecond, z.sigmoid(), z, ofSecond.log() - (1 - ofSecond).log()), 1) is { } single
+            && First(z => Agree(ofSecond, z.sigmoid(), z, LogOdds(ofSecond)), 1) is { } single
         )
             return new(single, ScoreKind.IndependentLogits, InItsPlace("1 - p and p, p a sigmoid", single));
         if (isUnit && isOneOfMany && IsNear(p.sum(1), 1))
@@ -128,7 +114,7 @@ internal sealed record OnnxHead(Value? Logits, ScoreKind Scores, string? Note, b
                     "The scores are probabilities (between 0 and 1, and each image's sum to 1), and their logits are not to be found: gradients are near 0 where a class is all but certain. Export the model without its final softmax."
                 );
         if (most <= Rounding && isOneOfMany && IsNear(p.logsumexp(1), 0))
-            return First(z => IsNear((z.log_softmax(1) - p) / (p.abs() + 1), 0)) is { } logits
+            return First(z => IsNear((z.log_softmax(1) - p) / p.abs().Plus(1), 0)) is { } logits
                 ? new(logits, ScoreKind.Logits, InItsPlace("the logarithm of a softmax", logits))
                 : new(
                     null,
@@ -137,7 +123,7 @@ internal sealed record OnnxHead(Value? Logits, ScoreKind Scores, string? Note, b
                 );
         if (!isUnit)
             return Plain;
-        return First(z => Agree(p, z.sigmoid(), z, p.log() - (1 - p).log())) is { } each
+        return First(z => Agree(p, z.sigmoid(), z, LogOdds(p))) is { } each
                 ? new(each, ScoreKind.IndependentLogits, InItsPlace("a sigmoid", each))
             : !isBounded ? Plain
             : isOneOfMany
@@ -160,12 +146,17 @@ internal sealed record OnnxHead(Value? Logits, ScoreKind Scores, string? Note, b
     // Equal, and as logits too where a probability tells them: for several images, so that it cannot be for chance.
     private static bool Agree(Tensor p, Tensor made, Tensor logits, Tensor expected)
     {
-        var tells = p.gt(LeastSure).logical_and(p.lt(1 - LeastSure));
-        if ((p - made).abs().max().ToDouble() > Rounding || tells.any(1).sum().ToInt64() < 2)
+        var tells = AreBetween(p, LeastSure, 1 - LeastSure);
+        if ((p - made).abs().max().ToNumber() > Rounding || tells.any(1).sum().ToNumber() < 2)
             return false;
-        var difference = (logits - expected).abs() / (expected.abs() + 1);
-        return difference.masked_fill(tells.logical_not(), 0).max().ToDouble() < Relative;
+        var difference = (logits - expected).abs() / expected.abs().Plus(1);
+        return difference.masked_fill(tells.logical_not(), Number.Of(0.0)).max().ToNumber() < Relative;
     }
+
+    private static Tensor AreBetween(Tensor t, double least, double most) =>
+        t.ge(Number.Of(least)).logical_and(t.le(Number.Of(most)));
+
+    private static Tensor LogOdds(Tensor p) => p.log() - TensorModule.complement(p).log();
 
     // Whether a linear step gives the scores, whose values have no bounds then.
     private static bool IsLinear(string scores, Graph graph)
@@ -198,14 +189,14 @@ internal sealed record OnnxHead(Value? Logits, ScoreKind Scores, string? Note, b
             Beyond = 1e6;
         using var generator = new Generator(1);
         var ramp = linspace(0, White, image.Aggregate(1L, (a, b) => a * b)).reshape(image);
-        Tensor Noise(double size) => rand(image, generator: generator) * size;
+        Tensor Noise(double size) => rand(image, generator: generator) * Number.Of(size);
         return stack([
             zeros(image),
-            full(image, White),
+            full(image, Number.Of(White)),
             ramp,
-            White - ramp,
+            ramp.neg().Plus(White),
             Noise(White),
-            Noise(White / 16) + White / 2,
+            Noise(White / 16).Plus(White / 2),
             Noise(White / 16),
             Noise(1),
             Noise(Beyond),

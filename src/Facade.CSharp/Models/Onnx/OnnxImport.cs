@@ -1,10 +1,3 @@
-using System;
-using System.Collections.Generic;
-using System.Linq;
-using Attribution.Core;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace Attribution.Onnx;
 
 /// <summary>Builds the network that leads from images of a layout to one of a file's outputs.</summary>
@@ -39,13 +32,10 @@ internal sealed class OnnxImport(
         if (head.Logits is not null)
             scores = Rows(name, head.Logits);
         if (head.IsOneProbability)
-            scores = graph.Pure(
-                graph.Unique("log-odds"),
-                "LogOdds",
-                t => Interop.LogOdds(t[0]),
-                t => Value.Meta(t[0]),
-                scores
-            );
+        {
+            var logOdds = Build.Pure("LogOdds", t => Interop.LogOdds(t[0]));
+            scores = graph.Emit(graph.Unique("log-odds"), logOdds, t => Value.Meta(t[0]), scores);
+        }
         var model = Build.Model(layout.Image, images, scores.Name, graph.LeadingTo(scores.Name));
         var classes = (int)scores.Shape!.Sizes[1];
         if (classes == 1)
@@ -122,7 +112,7 @@ internal sealed class OnnxImport(
     {
         // What a file asks about the number of images, such as whether there is one, it asks for what is done with one.
         var condition = node.Input(0) is { IsKnown: true } known && layout.Batch == 1 ? known.One : node.Constant(0);
-        var isTrue = condition.ne(0).all().ToBoolean();
+        var isTrue = condition.IsAll();
         var branch = node.Graph(isTrue ? "then_branch" : "else_branch");
         void RequireNew(string name)
         {
@@ -173,15 +163,8 @@ internal sealed class OnnxImport(
             for (var i = 0; i < steps.Count; i++)
             {
                 var name = i == steps.Count - 1 ? file.Input.Name : graph.Unique(steps[i].Name);
-                value = steps[i].Constant is { } constant
-                    ? graph.Emit(
-                        name,
-                        steps[i].Op,
-                        t => Value.Meta(t[0]),
-                        value,
-                        Value.Constant(graph.Unique(name + "/by"), constant)
-                    )
-                    : graph.Emit(name, steps[i].Op, null, value);
+                Value[] by = steps[i].Constant is { } c ? [Value.Constant(graph.Unique(name + "/by"), c)] : [];
+                value = graph.Emit(name, steps[i].Op, by is [] ? null : t => Value.Meta(t[0]), [value, .. by]);
             }
             values[file.Input.Name] = value;
             return images;

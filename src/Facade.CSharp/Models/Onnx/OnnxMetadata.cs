@@ -1,8 +1,3 @@
-using System;
-using System.Collections.Generic;
-using System.Globalization;
-using System.Linq;
-
 namespace Attribution.Onnx;
 
 /// <summary>What an ONNX file's metadata say that is done to images: this library's own keys (attribution.scale, .mean, .std

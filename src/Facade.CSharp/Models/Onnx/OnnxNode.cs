@@ -1,9 +1,3 @@
-using System;
-using System.Collections.Generic;
-using System.Linq;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace Attribution.Onnx;
 
 /// <summary>A node of the file with its inputs' values: typed access to both, where whatever is missing says so.</summary>
@@ -53,36 +47,34 @@ internal sealed class OnnxNode(
             : throw Fault($"takes '{value.Name}', which must be a constant of the file");
     }
 
+    private AttributeProto? Attribute(string name) => attributes.GetValueOrDefault(name);
+
     public bool Has(string attribute) => attributes.ContainsKey(attribute);
 
-    public long Int(string attribute, long otherwise) =>
-        attributes.TryGetValue(attribute, out var found) ? found.I : otherwise;
+    public long Int(string attribute, long otherwise) => Attribute(attribute)?.I ?? otherwise;
 
-    public double Float(string attribute, double otherwise) =>
-        attributes.TryGetValue(attribute, out var found) ? found.F : otherwise;
+    /// <summary>Whether an attribute says so, in a whole number; where it is left out, it does not.</summary>
+    public bool Is(string attribute) => Int(attribute, 0) != 0;
+
+    public double Float(string attribute, double otherwise) => Attribute(attribute)?.F ?? otherwise;
+
+    public string Text(string attribute, string otherwise) => Attribute(attribute)?.S.ToStringUtf8() ?? otherwise;
+
+    public float[]? Floats(string attribute) => Attribute(attribute)?.Floats.ToArray();
 
     public long[]? Ints(string attribute) =>
-        !attributes.TryGetValue(attribute, out var found) ? null
+        Attribute(attribute) is not { } found ? null
         : found.Ints.Count <= MostListed ? [.. found.Ints]
         : throw Fault($"lists {found.Ints.Count} {attribute}");
-
-    public string Text(string attribute, string otherwise) =>
-        attributes.TryGetValue(attribute, out var found) ? found.S.ToStringUtf8() : otherwise;
 
     public ScalarType TypeOf(long dataType) => tensors.TypeOf(dataType, $"a value of node {OnnxFault.Quoted(Name)}");
 
     public Tensor? Tensor(string attribute) =>
-        attributes.TryGetValue(attribute, out var found) && found.T is { } tensor
+        Attribute(attribute)?.T is { } tensor
             ? tensors.Read(tensor, $"the constant of node {OnnxFault.Quoted(Name)}")
             : null;
 
-    public GraphProto Graph(string attribute) =>
-        attributes.TryGetValue(attribute, out var found) && found.G is { } graph
-            ? graph
-            : throw Fault($"lacks its {attribute}");
-
-    public float[]? Floats(string attribute) =>
-        attributes.TryGetValue(attribute, out var found) ? [.. found.Floats] : null;
+    public GraphProto Graph(string attribute) => Attribute(attribute)?.G ?? throw Fault($"lacks its {attribute}");
 
     /// <summary>Whole numbers that were an attribute in older operator sets and are an input in newer ones.</summary>
     public long[]? Ints(string attribute, int input) =>
@@ -97,7 +89,7 @@ internal sealed class OnnxNode(
             return null;
         var constant = Constant(input);
         return constant.numel() == 1
-            ? constant.to(ScalarType.Float64).item<double>()
+            ? constant.ToNumber()
             : throw Fault($"takes '{Input(input).Name}', which must be one number");
     }
 

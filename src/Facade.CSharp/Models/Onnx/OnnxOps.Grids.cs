@@ -1,11 +1,3 @@
-using System;
-using System.Collections.Generic;
-using System.Linq;
-using Attribution.Core;
-using TorchSharp;
-using static TorchSharp.torch;
-using F = TorchSharp.torch.nn.functional;
-
 namespace Attribution.Onnx;
 
 // Other grids of pixels.
@@ -13,126 +5,114 @@ internal sealed partial class OnnxOps
 {
     private const long MostPlaces = 1 << 20;
 
-    private Value? Grids(OnnxNode node) =>
-        node.Op switch
-        {
-            "Pad" => Pad(node),
-            "Resize" or "Upsample" => Resize(node),
-            _ => null,
-        };
+    // Along a dimension, the places that a new one is made of and, unless it is a copy, their weights: a row a tap.
+    private sealed record Grid(int Axis, long[][] Places, float[][]? Weights);
 
     // libtorch lists the last dimension's first.
-    private static long[] Pads(IEnumerable<long> begin, IEnumerable<long> end) =>
+    private static long[] Pads(long[] begin, long[] end) =>
         [.. begin.Zip(end, (b, e) => new[] { b, e }).Reverse().SelectMany(pair => pair)];
+
+    private static int[]? AxesOf(OnnxNode node, long[]? given, Value x) =>
+        given is null ? null : [.. given.Select(axis => node.Axis(axis, x.Rank))];
 
     private Value Pad(OnnxNode node)
     {
         var x = node.Input(0);
         var given = node.Ints("pads", 1) ?? throw node.Fault("lacks its pads");
-        var axes =
-            node.Ints("axes", 3)?.Select(axis => node.Axis(axis, x.Rank)).ToArray() ?? [.. Enumerable.Range(0, x.Rank)];
+        var axes = AxesOf(node, node.Ints("axes", 3), x) ?? [.. Enumerable.Range(0, x.Rank)];
         if (given.Length != 2 * axes.Length || given.Any(p => p is < -MostPlaces or > MostPlaces))
-            throw node.Fault($"has pads [{string.Join(", ", given)}] for {axes.Length} dimensions");
+            throw node.Fault($"has pads {Listed(given)} for {axes.Length} dimensions");
         var (begin, end) = (new long[x.Rank], new long[x.Rank]);
         for (var i = 0; i < axes.Length; i++)
             (begin[axes[i]], end[axes[i]]) = (given[i], given[i + axes.Length]);
-        var padded = Enumerable.Range(0, x.Rank).Where(axis => (begin[axis], end[axis]) is not (0, 0)).ToArray();
+        int[] padded = [.. Enumerable.Range(0, x.Rank).Where(axis => (begin[axis], end[axis]) is not (0, 0))];
         RequireApart(node, x, padded);
 
         var mode = node.Text("mode", "constant");
         if (mode == "constant")
         {
             var (value, pads) = (node.Number("value", 2) ?? 0, Pads(begin, end));
-            return Unary(
-                node,
-                value == 0 ? Kind.Moves : Kind.Places,
-                t => F.pad(t, pads, PaddingModes.Constant, value)
+            var kind = value == 0 ? Kind.Moves : Kind.Places;
+            return Unary(node, kind, t => F.pad(t, pads, PaddingModes.Constant, value));
+        }
+        Grid Along(int axis)
+        {
+            // What is cut off is not repeated.
+            var (cut, before) = (Math.Max(0, -begin[axis]), Math.Max(0, begin[axis]));
+            var size = x.First.shape[axis] - cut - Math.Max(0, -end[axis]);
+            long Source(long place) =>
+                mode switch
+                {
+                    "edge" => Math.Clamp(place, 0, size - 1),
+                    "wrap" => (place % size + size) % size,
+                    "reflect" when place > -size && place < 2 * size - 1 => size
+                        - 1
+                        - Math.Abs(size - 1 - Math.Abs(place)),
+                    "reflect" => throw node.Fault($"reflects {size} by more than there are"),
+                    _ => throw node.Fault($"has the unknown mode '{mode}'"),
+                };
+            var length = size > 0 ? size + before + Math.Max(0, end[axis]) : 0;
+            return new(
+                axis,
+                [
+                    [.. Enumerable.Range(0, (int)length).Select(i => cut + Source(i - before))],
+                ],
+                null
             );
         }
-        return Sampled(
-            node,
-            padded.Select(axis =>
-            {
-                // What is cut off is not repeated.
-                var cut = Math.Max(0, -begin[axis]);
-                var size = x.First.shape[axis] - cut - Math.Max(0, -end[axis]);
-                long Source(long place) =>
-                    mode switch
-                    {
-                        "edge" => Math.Clamp(place, 0, size - 1),
-                        "wrap" => (place % size + size) % size,
-                        "reflect" when place > -size && place < 2 * size - 1 => size
-                            - 1
-                            - Math.Abs(size - 1 - Math.Abs(place)),
-                        "reflect" => throw node.Fault($"reflects {size} by more than there are"),
-                        _ => throw node.Fault($"has the unknown mode '{mode}'"),
-                    };
-                var length = size > 0 ? size + Math.Max(0, begin[axis]) + Math.Max(0, end[axis]) : 0;
-                long[] places =
-                [
-                    .. Enumerable.Range(0, (int)length).Select(i => cut + Source(i - Math.Max(0, begin[axis]))),
-                ];
-                return (axis, new[] { places }, (float[][]?)null);
-            })
-        );
+        return Sampled(node, padded.Select(Along));
     }
 
-    // Along each dimension in turn, the places that a new one is made of and, unless it is a copy, their weights.
-    private Value Sampled(OnnxNode node, IEnumerable<(int Axis, long[][] Places, float[][]? Weights)> grids)
+    // Along each dimension in turn.
+    private Value Sampled(OnnxNode node, IEnumerable<Grid> grids)
     {
-        var (axes, isWeighted) = (new List<int>(), new List<bool>());
+        var steps = new List<(int Axis, bool IsWeighted)>();
         var inputs = new List<Value> { node.Input(0) };
         foreach (var (axis, places, weights) in grids)
         {
-            axes.Add(axis);
-            isWeighted.Add(weights is not null);
-            inputs.Add(Helper(node, $"places{axis}", Table(places, row => tensor(row))));
+            steps.Add((axis, weights is not null));
+            inputs.Add(Helper(node, $"places{axis}", stack([.. places.Select(row => tensor(row))])));
             if (weights is not null)
-                inputs.Add(Helper(node, $"weights{axis}", Table(weights, row => tensor(row))));
+                inputs.Add(Helper(node, $"weights{axis}", stack([.. weights.Select(row => tensor(row))])));
         }
-        return graph.Function(
-            node.Output,
-            node.Op,
-            isWeighted.Contains(true) ? Kind.Sums : Kind.Moves,
-            t =>
+        Tensor Picked(IReadOnlyList<Tensor> t)
+        {
+            var (x, next) = (t[0], 1);
+            foreach (var (axis, isWeighted) in steps)
             {
-                var x = t[0];
-                for (int i = 0, next = 1; i < axes.Count; i++)
+                var places = t[next++];
+                var weights = isWeighted ? t[next++] : null;
+                long[] along = [-1, .. Enumerable.Repeat(1L, (int)x.ndim - 1 - axis)];
+                Tensor Tap(Tensor of, int tap)
                 {
-                    var places = t[next++];
-                    var weights = isWeighted[i] ? t[next++] : null;
-                    long[] along = [-1, .. Enumerable.Repeat(1L, (int)x.ndim - 1 - axes[i])];
-                    x = Enumerable
-                        .Range(0, (int)places.shape[0])
-                        .Select(tap =>
-                        {
-                            var picked = x.index_select(axes[i], places.select(0, tap));
-                            return weights is null ? picked : picked * weights.select(0, tap).reshape(along);
-                        })
-                        .Aggregate((a, b) => a + b);
+                    var picked = of.index_select(axis, places.select(0, tap));
+                    return weights is null ? picked : picked * weights.select(0, tap).reshape(along);
                 }
-                return x;
-            },
-            t =>
+                var before = x;
+                x = Enumerable.Range(0, (int)places.shape[0]).Select(tap => Tap(before, tap)).Aggregate(Tensors.Plus);
+            }
+            return x;
+        }
+        long[] Shape(IReadOnlyList<Tensor> t)
+        {
+            var (sizes, next) = (t[0].shape, 1);
+            foreach (var (axis, isWeighted) in steps)
             {
-                var (sizes, next) = (t[0].shape, 1);
-                for (var i = 0; i < axes.Count; next += isWeighted[i++] ? 2 : 1)
-                    sizes[axes[i]] = t[next].shape[1];
-                return Value.Meta(sizes, t[0].dtype);
-            },
-            [.. inputs]
-        );
+                sizes[axis] = t[next].shape[1];
+                next += isWeighted ? 2 : 1;
+            }
+            return sizes;
+        }
+        var kind = steps.Any(step => step.IsWeighted) ? Kind.Sums : Kind.Moves;
+        return Function(node, kind, Picked, Shape, [.. inputs]);
     }
-
-    private static Tensor Table<T>(T[][] rows, Func<T[], Tensor> row) => torch.stack([.. rows.Select(row)]);
 
     // https://onnx.ai/onnx/operators/onnx__Resize.html, in float32 as ONNX Runtime works it out.
     private Value Resize(OnnxNode node)
     {
         var x = node.Input(0);
         var isOld = node.Opset < 11 || node.Op == "Upsample";
-        var axes =
-            node.Ints("axes")?.Select(axis => node.Axis(axis, x.Rank)).ToArray() ?? [.. Enumerable.Range(0, x.Rank)];
+        var axes = AxesOf(node, node.Ints("axes"), x) ?? [.. Enumerable.Range(0, x.Rank)];
         var scales = node.Floats("scales") ?? Reals(node, isOld ? 1 : 2);
         var sizes = isOld || node.Optional(3) is not { IsKnown: true } given ? null : node.List(given.First);
         if ((scales ?? sizes?.Select(size => (float)size).ToArray())?.Length != axes.Length)
@@ -141,16 +121,15 @@ internal sealed partial class OnnxOps
             throw node.Fault("names a dimension twice");
         if (sizes is not null && node.Text("keep_aspect_ratio_policy", "stretch") is var policy and not "stretch")
             throw node.Fault($"has the keep_aspect_ratio_policy '{policy}', which is not supported");
-        if (node.Int("antialias", 0) != 0)
+        if (node.Is("antialias"))
             throw node.Fault("has antialias, which is not supported");
 
-        var grids = new List<(int, long[][], float[][]?)>();
-        for (var i = 0; i < axes.Length; i++)
+        var grids = new List<Grid>();
+        foreach (var (i, axis) in axes.Index())
         {
-            var (axis, size) = (axes[i], x.First.shape[axes[i]]);
-            var isBatch = x.Shape?.Axis == axis;
+            var size = x.First.shape[axis];
             var length = scales is null ? sizes![i] : (long)Math.Floor(Math.Clamp(size * scales[i], 0, MostPlaces + 1));
-            if (isBatch && sizes is not null && sizes[i] == x.Shape!.Sizes[axis] * batch)
+            if (x.Shape?.Axis == axis && sizes is not null && sizes[i] == x.Shape!.Sizes[axis] * batch)
                 length = size;
             if (length is < 1 or > MostPlaces)
                 throw node.Fault($"makes {length} of {size} places");
@@ -158,16 +137,17 @@ internal sealed partial class OnnxOps
                 continue;
             RequireApart(node, x, axis);
             var scale = scales?[i] ?? length / (float)size;
-            var taps = Enumerable
-                .Range(0, (int)length)
-                .Select(place => Taps(node, Source(node, isOld, place, scale, size, length), size, isOld))
-                .ToArray();
-            var count = taps[0].Length;
+            (long Place, float Weight)[][] taps =
+            [
+                .. Enumerable
+                    .Range(0, (int)length)
+                    .Select(place => Taps(node, Source(node, isOld, place, scale, size, length), size, isOld)),
+            ];
             T[][] Each<T>(Func<(long Place, float Weight), T> f) =>
-                [.. Enumerable.Range(0, count).Select(tap => taps.Select(row => f(row[tap])).ToArray())];
-            grids.Add((axis, Each(tap => tap.Place), count == 1 ? null : Each(tap => tap.Weight)));
+                [.. Enumerable.Range(0, taps[0].Length).Select(tap => taps.Select(row => f(row[tap])).ToArray())];
+            grids.Add(new(axis, Each(tap => tap.Place), taps[0].Length == 1 ? null : Each(tap => tap.Weight)));
         }
-        return grids.Count == 0 ? Typed(node, Op.Identity, x) : Sampled(node, grids);
+        return grids.Count == 0 ? Emit(node, Op.Identity, x) : Sampled(node, grids);
     }
 
     private static float[]? Reals(OnnxNode node, int input) =>
@@ -194,22 +174,15 @@ internal sealed partial class OnnxOps
         {
             case "nearest":
                 var nearest = isOld ? "floor" : node.Text("nearest_mode", "round_prefer_floor");
-                return
-                [
-                    (
-                        Inside(
-                            nearest switch
-                            {
-                                "round_prefer_floor" => MathF.Ceiling(source - 0.5f),
-                                "round_prefer_ceil" => MathF.Floor(source + 0.5f),
-                                "floor" => MathF.Floor(source),
-                                "ceil" => MathF.Ceiling(source),
-                                _ => throw node.Fault($"has the unknown nearest_mode '{nearest}'"),
-                            }
-                        ),
-                        1
-                    ),
-                ];
+                var place = nearest switch
+                {
+                    "round_prefer_floor" => MathF.Ceiling(source - 0.5f),
+                    "round_prefer_ceil" => MathF.Floor(source + 0.5f),
+                    "floor" => MathF.Floor(source),
+                    "ceil" => MathF.Ceiling(source),
+                    _ => throw node.Fault($"has the unknown nearest_mode '{nearest}'"),
+                };
+                return [(Inside(place), 1)];
             case "linear" or "bilinear":
                 var clamped = Math.Clamp(source, 0, size - 1);
                 var low = MathF.Floor(clamped);
@@ -225,22 +198,17 @@ internal sealed partial class OnnxOps
     private static (long Place, float Weight)[] Cubic(OnnxNode node, float source, long size)
     {
         var a = (float)node.Float("cubic_coeff_a", -0.75);
-        var excludes = node.Int("exclude_outside", 0) != 0;
-        var start = MathF.Floor(source) - 1;
+        var excludes = node.Is("exclude_outside");
         float Kernel(float d) =>
             d <= 1 ? ((a + 2) * d - (a + 3)) * d * d + 1
             : d < 2 ? ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
             : 0;
-        var taps = Enumerable
-            .Range(0, 4)
-            .Select(i => start + i)
-            .Select(place =>
-                (
-                    Place: (long)Math.Clamp(place, 0, size - 1),
-                    Weight: excludes && (place < 0 || place > size - 1) ? 0 : Kernel(MathF.Abs(source - place))
-                )
-            )
-            .ToArray();
+        (long Place, float Weight) Tap(float place) =>
+            (
+                (long)Math.Clamp(place, 0, size - 1),
+                excludes && (place < 0 || place > size - 1) ? 0 : Kernel(MathF.Abs(source - place))
+            );
+        var taps = Enumerable.Range(0, 4).Select(i => Tap(MathF.Floor(source) - 1 + i)).ToArray();
         var sum = taps.Sum(tap => tap.Weight);
         return [.. taps.Select(tap => (tap.Place, excludes ? tap.Weight / sum : tap.Weight))];
     }

@@ -1,46 +1,14 @@
-using System;
-using System.Linq;
-using Attribution.Core;
-using TorchSharp;
-using static TorchSharp.torch;
-using F = TorchSharp.torch.nn.functional;
-
 namespace Attribution.Onnx;
 
 // Operators along dimensions: sums, extremes, distributions.
 internal sealed partial class OnnxOps
 {
-    private Value? Reductions(OnnxNode node) =>
-        node.Op switch
-        {
-            "ReduceMean" => GlobalPool(node, PoolKind.NewAveragePool(false))
-                ?? Reduce(node, Kind.Sums, (x, axes, keep) => x.mean(axes, keep)),
-            "ReduceMax" => GlobalPool(node, PoolKind.MaxPool)
-                ?? Reduce(node, Kind.Selects, (x, axes, keep) => x.amax(axes, keep)),
-            "ReduceMin" => Reduce(node, Kind.Selects, (x, axes, keep) => x.amin(axes, keep)),
-            "ReduceSum" => Reduce(node, Kind.Sums, (x, axes, keep) => x.sum(axes, keep)),
-            "ReduceProd" => Reduce(
-                node,
-                (x, axes, keep) => axes.OrderDescending().Aggregate(x, (t, axis) => t.prod(axis, keep))
-            ),
-            "ReduceL1" => Norm(node, false, sums => sums),
-            "ReduceL2" => Norm(node, true, sums => Root(sums, Half)),
-            "ReduceSumSquare" => Norm(node, true, sums => sums),
-            "ReduceLogSum" => Reduce(node, (x, axes, keep) => x.sum(axes, keep).log()),
-            "ReduceLogSumExp" => Reduce(node, LogSumExp),
-            "Softmax" => Softmax(node, Op.NewSoftmax, (x, axis) => F.softmax(x, axis)),
-            "LogSoftmax" => Softmax(node, null, F.log_softmax),
-            "Hardmax" => Softmax(node, null, Hardmax),
-            "ArgMax" => Extreme(node, (x, axis) => x.argmax(axis, true)),
-            "ArgMin" => Extreme(node, (x, axis) => x.argmin(axis, true)),
-            "CumSum" => CumSum(node),
-            _ => null,
-        };
+    private delegate Tensor OverAxes(Tensor x, long[] axes, bool keep);
 
     private static Tensor LogSumExp(Tensor x, long[] axes, bool keep)
     {
         var largest = x.amax(axes, true).detach();
-        var sum = (x - largest).exp().sum(axes, true).log() + largest;
+        var sum = (x - largest).exp().sum(axes, true).log().Plus(largest);
         return keep ? sum : sum.sum(axes, false);
     }
 
@@ -51,49 +19,41 @@ internal sealed partial class OnnxOps
         if (axes.Distinct().Count() < axes.Length)
             throw node.Fault("names a dimension twice");
         return axes.Length > 0 ? axes
-            : node.Int("noop_with_empty_axes", 0) != 0 ? null
-            : [.. Enumerable.Range(node.Leading, x.Rank - node.Leading).Select(axis => (long)axis)];
+            : node.Is("noop_with_empty_axes") ? null
+            : [.. Axes(x.Rank).Skip(node.Leading)];
     }
 
-    private Value Reduce(OnnxNode node, Func<Tensor, long[], bool, Tensor> f) =>
-        Reduce(node, g => Build.Pure(node.Op, t => g(t[0])), f);
-
-    private Value Reduce(OnnxNode node, Kind kind, Func<Tensor, long[], bool, Tensor> f) =>
-        Reduce(node, g => Build.Function(kind, node.Op, t => g(t[0])), f);
+    private Value Reduce(OnnxNode node, Kind? kind, OverAxes f) =>
+        ReduceBy(node, g => Made(node, kind, t => g(t[0])), f);
 
     // What becomes of the sum of squares, or of magnitudes.
     private Value Norm(OnnxNode node, bool isSquare, Func<Tensor, Tensor> finish)
     {
-        Tensor Parts(Tensor x) => isSquare ? x.square() : x.abs();
+        Tensor Parts(Tensor x) => isSquare ? x.Square() : x.abs();
         if (!node.Input(0).IsReal || Axes(node, node.Input(0)) is not { } axes)
-            return Reduce(node, (x, axes, keep) => finish(Parts(x).sum(axes, keep)));
+            return Reduce(node, null, (x, axes, keep) => finish(Parts(x).sum(axes, keep)));
         var keep = node.Int("keepdims", 1) != 0;
         Tensor Sum(Tensor parts) => parts.sum(axes, keep);
-        return Reduce(
+        return ReduceBy(
             node,
             f => Build.Norm(node.Op, isSquare, false, Sum, finish, f),
             (x, _, _) => finish(Sum(Parts(x)))
         );
     }
 
-    private Value Reduce(OnnxNode node, Func<Func<Tensor, Tensor>, Op> op, Func<Tensor, long[], bool, Tensor> f)
+    private Value ReduceBy(OnnxNode node, Func<Func<Tensor, Tensor>, Op> op, OverAxes f)
     {
         var x = node.Input(0);
         if (Axes(node, x) is not { } axes)
             return Elementwise(node, t => f(t.unsqueeze(-1), [x.Rank], false));
         var keep = node.Int("keepdims", 1) != 0;
-        return graph.Emit(
-            node.Output,
-            op(t => f(t, axes, keep)),
-            t =>
-                Value.Meta(
-                    t[0]
-                        .shape.Select((size, axis) => axes.Contains(axis) ? 1 : size)
-                        .Where((_, axis) => keep || !axes.Contains(axis)),
-                    t[0].dtype
-                ),
-            x
-        );
+        long[] Reduced(IReadOnlyList<Tensor> t) =>
+            [
+                .. t[0]
+                    .shape.Select((size, axis) => axes.Contains(axis) ? 1 : size)
+                    .Where((_, axis) => keep || !axes.Contains(axis)),
+            ];
+        return Emit(node, op(t => f(t, axes, keep)), Reduced, x);
     }
 
     // A global pooling that is spelled as a reduction over all spatial dimensions.
@@ -103,12 +63,12 @@ internal sealed partial class OnnxOps
         var isSpatial =
             x is { IsReal: true, Rank: >= 3 and <= 5, Shape.Axis: 0 }
             && Axes(node, x) is { } axes
-            && axes.Order().SequenceEqual(Enumerable.Range(2, x.Rank - 2).Select(axis => (long)axis));
+            && axes.Order().SequenceEqual(Axes(x.Rank).Skip(2));
         if (!isSpatial)
             return null;
         return node.Int("keepdims", 1) != 0
-            ? Typed(node, Op.NewGlobalPool(kind), x)
-            : Typed(node, Op.Flatten, Step(node, "pool", Op.NewGlobalPool(kind), x));
+            ? Emit(node, Op.NewGlobalPool(kind), x)
+            : Emit(node, Op.Flatten, Step(node, "pool", Op.NewGlobalPool(kind), x));
     }
 
     // Before version 13 all dimensions from the axis on were one distribution.
@@ -135,35 +95,38 @@ internal sealed partial class OnnxOps
         RequireReal(node);
         var (axis, end) = Distribution(node);
         if (end > axis + 1)
-            return Unary(node, t => f(t.flatten(axis), axis).reshape(t.shape));
-        return typed is null ? Elementwise(node, t => f(t, axis)) : Typed(node, typed(axis), node.Input(0));
+            return Unary(node, null, t => f(t.flatten(axis), axis).reshape(t.shape));
+        return typed is null ? Elementwise(node, t => f(t, axis)) : Emit(node, typed(axis), node.Input(0));
     }
 
     private static Tensor Hardmax(Tensor x, long axis) =>
-        torch.zeros_like(x).scatter(axis, x.argmax(axis, true), torch.ones_like(x));
+        zeros_like(x).scatter(axis, x.argmax(axis, true), ones_like(x));
+
+    // A dimension, along which nobody may mix instances.
+    private static int AxisOf(OnnxNode node, Value x, long otherwise)
+    {
+        var axis = node.Axis(node.Int("axis", otherwise), x.Rank);
+        RequireApart(node, x, axis);
+        return axis;
+    }
 
     private Value Extreme(OnnxNode node, Func<Tensor, long, Tensor> f)
     {
         var x = node.Input(0);
-        var axis = node.Axis(node.Int("axis", 0), x.Rank);
-        var (keep, isLast) = (node.Int("keepdims", 1) != 0, node.Int("select_last_index", 0) != 0);
-        RequireApart(node, x, axis);
-        var last = tensor(x.First.shape[axis] - 1);
-        return graph.Pure(
+        var axis = AxisOf(node, x, 0);
+        var (keep, isLast) = (node.Int("keepdims", 1) != 0, node.Is("select_last_index"));
+        Tensor Placed(IReadOnlyList<Tensor> t)
+        {
+            var place = isLast ? t[1] - f(t[0].flip(axis), axis) : f(t[0], axis);
+            return keep ? place : place.squeeze(axis);
+        }
+        long[] one = keep ? [1] : [];
+        return graph.Emit(
             node.Output,
-            node.Op,
-            t =>
-            {
-                var place = isLast ? t[1] - f(t[0].flip(axis), axis) : f(t[0], axis);
-                return keep ? place : place.squeeze(axis);
-            },
-            t =>
-                Value.Meta(
-                    [.. t[0].shape[..axis], .. keep ? [1L] : new long[0], .. t[0].shape[(axis + 1)..]],
-                    ScalarType.Int64
-                ),
+            Made(node, null, Placed),
+            t => Value.Meta([.. t[0].shape[..axis], .. one, .. t[0].shape[(axis + 1)..]], ScalarType.Int64),
             x,
-            Helper(node, "last", last)
+            Helper(node, "last", tensor(x.First.shape[axis] - 1))
         );
     }
 
@@ -179,17 +142,15 @@ internal sealed partial class OnnxOps
         var descends = node.Int("largest", 1) != 0;
         RequireApart(node, x, axis);
         Tensor Best(Tensor t) => t.sort(axis, descends, true).Indices.narrow(axis, 0, count);
-        Value Part(string name, Func<Tensor, Tensor> f, ScalarType type) =>
-            graph.Function(
-                name,
-                node.Op,
-                Kind.Selects,
-                t => f(t[0]),
+        Value Part(int output, Func<Tensor, Tensor> f, ScalarType type) =>
+            graph.Emit(
+                Named(node, output),
+                Made(node, Kind.Selects, t => f(t[0])),
                 t => Value.Meta([.. t[0].shape[..axis], count, .. t[0].shape[(axis + 1)..]], type),
                 x
             );
-        var values = Part(Named(node, 0), t => t.gather(axis, Best(t)), x.First.dtype);
-        return node.Outputs.Count < 2 ? [values] : [values, Part(Named(node, 1), Best, ScalarType.Int64)];
+        var values = Part(0, t => t.gather(axis, Best(t)), x.First.dtype);
+        return node.Outputs.Count < 2 ? [values] : [values, Part(1, Best, ScalarType.Int64)];
     }
 
     private string Named(OnnxNode node, int output) =>
@@ -201,22 +162,15 @@ internal sealed partial class OnnxOps
         var axis = node.List(node.Constant(1)) is [var given]
             ? node.Axis(given, x.Rank)
             : throw node.Fault("lacks its axis");
-        var (isExclusive, isReverse) = (node.Int("exclusive", 0) != 0, node.Int("reverse", 0) != 0);
+        var (isExclusive, isReverse) = (node.Is("exclusive"), node.Is("reverse"));
         RequireApart(node, x, axis);
-        return graph.Function(
-            node.Output,
-            node.Op,
-            Kind.Sums,
-            t =>
-            {
-                var ordered = isReverse ? t[0].flip(axis) : t[0];
-                var sums = ordered.cumsum(axis, ordered.dtype);
-                if (isExclusive)
-                    sums -= ordered;
-                return isReverse ? sums.flip(axis) : sums;
-            },
-            t => Value.Meta(t[0]),
-            x
-        );
+        Tensor Summed(IReadOnlyList<Tensor> t)
+        {
+            var ordered = isReverse ? t[0].flip(axis) : t[0];
+            var sums = ordered.cumsum(axis, ordered.dtype);
+            sums = isExclusive ? sums - ordered : sums;
+            return isReverse ? sums.flip(axis) : sums;
+        }
+        return Function(node, Kind.Sums, Summed, t => t[0].shape, x);
     }
 }

@@ -1,50 +1,30 @@
-using System;
-using System.Collections.Generic;
-using System.Linq;
-using Attribution.Core;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace Attribution.Onnx;
 
 // Other shapes for the same numbers.
 internal sealed partial class OnnxOps
 {
-    private Value? Shapes(OnnxNode node) =>
-        node.Op switch
-        {
-            "Flatten" => Flatten(node),
-            "Reshape" => Reshape(node),
-            "Squeeze" => Squeeze(node),
-            "Unsqueeze" => Unsqueeze(node),
-            "Transpose" => Transpose(node),
-            "DepthToSpace" => DepthToSpace(node),
-            "SpaceToDepth" => SpaceToDepth(node),
-            "Expand" => Expand(node),
-            _ => null,
-        };
-
     /// <summary>The value in another shape, of which `axis` grows with the number of instances.</summary>
     private Value Reshaped(string name, Value x, BatchedShape target)
     {
         if (x.Shape is { RowsAreInstances: true } && target.RowsAreInstances)
             return graph.Emit(name, Op.NewReshape(target.Sizes[1..]), null, x);
-        long[] sizes = [.. target.Sizes.Select((size, axis) => axis == target.Axis ? -1 : size)];
-        return graph.Function(name, "Reshape", Kind.Moves, t => t[0].reshape(sizes), null, x);
+        return Moved(name, x, target.WithAxis(-1));
     }
+
+    // By a function that knows no instances.
+    private Value Moved(string name, Value x, long[] sizes) =>
+        graph.Emit(name, Build.Function(Kind.Moves, "Reshape", t => t[0].reshape(sizes)), null, x);
 
     private Value Reshaped(OnnxNode node, Value x, Func<long[], long[]> shape)
     {
+        // Known numbers, which may number the instances: the shape is worked out for each case.
         if (x.Shape is not { } from)
-        {
-            // Known numbers, which may number the instances: the shape is worked out for each case.
-            return graph.Function(node.Output, node.Op, Kind.Moves, t => t[0].reshape(shape(t[0].shape)), null, x);
-        }
+            return Function(node, Kind.Moves, t => t[0].reshape(shape(t[0].shape)), x);
         if (batch == 1)
             return Filed(node, x, shape(x.Each));
         // A shape is read as it was meant for the file's own batch size: there, the dimension of the instances is the one
         // before which as many rows stand as before, whatever number is written for it.
-        var rows = from.Sizes[..from.Axis].Aggregate(1L, (product, size) => product * size);
+        var rows = Product(from.Sizes[..from.Axis]);
         var sizes = shape(from.At(batch));
         var before = 1L;
         for (var axis = 0; axis < sizes.Length; before *= sizes[axis++])
@@ -53,7 +33,7 @@ internal sealed partial class OnnxOps
                 var each = sizes.Select((size, i) => i == axis ? size / batch : size).ToArray();
                 return Reshaped(node.Output, x, new BatchedShape(each, axis));
             }
-        throw node.Fault("mixes the instances of a batch");
+        throw Mixes(node);
     }
 
     // The value in a shape that the file gives one instance.
@@ -63,27 +43,22 @@ internal sealed partial class OnnxOps
     private Value Reshape(OnnxNode node)
     {
         var x = node.Input(0);
-        var keepsZeros = node.Int("allowzero", 0) != 0;
+        var keepsZeros = node.Is("allowzero");
         long[] Resolved(long[] target, long[] shape)
         {
             if (target.Any(size => size < -1) || target.Count(size => size == -1) > 1)
-                throw node.Fault($"has the shape [{string.Join(", ", target)}]");
-            var sizes = target
-                .Select(
-                    (size, i) =>
-                        size != 0 || keepsZeros ? size
-                        : i < shape.Length ? shape[i]
-                        : throw node.Fault("copies a dimension that its input lacks")
-                )
-                .ToArray();
+                throw node.Fault($"has the shape {Listed(target)}");
+            long Size(long size, int i) =>
+                size != 0 || keepsZeros ? size
+                : i < shape.Length ? shape[i]
+                : throw node.Fault("copies a dimension that its input lacks");
+            long[] sizes = [.. target.Select(Size)];
             var numbers = Product(shape);
             var known = Product(sizes.Where(size => size != -1));
             var fits = sizes.Contains(-1) ? known > 0 && numbers % known == 0 : numbers == known;
             return fits
                 ? [.. sizes.Select(size => size == -1 ? numbers / known : size)]
-                : throw node.Fault(
-                    $"makes [{string.Join(", ", target)}] of [{string.Join(", ", shape)}], which has another size"
-                );
+                : throw node.Fault($"makes {Listed(target)} of {Listed(shape)}, which has another size");
         }
 
         var target = node.Input(1);
@@ -100,7 +75,7 @@ internal sealed partial class OnnxOps
             Resolved(node.List(target.First), x.First.shape),
             Resolved(node.List(target.Second), x.Second.shape)
         );
-        return Reshaped(node.Output, x, batched ?? throw node.Fault("mixes the instances of a batch"));
+        return Reshaped(node.Output, x, batched ?? throw Mixes(node));
     }
 
     private static long Product(IEnumerable<long> sizes) =>
@@ -113,7 +88,7 @@ internal sealed partial class OnnxOps
         var rank = x.Each.Length;
         var split = axis == rank ? rank : node.Axis(axis, rank);
         if (split == 1 && !x.IsStacked && x.Shape is { RowsAreInstances: true })
-            return Typed(node, Op.Flatten, x);
+            return Emit(node, Op.Flatten, x);
         return Reshaped(node, x, shape => [Product(shape[..split]), Product(shape[split..])]);
     }
 
@@ -128,14 +103,7 @@ internal sealed partial class OnnxOps
             throw node.Fault("removes a dimension that is larger than 1");
         long[] Narrowed(long[] shape) => [.. shape.Where((size, axis) => !Goes(size, axis))];
         return x.Shape is { } from && batch != 1
-            ? Reshaped(
-                node.Output,
-                x,
-                new BatchedShape(
-                    Narrowed(from.Sizes),
-                    from.Axis - from.Sizes[..from.Axis].Where((size, axis) => Goes(size, axis)).Count()
-                )
-            )
+            ? Reshaped(node.Output, x, new(Narrowed(from.Sizes), Narrowed(from.Sizes[..from.Axis]).Length))
             : Reshaped(node, x, Narrowed);
     }
 
@@ -160,10 +128,10 @@ internal sealed partial class OnnxOps
     {
         var x = node.Input(0);
         var rank = x.Rank - node.Leading;
-        var order = node.Ints("perm") ?? [.. Enumerable.Range(0, rank).Reverse().Select(axis => (long)axis)];
-        if (!order.Order().SequenceEqual(Enumerable.Range(0, rank).Select(axis => (long)axis)))
-            throw node.Fault($"has perm [{string.Join(", ", order)}] for {rank} dimensions");
-        return Typed(node, Op.NewPermute(node.Leading > 0 ? [0, .. order.Select(axis => axis + 1)] : order), x);
+        var order = node.Ints("perm") ?? [.. Axes(rank).Reverse()];
+        if (!order.Order().SequenceEqual(Axes(rank)))
+            throw node.Fault($"has perm {Listed(order)} for {rank} dimensions");
+        return Emit(node, Op.NewPermute(node.Leading > 0 ? [0, .. order.Select(axis => axis + 1)] : order), x);
     }
 
     // Blocks of channels become blocks of pixels, by steps that only move numbers.
@@ -176,7 +144,7 @@ internal sealed partial class OnnxOps
         var isRowFirst = node.Text("mode", "DCR") != "CRD";
         var split = Step(node, "split", Op.NewReshape(isRowFirst ? [b, b, c, h, w] : [c, b, b, h, w]), x);
         var moved = Step(node, "moved", Op.NewPermute(isRowFirst ? [0, 3, 4, 1, 5, 2] : [0, 1, 4, 2, 5, 3]), split);
-        return Typed(node, Op.NewReshape([c, h * b, w * b]), moved);
+        return Emit(node, Op.NewReshape([c, h * b, w * b]), moved);
     }
 
     private Value SpaceToDepth(OnnxNode node)
@@ -186,7 +154,7 @@ internal sealed partial class OnnxOps
             throw node.Fault($"divides {h}×{w} into blocks of {b}×{b}");
         var split = Step(node, "split", Op.NewReshape([c, h / b, b, w / b, b]), x);
         var moved = Step(node, "moved", Op.NewPermute([0, 3, 5, 1, 2, 4]), split);
-        return Typed(node, Op.NewReshape([c * b * b, h / b, w / b]), moved);
+        return Emit(node, Op.NewReshape([c * b * b, h / b, w / b]), moved);
     }
 
     private static (Value X, long Size) Blocks(OnnxNode node, out long c, out long h, out long w)
@@ -211,14 +179,12 @@ internal sealed partial class OnnxOps
         }
         if (node.Leading > 0)
         {
-            long[] asked = node.List(target.One);
-            x =
-                asked.Length > x.Each.Length
-                    ? Aligned(node, [x, Helper(node, "shape", Value.Meta(asked, x.First.dtype))])[0]
-                    : x;
-            long[] each = Broadcast(x.Each, asked);
+            var asked = node.List(target.One);
+            if (asked.Length > x.Each.Length)
+                x = Aligned(node, [x, Helper(node, "shape", Value.Meta(asked, x.First.dtype))])[0];
+            var each = Broadcast(x.Each, asked);
             GraphBuilder.RequireSensible(each);
-            return graph.Function(node.Output, node.Op, Kind.Moves, t => t[0].expand([-1, .. each]), null, x);
+            return Function(node, Kind.Moves, t => t[0].expand([-1, .. each]), x);
         }
         // The file's own batch size, where it is written down, stands for any.
         var (first, second) = (node.List(target.First), node.List(target.Second));
@@ -226,10 +192,9 @@ internal sealed partial class OnnxOps
         if (target.IsConstant && place >= 0 && first[place] == from.Sizes[from.Axis] * batch)
             first[place] = second[place] = 1;
         var sizes =
-            BatchedShape.Of(Broadcast(x.First.shape, first), Broadcast(x.Second.shape, second))
-            ?? throw node.Fault("mixes the instances of a batch");
+            BatchedShape.Of(Broadcast(x.First.shape, first), Broadcast(x.Second.shape, second)) ?? throw Mixes(node);
         GraphBuilder.RequireSensible(sizes.Sizes);
-        long[] expanded = [.. sizes.Sizes.Select((size, axis) => axis == sizes.Axis ? -1 : size)];
+        var expanded = sizes.WithAxis(-1);
         return Unary(node, Kind.Moves, t => t.expand(expanded));
     }
 }

@@ -1,9 +1,3 @@
-using System.Collections.Generic;
-using System.Linq;
-using Attribution.Core;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace Attribution.Onnx;
 
 // Where the instances stand. A file that was written for one image, or leaves the number of images open, says what becomes
@@ -15,37 +9,30 @@ internal sealed partial class OnnxOps
     // Functions of each number by itself, which do not ask where it stands.
     private static readonly HashSet<string> OfEachNumber =
     [
-        .. "Relu LeakyRelu Sigmoid Tanh Elu Selu Celu Gelu Mish HardSigmoid HardSwish ThresholdedRelu Softplus Softsign".Split(
-            ' '
-        ),
-        .. "Exp Log Sqrt Erf Sin Cos Atan Abs Neg Sign Reciprocal Floor Ceil Round IsNaN Not Identity Dropout".Split(
-            ' '
-        ),
-        .. "Cast CastLike Clip".Split(' '),
+        .. Functions.OfReal.Keys,
+        .. Names("Relu LeakyRelu Sigmoid Tanh Elu Selu Celu Gelu HardSigmoid ThresholdedRelu Clip Cast CastLike"),
+        .. Names("Sqrt Neg Reciprocal IsNaN Not Identity Dropout"),
     ];
 
     // Of several values that are stretched to one shape.
     private static readonly HashSet<string> Stretching =
     [
-        .. "Add Sub Mul Div Mod Pow Sum Mean Min Max Equal Greater Less GreaterOrEqual LessOrEqual And Or Xor Where PRelu".Split(
-            ' '
-        ),
+        .. Functions.Truths.Keys,
+        .. Names("Add Sub Mul Div Mod Pow Sum Mean Min Max Where PRelu"),
     ];
 
     // Over dimensions that the node names, or over the last ones.
     private static readonly HashSet<string> OverDimensions =
     [
-        .. "Gemm MatMul Einsum Softmax LogSoftmax Hardmax ArgMax ArgMin CumSum TopK LayerNormalization LpNormalization".Split(
-            ' '
-        ),
-        .. "ReduceMean ReduceMax ReduceMin ReduceSum ReduceProd ReduceL1 ReduceL2 ReduceSumSquare ReduceLogSum".Split(
-            ' '
-        ),
-        .. "ReduceLogSumExp Concat Split Slice Gather Tile Expand Transpose".Split(' '),
+        .. Names("Gemm MatMul Einsum Softmax LogSoftmax Hardmax ArgMax ArgMin CumSum TopK Concat Split Slice Gather"),
+        .. Names("Tile Expand Transpose LayerNormalization LpNormalization ReduceMean ReduceMax ReduceMin ReduceSum"),
+        .. Names("ReduceProd ReduceL1 ReduceL2 ReduceSumSquare ReduceLogSum ReduceLogSumExp"),
     ];
 
     // These see the file's shape, whether the instances stand in it or in front of it.
-    private static readonly HashSet<string> OfShapes = ["Shape", "Size", "Reshape", "Flatten", "Squeeze", "Unsqueeze"];
+    private static readonly HashSet<string> OfShapes = [.. Names("Shape Size Reshape Flatten Squeeze Unsqueeze")];
+
+    private static string[] Names(string names) => names.Split(' ');
 
     private readonly Dictionary<(string, bool), Value> placed = [];
 
@@ -103,25 +90,22 @@ internal sealed partial class OnnxOps
             return x;
         if (placed.TryGetValue((x.Name, node.Op == "Concat"), out var before))
             return before;
+        Value Stack(Op op) => graph.Emit(graph.Unique(x.Name + "/stack"), op, null, x).Stacked();
         return placed[(x.Name, node.Op == "Concat")] = x.Shape switch
         {
             null when node.Op == "Concat" => graph
                 .ForEachImage(graph.Unique(x.Name + "/each"), x.One.unsqueeze(0), 0)
                 .Stacked(),
             null => Value.Constant(graph.Unique(x.Name + "/one"), x.One),
-            { RowsAreInstances: true } rows => graph
-                .Emit(graph.Unique(x.Name + "/stack"), Op.NewReshape(rows.Sizes), null, x)
-                .Stacked(),
-            var shape => graph
-                .Pure(graph.Unique(x.Name + "/stack"), "Reshape", t => InFront(t[0], shape), null, x)
-                .Stacked(),
+            { RowsAreInstances: true } rows => Stack(Op.NewReshape(rows.Sizes)),
+            var shape => Stack(Build.Pure("Reshape", t => InFront(t[0], shape))),
         };
     }
 
     private static Tensor InFront(Tensor t, BatchedShape shape)
     {
         var (sizes, axis) = (shape.Sizes, shape.Axis);
-        long[] order = [axis, .. Enumerable.Range(0, sizes.Length + 1).Where(i => i != axis).Select(i => (long)i)];
+        long[] order = [axis, .. Axes(sizes.Length + 1).Where(i => i != axis)];
         return t.reshape([.. sizes[..axis], -1, .. sizes[axis..]]).permute(order);
     }
 
@@ -136,37 +120,25 @@ internal sealed partial class OnnxOps
     // The numbers in another shape of the file's: each instance's stand together, in front of the next one's.
     private Value Refiled(string name, Value x, long[] each, bool isStacked)
     {
-        long[] sizes = isStacked || each is not [1, ..] ? each : each[1..];
-        var isOneEach = x.IsStacked || x.Shape is { RowsAreInstances: true };
-        if (each is [1, ..] || isStacked)
-        {
-            var result = isOneEach
+        // Else for an operator that takes the first dimension to be of instances.
+        var isOfInstances = each is [1, ..] || isStacked;
+        long[] sizes = isStacked ? each : [.. each.Skip(1)];
+        var result =
+            isOfInstances && (x.IsStacked || x.Shape is { RowsAreInstances: true })
                 ? graph.Emit(name, Op.NewReshape(sizes), null, x)
-                : graph.Function(name, "Reshape", Kind.Moves, t => t[0].reshape([-1, .. sizes]), null, x);
-            return isStacked ? result.Stacked() : result;
-        }
-        // For an operator that takes the first dimension to be of instances.
-        return graph.Function(name, "Reshape", Kind.Moves, t => t[0].reshape([-1, .. each.Skip(1)]), null, x);
+                : Moved(name, x, [-1, .. sizes]);
+        return isStacked ? result.Stacked() : result;
     }
 
     // Stacked values and constants of as many dimensions, so that they broadcast as the file's do.
     private Value[] Aligned(OnnxNode node, IReadOnlyList<Value> inputs)
     {
         var rank = inputs.Max(x => x.Each.Length);
-        return
-        [
-            .. inputs.Select(x =>
-                x.IsStacked && x.Each.Length < rank
-                    ? graph
-                        .Emit(
-                            graph.Unique($"{node.Output}/{x.Name}"),
-                            Op.NewReshape([.. Enumerable.Repeat(1L, rank - x.Each.Length), .. x.Each]),
-                            null,
-                            x
-                        )
-                        .Stacked()
-                    : x
-            ),
-        ];
+        Value Widened(Value x)
+        {
+            var op = Op.NewReshape([.. Enumerable.Repeat(1L, rank - x.Each.Length), .. x.Each]);
+            return graph.Emit(graph.Unique($"{node.Output}/{x.Name}"), op, null, x).Stacked();
+        }
+        return [.. inputs.Select(x => x.IsStacked && x.Each.Length < rank ? Widened(x) : x)];
     }
 }

@@ -1,30 +1,8 @@
-using System;
-using System.Collections.Generic;
-using System.Linq;
-using Attribution.Core;
-using TorchSharp;
-using static TorchSharp.torch;
-using F = TorchSharp.torch.nn.functional;
-
 namespace Attribution.Onnx;
 
-// Convolutions, and what else slides a window over spatial dimensions.
+// Convolutions, pools, and what else slides a window over spatial dimensions.
 internal sealed partial class OnnxOps
 {
-    private Value? Windows(OnnxNode node) =>
-        node.Op switch
-        {
-            "Conv" => Convolution(node),
-            "ConvTranspose" => ConvTranspose(node),
-            "MaxPool" => Pool(node, PoolKind.MaxPool),
-            "AveragePool" => Pool(node, PoolKind.NewAveragePool(node.Int("count_include_pad", 0) != 0)),
-            "LpPool" => LpPool(node),
-            "GlobalMaxPool" => Typed(node, Op.NewGlobalPool(PoolKind.MaxPool), Spatial(node)),
-            "GlobalAveragePool" => Typed(node, Op.NewGlobalPool(PoolKind.NewAveragePool(false)), Spatial(node)),
-            "GlobalLpPool" => GlobalLpPool(node),
-            _ => null,
-        };
-
     // n×c×spatial dimensions.
     private static Value Spatial(OnnxNode node)
     {
@@ -37,6 +15,9 @@ internal sealed partial class OnnxOps
 
     private static long[] SpatialSizes(Value x) => x.First.shape[2..];
 
+    private static long[] Places(Window window, Tensor x) =>
+        [.. x.shape[2..].Select((size, axis) => window.Places(axis, size))];
+
     private Value Convolution(OnnxNode node)
     {
         if (!node.Input(1).IsConstant)
@@ -45,7 +26,7 @@ internal sealed partial class OnnxOps
         var weight = node.Constant(1);
         var groups = node.Int("group", 1);
         var (channels, outputs) = (x.First.shape[1], weight.ndim == x.Rank ? weight.shape[0] : 0);
-        RequireWeights(node, weight, channels, outputs, groups);
+        RequireFilters(node, weight, channels, outputs, groups);
         var window = Window.Of(node, weight.shape[2..], SpatialSizes(x));
         var bias = node.Optional(2) is null ? null : RealConstant(node, 2, outputs);
         var padding = window.Begin;
@@ -55,24 +36,19 @@ internal sealed partial class OnnxOps
             padding = new long[window.Rank];
             window = window with { Begin = padding, End = padding };
         }
-        return graph.Emit(
-            node.Output,
-            Build.Convolution(weight, bias!, window.Stride, padding, window.Dilation, groups),
-            t => Value.Meta([t[0].shape[0], outputs, .. Places(window, t[0])], t[0].dtype),
-            x
-        );
+        var op = Build.Convolution(weight, bias!, window.Stride, padding, window.Dilation, groups);
+        return Emit(node, op, t => [t[0].shape[0], outputs, .. Places(window, t[0])], x);
     }
 
-    private static void RequireWeights(OnnxNode node, Tensor weight, long channels, long outputs, long groups)
+    private static void RequireFilters(OnnxNode node, Tensor weight, long channels, long outputs, long groups)
     {
-        if (
-            outputs < 1
-            || groups < 1
-            || outputs % groups != 0
-            || channels % groups != 0
-            || weight.shape[1] != channels / groups
-            || !weight.is_floating_point()
-        )
+        var fit = outputs >= 1 && groups >= 1 && outputs % groups == 0 && weight.shape[1] == channels / groups;
+        RequireWeights(node, weight, channels, groups, fit);
+    }
+
+    private static void RequireWeights(OnnxNode node, Tensor weight, long channels, long groups, bool fit)
+    {
+        if (!fit || channels % groups != 0 || !weight.is_floating_point())
             throw node.Fault(
                 $"has weights {string.Join("×", weight.shape)} in {groups} groups for an input of {channels} channels"
             );
@@ -95,26 +71,19 @@ internal sealed partial class OnnxOps
         // Instances stand among the images, or among the channels of a single one.
         var isGrouped = from is { Axis: 1 } && from.Sizes[0] == 1;
         if (!isGrouped && (batch > 1 || !from.RowsAreInstances))
-            throw node.Fault("mixes the instances of a batch");
+            throw Mixes(node);
         var groups = node.Int("group", 1) / (isGrouped ? batch : 1);
         var (channels, outputs) = (from.Sizes[1], weights.Sizes[0]);
-        RequireWeights(node, Value.Meta(weights.Sizes, w.First.dtype), channels, outputs, groups);
+        RequireFilters(node, Value.Meta(weights.Sizes, w.First.dtype), channels, outputs, groups);
         var window = Window.Of(node, weights.Sizes[2..], SpatialSizes(x));
         var (pads, none) = (Pads(window.Begin, window.End), new long[window.Rank]);
         if (b is not null && (b.Rank != 1 || !b.IsReal || (b.Shape?.Sizes[0] ?? b.First.shape[0]) != outputs))
             throw node.Fault($"has a bias that is not {outputs} numbers");
-        long[] Shape(Tensor weight, Tensor input)
+        long[] Shape(IReadOnlyList<Tensor> t)
         {
-            var n = weight.shape[0] / outputs;
-            return [.. isGrouped ? new[] { 1, n * outputs } : [n, outputs], .. Places(window, input)];
+            var n = t[1].shape[0] / outputs;
+            return [.. isGrouped ? new[] { 1, n * outputs } : [n, outputs], .. Places(window, t[0])];
         }
-        return graph.Emit(
-            node.Output,
-            b is null ? Build.Function(Kind.Filters, node.Op, Filtered) : Build.Pure(node.Op, Filtered),
-            t => Value.Meta(Shape(t[1], t[0]), t[0].dtype),
-            b is null ? [x, w] : [x, w, b]
-        );
-
         Tensor Filtered(IReadOnlyList<Tensor> t)
         {
             var n = t[1].shape[0] / outputs;
@@ -122,9 +91,12 @@ internal sealed partial class OnnxOps
             var op = Build.Convolution(t[1], null!, window.Stride, none, window.Dilation, n * groups);
             var result = Build.Apply(op, [padded]);
             if (t.Count > 2)
-                result = result.reshape([1, n, outputs, -1]) + t[2].reshape([-1, outputs, 1]);
-            return result.reshape(Shape(t[1], t[0]));
+                result = result.reshape([1, n, outputs, -1]).Plus(t[2].reshape([-1, outputs, 1]));
+            return result.reshape(Shape(t));
         }
+        return b is null
+            ? Function(node, Kind.Filters, Filtered, Shape, x, w)
+            : Function(node, null, Filtered, Shape, x, w, b);
     }
 
     private Value ConvTranspose(OnnxNode node)
@@ -133,60 +105,141 @@ internal sealed partial class OnnxOps
         var weight = node.Constant(1);
         var groups = node.Int("group", 1);
         var channels = x.First.shape[1];
-        if (
-            weight.ndim != x.Rank
-            || groups < 1
-            || channels % groups != 0
-            || weight.shape[0] != channels
-            || weight.shape[1] < 1
-            || !weight.is_floating_point()
-        )
-            throw node.Fault(
-                $"has weights {string.Join("×", weight.shape)} in {groups} groups for an input of {channels} channels"
-            );
+        var fit = weight.ndim == x.Rank && groups >= 1 && weight.shape[0] == channels && weight.shape[1] >= 1;
+        RequireWeights(node, weight, channels, groups, fit);
         var outputs = weight.shape[1] * groups;
         var window = Window.Transposed(node, weight.shape[2..], SpatialSizes(x), out var surplus);
         // Cut, or filled up with zeros, to what is asked for.
-        var cut = Pads(window.Begin.Select(n => -n), surplus.Zip(window.End, (more, less) => more - less));
+        var cut = Pads([.. window.Begin.Select(n => -n)], [.. surplus.Zip(window.End, (more, less) => more - less)]);
         var (stride, dilation) = (window.Stride, window.Dilation);
-        IEnumerable<long> Sizes(Tensor t) =>
-            t.shape[2..]
-                .Select(
-                    (size, i) =>
-                        (size - 1) * stride[i] + window.Extent(i) - window.Begin[i] - window.End[i] + surplus[i]
-                );
+        long Size(long size, int i) =>
+            (size - 1) * stride[i] + window.Extent(i) - window.Begin[i] - window.End[i] + surplus[i];
         long[] perChannel = [-1, .. Enumerable.Repeat(1L, window.Rank)];
         GraphBuilder.RequireSensible([outputs, .. SpatialSizes(x).Select((n, i) => n * stride[i] + window.Extent(i))]);
         var bias = node.Optional(2) is null ? null : Helper(node, "bias", RealConstant(node, 2, outputs));
-        Tensor Filtered(Tensor input, Tensor filters)
-        {
-            var full = Build.ConvolveTransposed(input, filters, stride, dilation, groups);
-            return F.pad(full, cut);
-        }
-        return graph.Emit(
-            node.Output,
+        Tensor Filtered(Tensor input, Tensor filters) =>
+            F.pad(Build.ConvolveTransposed(input, filters, stride, dilation, groups), cut);
+        return Emit(
+            node,
             bias is null
                 ? Build.Function(Kind.Filters, node.Op, t => Filtered(t[0], t[1]))
-                : Build.Filters(node.Op, x.Rank, Filtered, t => Filtered(t[0], t[1]) + t[2].reshape(perChannel)),
-            t => Value.Meta([t[0].shape[0], outputs, .. Sizes(t[0])], t[0].dtype),
+                : Build.Filters(node.Op, x.Rank, Filtered, t => Filtered(t[0], t[1]).Plus(t[2].reshape(perChannel))),
+            t => [t[0].shape[0], outputs, .. t[0].shape[2..].Select(Size)],
             bias is null ? [x, node.Input(1)] : [x, node.Input(1), bias]
         );
     }
-
-    private static IEnumerable<long> Places(Window window, Tensor x) =>
-        x.shape[2..].Select((size, axis) => window.Places(axis, size));
 
     // A node of its own: what is padded on one side more than on the other is first made larger.
     private Value Padded(OnnxNode node, Value x, long[] begin, long[] end, double value)
     {
         var pads = Pads(begin, end);
-        return graph.Function(
-            graph.Unique(node.Output + "/pad"),
-            "Pad",
+        var op = Build.Function(
             value == 0 ? Kind.Moves : Kind.Places,
-            t => F.pad(t[0], pads, PaddingModes.Constant, value),
+            "Pad",
+            t => F.pad(t[0], pads, PaddingModes.Constant, value)
+        );
+        return Step(node, "pad", op, x);
+    }
+
+    private static Window PoolWindow(OnnxNode node, Value x)
+    {
+        var kernel = node.Ints("kernel_shape") ?? throw node.Fault("lacks its kernel_shape");
+        var window = Window.Of(node, kernel, SpatialSizes(x));
+        return window.Begin.Concat(window.End).Zip([.. window.Extents, .. window.Extents]).Any(p => p.First >= p.Second)
+            ? throw node.Fault("has pads as wide as its window")
+            : window;
+    }
+
+    private static Sizes Pooled(Window window) => t => [.. t[0].shape[..2], .. Places(window, t[0])];
+
+    private Value Pool(OnnxNode node, PoolKind kind)
+    {
+        var x = Spatial(node);
+        var sizes = SpatialSizes(x);
+        var window = PoolWindow(node, x);
+        Op Native(long[] padding, bool ceil) =>
+            Build.Pool(kind, window.Kernel, window.Stride, padding, window.Dilation, ceil);
+
+        // libtorch pads at both ends alike and by half a kernel at most; anything else is spelled out.
+        if (
+            window.IsSymmetric
+            && window.Begin.Zip(window.Kernel).All(pair => pair.First <= pair.Second / 2)
+            && (kind.IsMaxPool || window.Dilation.All(d => d == 1))
+        )
+            return Emit(node, Native(window.Begin, window.CeilMode), Pooled(window), x);
+
+        var overhang = Overhang(window, x);
+        var none = new long[window.Rank];
+        if (kind.IsMaxPool)
+        {
+            var larger = Padded(node, x, window.Begin, overhang, double.NegativeInfinity);
+            return Emit(node, Native(none, false), Pooled(window with { Begin = none, End = none }), larger);
+        }
+
+        // The mean over what counts is the sum over the whole window, divided by how much of it counts.
+        var counted = ((PoolKind.AveragePool)kind).countPadding;
+        var counts = ones([
+            1,
+            1,
+            .. counted ? sizes.Select((size, axis) => size + window.Begin[axis] + window.End[axis]) : sizes,
+        ]);
+        var padding = Pads(window.Begin, overhang);
+        var rest = counted ? Pads(none, [.. overhang.Zip(window.End, (all, end) => all - end)]) : padding;
+        return Function(
+            node,
+            Kind.Sums,
+            t => WindowSums(window, F.pad(t[0], padding)) / t[1],
+            Pooled(window),
+            x,
+            Helper(node, "counts", WindowSums(window, F.pad(counts, rest)))
+        );
+    }
+
+    private static long[] Overhang(Window window, Value x)
+    {
+        var sizes = SpatialSizes(x);
+        long[] overhang = [.. sizes.Select((size, axis) => window.Overhang(axis, size))];
+        GraphBuilder.RequireSensible([
+            x.First.shape[1],
+            .. sizes.Select((size, axis) => size + window.Begin[axis] + overhang[axis]),
+        ]);
+        return overhang;
+    }
+
+    // What is padded already: each channel convolved with ones.
+    private static Tensor WindowSums(Window window, Tensor padded)
+    {
+        var all = padded.reshape([-1, 1, .. padded.shape[2..]]);
+        var filter = ones([1, 1, .. window.Kernel], padded.dtype, padded.device);
+        var op = Build.Convolution(filter, null!, window.Stride, new long[window.Rank], window.Dilation, 1);
+        var sums = Build.Apply(op, [all]);
+        return sums.reshape([.. padded.shape[..2], .. sums.shape[2..]]);
+    }
+
+    private Value LpPool(OnnxNode node)
+    {
+        var x = Spatial(node);
+        var window = PoolWindow(node, x);
+        var padding = Pads(window.Begin, Overhang(window, x));
+        var p = Exponent(node);
+        Tensor Sums(Tensor t) => WindowSums(window, F.pad(t.abs().pow(Number.Of(p)), padding));
+        return Function(node, null, t => Root(Sums(t[0]), 1 / p), Pooled(window), x);
+    }
+
+    private Value GlobalLpPool(OnnxNode node)
+    {
+        var x = Spatial(node);
+        long[] spatial = [.. Axes(x.Rank).Skip(2)];
+        var p = Exponent(node);
+        return Function(
+            node,
             null,
+            t => Root(t[0].abs().pow(Number.Of(p)).sum(spatial, true), 1 / p),
+            t => [.. t[0].shape[..2], .. spatial.Select(_ => 1L)],
             x
         );
     }
+
+    private static double Exponent(OnnxNode node) =>
+        node.Int("p", 2) is >= 1 and var p ? p : throw node.Fault($"has p {node.Int("p", 2)}");
 }

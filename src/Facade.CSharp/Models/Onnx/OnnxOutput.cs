@@ -1,6 +1,3 @@
-using System.Collections.Generic;
-using System.Linq;
-
 namespace Attribution.Onnx;
 
 /// <summary>One of a file's outputs.</summary>

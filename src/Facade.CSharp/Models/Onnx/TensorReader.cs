@@ -1,11 +1,5 @@
-using System;
-using System.Collections.Generic;
-using System.IO;
-using System.Linq;
 using System.Runtime.InteropServices;
 using Google.Protobuf;
-using TorchSharp;
-using static TorchSharp.torch;
 using DataType = Attribution.Onnx.TensorProto.Types.DataType;
 
 namespace Attribution.Onnx;
@@ -108,11 +102,8 @@ internal sealed class TensorReader(string path)
     {
         if (tensor.Dims.Count > MaxDimensions || tensor.Dims.Any(d => d is < 0 or > int.MaxValue))
             throw Fault(what, "has a shape that no tensor has");
-        var count = tensor.Dims.Aggregate(
-            (Int128)element.Bytes,
-            (product, d) => Int128.Min(product * d, long.MaxValue)
-        );
-        return (long)count;
+        return (long)
+            tensor.Dims.Aggregate((Int128)element.Bytes, (product, d) => Int128.Min(product * d, long.MaxValue));
     }
 
     private FileStream OpenExternal(TensorProto tensor, long length, string what)

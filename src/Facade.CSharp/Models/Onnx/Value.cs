@@ -1,9 +1,3 @@
-using System;
-using System.Collections.Generic;
-using System.Linq;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace Attribution.Onnx;
 
 /// <summary>The shape of a value that depends on the images: the sizes for one instance, and the dimension that grows with
@@ -18,7 +12,10 @@ internal sealed record BatchedShape(long[] Sizes, int Axis)
     public bool RowsAreInstances => Axis == 0 && Sizes[0] == 1;
 
     /// <summary>The sizes for n instances.</summary>
-    public long[] At(long n) => [.. Sizes.Select((size, axis) => axis == Axis ? size * n : size)];
+    public long[] At(long n) => WithAxis(Sizes[Axis] * n);
+
+    /// <summary>The sizes with another along the dimension that grows.</summary>
+    public long[] WithAxis(long grown) => [.. Sizes.Select((size, axis) => axis == Axis ? grown : size)];
 
     /// <summary>The shape that has these sizes for the two batch sizes, or null where instances are mixed.</summary>
     public static BatchedShape? Of(long[] first, long[] second)
@@ -28,7 +25,7 @@ internal sealed record BatchedShape(long[] Sizes, int Axis)
         var growing = Enumerable.Range(0, first.Length).Where(axis => first[axis] != second[axis]).ToArray();
         if (growing is not [var batch] || first[batch] % First != 0 || second[batch] != first[batch] / First * Second)
             return null;
-        return new BatchedShape([.. first.Select((size, axis) => axis == batch ? size / First : size)], batch);
+        return new(new BatchedShape(first, batch).WithAxis(first[batch] / First), batch);
     }
 }
 
@@ -38,14 +35,8 @@ internal sealed class Value
 {
     private readonly Lazy<Tensor> one;
 
-    private Value(string name, Tensor first, Tensor second, Lazy<Tensor>? one = null)
-    {
-        Name = name;
-        First = first;
-        Second = second;
-        this.one = one ?? new(first);
-        Rank = (int)first.ndim;
-    }
+    private Value(string name, Tensor first, Tensor second, Lazy<Tensor>? one = null) =>
+        (Name, First, Second, this.one, Rank) = (name, first, second, one ?? new(first), (int)first.ndim);
 
     /// <summary>Known numbers.</summary>
     public static Value Constant(string name, Tensor numbers) => new(name, numbers, numbers);
@@ -103,9 +94,6 @@ internal sealed class Value
     public int Rank { get; }
 
     public bool IsReal => First.is_floating_point();
-
-    /// <summary>The same numbers under another name.</summary>
-    public Value Named(string name) => new(name, First, Second, one) { Shape = Shape, IsStacked = IsStacked };
 
     /// <summary>The same numbers, whose first dimension is the instances' own.</summary>
     public Value Stacked() => new(Name, First, Second, one) { Shape = Shape, IsStacked = true };

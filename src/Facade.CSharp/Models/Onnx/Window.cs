@@ -1,7 +1,3 @@
-using System;
-using System.Collections.Generic;
-using System.Linq;
-
 namespace Attribution.Onnx;
 
 /// <summary>How a convolution or a pooling slides over the spatial dimensions of its input: one number for each dimension,
@@ -51,7 +47,7 @@ internal sealed record Window(long[] Kernel, long[] Stride, long[] Dilation, lon
         var pads = node.Ints("pads") ?? new long[2 * kernel.Length];
         if (pads.Length != 2 * kernel.Length || pads.Any(p => p is < 0 or > Most))
             throw node.Fault($"has pads [{string.Join(", ", pads)}] for {kernel.Length} dimensions");
-        var ceil = node.Int("ceil_mode", 0) != 0;
+        var ceil = node.Is("ceil_mode");
         var window = new Window(kernel, stride, dilation, pads[..kernel.Length], pads[kernel.Length..], ceil);
         var fixedSize = node.Text("auto_pad", "NOTSET") switch
         {
@@ -72,14 +68,14 @@ internal sealed record Window(long[] Kernel, long[] Stride, long[] Dilation, lon
     /// <param name="node">Holds the attributes.</param>
     /// <param name="kernel">The spatial sizes of the weights.</param>
     /// <param name="sizes">The spatial sizes of the input.</param>
-    /// <param name="surplus">What is added at the end of each dimension (output_padding).</param>
-    public static Window Transposed(OnnxNode node, long[] kernel, long[] sizes, out long[] surplus)
+    /// <param name="more">What is added at the end of each dimension (output_padding).</param>
+    public static Window Transposed(OnnxNode node, long[] kernel, long[] sizes, out long[] more)
     {
         var automatic = node.Text("auto_pad", "NOTSET");
         var asked = node.Ints("output_shape");
         // Room for any kernel: whether a place overhangs does not matter here.
         var window = Of(node, kernel, [.. kernel.Select((k, i) => i < sizes.Length ? Most : k)], automatic: false);
-        var more = node.Ints("output_padding") ?? new long[kernel.Length];
+        var surplus = more = node.Ints("output_padding") ?? new long[kernel.Length];
         if (
             kernel.Length != sizes.Length
             || more.Length != kernel.Length
@@ -87,32 +83,30 @@ internal sealed record Window(long[] Kernel, long[] Stride, long[] Dilation, lon
             || asked is not null && (asked.Length < kernel.Length || asked.Any(n => n is < 1 or > Most))
         )
             throw node.Fault($"has an output_shape or an output_padding that is not {kernel.Length} sizes");
-        surplus = more;
         if (asked is null && automatic is "NOTSET" or "" or "VALID")
             return window;
         asked = asked?[^kernel.Length..] ?? [.. sizes.Select((size, i) => size * window.Stride[i])];
         var total = asked
-            .Select((size, i) => (sizes[i] - 1) * window.Stride[i] + more[i] + window.Extent(i) - size)
+            .Select((size, i) => (sizes[i] - 1) * window.Stride[i] + surplus[i] + window.Extent(i) - size)
             .ToArray();
         if (total.Any(t => t < 0))
             throw node.Fault($"should make [{string.Join(", ", asked)}], which its windows do not reach");
-        var half = total.Select(t => t / 2).ToArray();
-        var rest = total.Select(t => t - t / 2).ToArray();
-        var upper = automatic == "SAME_UPPER";
-        return window with { Begin = upper ? half : rest, End = upper ? rest : half };
+        return window.Padded(total, upper: automatic == "SAME_UPPER");
     }
 
-    // As many places as strides fit into the input, rounded up; an odd padding has its larger half at the end or the start.
+    // So much in all; an odd padding has its larger half at the end or the start.
+    private Window Padded(long[] total, bool upper)
+    {
+        long[] half = [.. total.Select(t => t / 2)];
+        long[] rest = [.. total.Select(t => t - t / 2)];
+        return this with { Begin = upper ? half : rest, End = upper ? rest : half };
+    }
+
+    // As many places as strides fit into the input, rounded up.
     private Window Same(long[] sizes, bool upper)
     {
-        var total = sizes
-            .Select(
-                (size, axis) =>
-                    Math.Max(0, ((size + Stride[axis] - 1) / Stride[axis] - 1) * Stride[axis] + Extent(axis) - size)
-            )
-            .ToArray();
-        var half = total.Select(t => t / 2).ToArray();
-        var rest = total.Select(t => t - t / 2).ToArray();
-        return this with { Begin = upper ? half : rest, End = upper ? rest : half, CeilMode = false };
+        long Total(long size, int axis) =>
+            Math.Max(0, ((size + Stride[axis] - 1) / Stride[axis] - 1) * Stride[axis] + Extent(axis) - size);
+        return Padded([.. sizes.Select(Total)], upper) with { CeilMode = false };
     }
 }
