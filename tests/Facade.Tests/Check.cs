@@ -26,6 +26,39 @@ internal static class Check
         return Runner.PendingTestCase($"{name} (skipped: there is no ../shared/{file})", () => { });
     }
 
+    /// <summary>A test whose tensors are freed when it ends.</summary>
+    public static Test InScope(string name, Action test) =>
+        Runner.TestCase(
+            name,
+            () =>
+            {
+                using var scope = NewDisposeScope();
+                test();
+            }
+        );
+
+    /// <summary>Normal numbers in 64-bit floats.</summary>
+    public static Tensor Random(int seed, params long[] shape)
+    {
+        using var generator = new Generator((ulong)seed);
+        return randn(shape, generator: generator, dtype: float64);
+    }
+
+    /// <summary>The act throws such an exception.</summary>
+    public static void Throws<T>(Action act, string what)
+        where T : Exception
+    {
+        try
+        {
+            act();
+        }
+        catch (T)
+        {
+            return;
+        }
+        throw new InvalidOperationException($"Expected {typeof(T).Name}: {what}.");
+    }
+
     /// <summary>A test with a folder of its own, deleted afterwards.</summary>
     public static Test InFolder(string name, Action<string> test) =>
         Runner.TestCase(

@@ -5,6 +5,7 @@ using Attribution;
 using Expecto;
 using Expecto.CSharp;
 using TorchSharp;
+using static Facade.Tests.Check;
 using static TorchSharp.torch;
 using Module = TorchSharp.torch.nn.Module<TorchSharp.torch.Tensor, TorchSharp.torch.Tensor>;
 
@@ -37,22 +38,6 @@ public static class DifferentiationTests
                 Runner.TestCase("a width is a positive number", Widths),
             ]
         );
-
-    private static Test InScope(string name, Action test) =>
-        Runner.TestCase(
-            name,
-            () =>
-            {
-                using var scope = NewDisposeScope();
-                test();
-            }
-        );
-
-    private static Tensor Random(int seed, params long[] shape)
-    {
-        using var generator = new Generator((ulong)seed);
-        return randn(shape, generator: generator, dtype: float64);
-    }
 
     private static Tensor Images(int count = Count) => (Random(7, count, 2, Side, Side) * 40 + 128).clamp(0, 255);
 

@@ -7,6 +7,7 @@ using Attribution;
 using Expecto;
 using Expecto.CSharp;
 using TorchSharp;
+using static Facade.Tests.Check;
 using static TorchSharp.torch;
 
 namespace Facade.Tests;
@@ -29,16 +30,6 @@ public static class MapStatesTests
                 InScope("steps of 224×224 images are 1000 pixels, exactly", CourseSteps),
                 InScope("steps of small images are a share of them, in every curve metric alike", SmallSteps),
             ]
-        );
-
-    private static Test InScope(string name, Action test) =>
-        Runner.TestCase(
-            name,
-            () =>
-            {
-                using var scope = NewDisposeScope();
-                test();
-            }
         );
 
     private static Tensor Uniform(int seed, params long[] shape)

@@ -6,6 +6,7 @@ using Attribution;
 using Expecto;
 using Expecto.CSharp;
 using TorchSharp;
+using static Facade.Tests.Check;
 using static TorchSharp.torch;
 
 namespace Facade.Tests;
@@ -41,21 +42,7 @@ public static class MethodsTests
             ]
         );
 
-    private static Test InScope(string name, Action<Model> test) =>
-        Runner.TestCase(
-            name,
-            () =>
-            {
-                using var scope = NewDisposeScope();
-                test(Network());
-            }
-        );
-
-    private static Tensor Random(int seed, params long[] shape)
-    {
-        using var generator = new Generator((ulong)seed);
-        return randn(shape, generator: generator, dtype: float64);
-    }
+    private static Test InScope(string name, Action<Model> test) => Check.InScope(name, () => test(Network()));
 
     private static Tensor Images(int count = Count) => Random(3, count, 3, 8, 8) * 50;
 
@@ -90,20 +77,6 @@ public static class MethodsTests
         Check.Same(actual.shape, expected.shape);
         var error = (actual - expected).abs().max() / (1 + expected.abs().max());
         Expect.isLessThan(error.ToDouble(), 1e-9, what);
-    }
-
-    private static void Throws<T>(Action act, string what)
-        where T : Exception
-    {
-        try
-        {
-            act();
-        }
-        catch (T)
-        {
-            return;
-        }
-        throw new InvalidOperationException($"Expected {typeof(T).Name}: {what}.");
     }
 
     private static MethodSettings Few => new() { Samples = 6, Steps = 4 };

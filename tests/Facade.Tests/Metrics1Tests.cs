@@ -5,6 +5,7 @@ using Attribution;
 using Expecto;
 using Expecto.CSharp;
 using TorchSharp;
+using static Facade.Tests.Check;
 using static TorchSharp.torch;
 
 namespace Facade.Tests;
@@ -28,16 +29,6 @@ public static class Metrics1Tests
                 Runner.TestCase("the method with the best score wins, and equals share", Wins),
                 InScope("progress ends at what was announced", ProgressEnds),
             ]
-        );
-
-    private static Test InScope(string name, Action test) =>
-        Runner.TestCase(
-            name,
-            () =>
-            {
-                using var scope = NewDisposeScope();
-                test();
-            }
         );
 
     private static Model Sum => Model.FromLayers(("sum", x => x.sum([1, 2, 3]).unsqueeze(1)));

@@ -6,6 +6,7 @@ using Attribution;
 using Expecto;
 using Expecto.CSharp;
 using TorchSharp;
+using static Facade.Tests.Check;
 using static TorchSharp.torch;
 using Progress = Attribution.Progress;
 
@@ -50,22 +51,6 @@ public static class Metrics2Tests
             ]
         );
 
-    private static Test InScope(string name, Action test) =>
-        Runner.TestCase(
-            name,
-            () =>
-            {
-                using var scope = NewDisposeScope();
-                test();
-            }
-        );
-
-    private static Tensor Random(int seed, params long[] shape)
-    {
-        using var generator = new Generator((ulong)seed);
-        return randn(shape, generator: generator, dtype: float64);
-    }
-
     private static Tensor Images(int count) => (Random(1, count, 2, 5, 5) * 30 + 128).to(float32);
 
     private static Model Network()
@@ -102,20 +87,6 @@ public static class Metrics2Tests
         foreach (var (a, e) in actual.Zip(expected))
             Expect.isTrue(Math.Abs(a - e) <= 1e-6 * (1 + Math.Abs(e)), $"{what}: {a} is {e}");
         Expect.equal(actual.Count(), expected.Count(), what);
-    }
-
-    private static void Throws<T>(Action act, string what)
-        where T : Exception
-    {
-        try
-        {
-            act();
-        }
-        catch (T)
-        {
-            return;
-        }
-        throw new InvalidOperationException($"Expected an error: {what}.");
     }
 
     private static void Batches()

@@ -7,6 +7,7 @@ using Expecto;
 using Expecto.CSharp;
 using SkiaSharp;
 using TorchSharp;
+using static Facade.Tests.Check;
 using static TorchSharp.torch;
 
 namespace Facade.Tests;
@@ -30,22 +31,6 @@ public static class NeighbourhoodTests
                 Check.InFolder("a picture shows the images that the expert is most active on", Picture),
             ]
         );
-
-    private static Test InScope(string name, Action test) =>
-        Runner.TestCase(
-            name,
-            () =>
-            {
-                using var scope = NewDisposeScope();
-                test();
-            }
-        );
-
-    private static Tensor Random(int seed, params long[] shape)
-    {
-        using var generator = new Generator((ulong)seed);
-        return randn(shape, generator: generator, dtype: float64);
-    }
 
     private static Model Network()
     {

@@ -5,6 +5,7 @@ using Attribution;
 using Expecto;
 using Expecto.CSharp;
 using TorchSharp;
+using static Facade.Tests.Check;
 using static TorchSharp.torch;
 
 namespace Facade.Tests;
@@ -38,22 +39,6 @@ public static class RegistryTests
                 .. new[] { "deeplift", "integrated-gradients" }.Select(Complete),
             ]
         );
-
-    private static Test InScope(string name, Action test) =>
-        Runner.TestCase(
-            name,
-            () =>
-            {
-                using var scope = NewDisposeScope();
-                test();
-            }
-        );
-
-    private static Tensor Random(int seed, params long[] shape)
-    {
-        using var generator = new Generator((ulong)seed);
-        return randn(shape, generator: generator, dtype: float64);
-    }
 
     private static Tensor Images => Random(7, Count, 3, Side, Side).abs() * 60;
 

@@ -7,6 +7,7 @@ using Attribution;
 using Expecto;
 using Expecto.CSharp;
 using TorchSharp;
+using static Facade.Tests.Check;
 using static TorchSharp.torch;
 
 namespace Facade.Tests;
@@ -40,21 +41,7 @@ public static class UnitsTests
             ]
         );
 
-    private static Test InScope(string name, Action<Model> test) =>
-        Runner.TestCase(
-            name,
-            () =>
-            {
-                using var scope = NewDisposeScope();
-                test(Network());
-            }
-        );
-
-    private static Tensor Random(int seed, params long[] shape)
-    {
-        using var generator = new Generator((ulong)seed);
-        return randn(shape, generator: generator, dtype: float64);
-    }
+    private static Test InScope(string name, Action<Model> test) => Check.InScope(name, () => test(Network()));
 
     // A convolution with a bend, and logits of all its positions.
     private static Model Network()

@@ -34,15 +34,7 @@ public static class ImageSetTests
         return set.Images()[.., 0, 0, 0].data<float>().ToArray();
     }
 
-    private static Test InScope(string name, Action test) =>
-        Runner.TestCase(
-            name,
-            () =>
-            {
-                using var scope = NewDisposeScope();
-                test();
-            }
-        );
+    private static Test InScope(string name, Action test) => Check.InScope(name, test);
 
     private static Test InScope(string name, Action<string> test) =>
         Check.InFolder(
