@@ -57,7 +57,7 @@ internal sealed class DemoModule : Module<Tensor, Tensor>
     /// <summary>The first dense layer after its activation, N×128.</summary>
     internal Tensor Dense(Tensor x)
     {
-        x = (x - mean) / InputScale;
+        x = (x - mean).Times(1.0 / InputScale);
         foreach (var (_, endsBlock, convolution, norm) in convolutions)
         {
             x = norm.forward(convolution.forward(x)).relu_();
@@ -79,8 +79,10 @@ internal sealed class DemoModule : Module<Tensor, Tensor>
         var arrays = new Dictionary<string, Tensor>();
         foreach (var (name, _, convolution, norm) in convolutions)
         {
-            var gain = norm.weight! / (norm.running_var! + norm.eps).sqrt();
-            var weight = convolution.weight.permute(2, 3, 1, 0) * gain / (arrays.Count == 0 ? InputScale : 1);
+            var gain = norm.weight! / norm.running_var!.Plus(norm.eps).sqrt();
+            var weight = (convolution.weight.permute(2, 3, 1, 0) * gain).Times(
+                arrays.Count == 0 ? 1.0 / InputScale : 1
+            );
             arrays.Add(name + "_W", weight.contiguous());
             arrays.Add(name + "_b", norm.bias! - (norm.running_mean! * gain));
         }

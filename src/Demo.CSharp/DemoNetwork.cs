@@ -120,7 +120,9 @@ public static class DemoNetwork
                 // The bytes' strides (channels last) stay: the convolutions are fastest on them.
                 var x = scenes.X[chosen].to(float32).permute(0, 3, 1, 2);
                 var units = network.Dense(x);
-                var loss = functional.cross_entropy(network.Head(units), labels[chosen]) + (Sparsity * units.mean());
+                var loss = functional
+                    .cross_entropy(network.Head(units), labels[chosen])
+                    .Plus(units.mean().Times(Sparsity));
                 optimizer.zero_grad();
                 loss.backward();
                 optimizer.step();

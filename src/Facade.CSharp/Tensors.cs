@@ -7,6 +7,8 @@ internal static class Tensors
 
     public static Tensor Plus(this Tensor a, double b) => TensorModule.shift(b, a);
 
+    public static Tensor Times(this Tensor a, double b) => a.mul(Number.Of(b));
+
     public static Tensor Square(this Tensor a) => TensorModule.square(a);
 
     public static bool IsAll(this Tensor truths) => TensorModule.isAll(truths);
