@@ -54,7 +54,7 @@ public sealed class ClassNames
     internal string this[long k] => k is >= 0 and <= int.MaxValue ? this[(int)k] : $"class {k}";
 
     /// <summary>The names of the classes 0, 1, …</summary>
-    public static ClassNames Of(IEnumerable<string> names) => new(Numbered(names));
+    public static ClassNames Of(IEnumerable<string> names) => new(ClassNamesText.Numbered(names));
 
     /// <summary>Reads names from a file of UTF-8 text: one a line (an empty line is a class without a name, an ImageNet id such
     /// as n01440764 before a name is dropped); a number and a name a line, as tables have them, whose first line may be a
@@ -145,7 +145,4 @@ public sealed class ClassNames
             throw new FormatException("it is not UTF-8 text; save it in that encoding", e);
         }
     }
-
-    private static Dictionary<int, string> Numbered(IEnumerable<string> names) =>
-        names.Select((name, i) => (i, name)).Where(n => n.name.Length > 0).ToDictionary(n => n.i, n => n.name);
 }

@@ -20,7 +20,8 @@ internal static partial class ClassNamesText
         };
     }
 
-    private static Dictionary<int, string> Numbered(IEnumerable<string> names) =>
+    /// <summary>The names of the classes 0, 1, …, of which an empty one is none.</summary>
+    public static Dictionary<int, string> Numbered(IEnumerable<string> names) =>
         names.Select((name, i) => (i, name)).Where(n => n.name.Length > 0).ToDictionary(n => n.i, n => n.name);
 
     private static string WithoutId(string line) => Id().Replace(line.Trim(), "");
@@ -130,23 +131,10 @@ internal static partial class ClassNamesText
     }
 
     // The elements of a list, in either quote and with the escapes of Python and JSON.
-    private static List<string> Strings(string list)
-    {
-        var strings = new List<string>();
-        var rest = list.AsSpan(1).TrimStart();
-        while (rest is not "]")
-        {
-            var end = 1;
-            while (end < rest.Length && rest[end] != rest[0])
-                end += rest[end] == '\\' ? 2 : 1;
-            if (rest is not ['\'' or '"', ..] || end >= rest.Length)
-                throw new FormatException("it must be a list of strings, with commas between them and a ] at the end");
-            strings.Add(Regex.Unescape(rest[1..end].ToString()));
-            rest = rest[(end + 1)..].TrimStart();
-            rest = rest is [',', ..] ? rest[1..].TrimStart() : rest;
-        }
-        return strings;
-    }
+    private static IEnumerable<string> Strings(string list) =>
+        List().Match(list) is { Success: true } found
+            ? found.Groups["name"].Captures.Select(name => Regex.Unescape(name.Value))
+            : throw new FormatException("it must be a list of strings, with commas between them and a ] at the end");
 
     private static string Unquoted(string text) =>
         text is ['"', .. var twice, '"'] ? twice
@@ -164,6 +152,9 @@ internal static partial class ClassNamesText
 
     [GeneratedRegex(@"\s+#.*$|^#.*$")]
     private static partial Regex Comment();
+
+    [GeneratedRegex(@"^\[(?>\s*(?<q>['""])(?<name>(?:(?!\k<q>)[^\\]|\\.)*)\k<q>\s*,?)*\s*\]$", RegexOptions.Singleline)]
+    private static partial Regex List();
 
     [GeneratedRegex(@"(?<k>\d{1,9})\s*:\s*(?<q>['""])(?<name>(?:(?!\k<q>)[^\\]|\\.)*)\k<q>")]
     private static partial Regex PythonEntry();
