@@ -155,7 +155,7 @@ module Canonical =
         values[(List.last region).Name]
 
     /// The nodes after the root that lead to a node, this one included, in order; None where something else does too.
-    let private regionFrom (order: Node -> int) find isLive (root: string) (goal: Node) : Node list =
+    let private regionFrom (places: IReadOnlyDictionary<string, int>) find isLive root (goal: Node) : Node list =
         let found = Dictionary<string, Node>()
         let rest = Stack<Node> [ goal ]
 
@@ -165,15 +165,18 @@ module Canonical =
             if node.Name <> root && found.TryAdd(node.Name, node) then
                 node.Inputs |> List.filter isLive |> List.iter (find >> rest.Push)
 
-        found.Values |> Seq.sortBy order |> List.ofSeq
+        found.Values |> Seq.sortBy (fun node -> places[node.Name]) |> List.ofSeq
+
+    /// Where in the graph each node stands.
+    let private placesIn (graph: Graph) =
+        graph.Nodes |> Seq.mapi (fun i node -> KeyValuePair(node.Name, i)) |> Dictionary
 
     /// A function of each number by itself that several nodes spell out becomes an activation: what they make of one value
     /// that meets again in a product, as in x σ(x), or what bends it twice, as in ln(1 + eˣ). Shifts and kinks alone stay,
     /// which are layers and ReLUs.
     let private activations (graph: Graph) =
         let isLive = (live graph).Contains
-        let places = Dictionary<string, int>()
-        graph.Nodes |> Array.iteri (fun i node -> places[node.Name] <- i)
+        let places = placesIn graph
         // Of which values before it a value is a function number by number, the nearest first.
         let roots = Dictionary<string, string list>()
         // What was made one op of kinks alone.
@@ -211,7 +214,7 @@ module Canonical =
                 | _ -> None
 
             let fuse root =
-                let region = regionFrom (fun n -> places[n.Name]) find isLive root node
+                let region = regionFrom places find isLive root node
 
                 let op = Activation(Pointwise(Op.describe node.Op, compute find root region))
                 Node.create node.Name op [ root ], region
@@ -248,8 +251,7 @@ module Canonical =
     /// eˣ over its sums is a softmax however it is spelled; what is taken off x first, the largest, changes nothing.
     let private softmaxes (graph: Graph) =
         let isLive = (live graph).Contains
-        let places = Dictionary<string, int>()
-        graph.Nodes |> Array.iteri (fun i node -> places[node.Name] <- i)
+        let places = placesIn graph
 
         let change (find: string -> Node) (node: Node) =
             match node.Op, List.map find node.Inputs with
@@ -274,7 +276,7 @@ module Canonical =
                             x
                         | _ -> inner
 
-                    let region = regionFrom (fun n -> places[n.Name]) find isLive root node
+                    let region = regionFrom places find isLive root node
 
                     let op = Pure("Softmax", List.head >> compute find root region)
                     Node.create node.Name op [ root ]

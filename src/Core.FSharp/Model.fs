@@ -629,23 +629,19 @@ module Model =
 
     // Freed memory of one layer's size is not of the next one's, and convolutions take scratch. Measured on VGG16, the whole
     // process taking less than the budget beyond its weights. Values alone are given half: more makes them no faster.
-    let private overhead pass =
-        match pass with
-        | Forward -> 5.
-        | (Gradient | Rules) -> 2.4
+    let private demand (footprint: Footprint) pass =
+        let overhead, bytes =
+            match pass with
+            | Forward -> 5., footprint.Forward
+            | Gradient -> 2.4, footprint.Gradient
+            | Rules -> 2.4, footprint.Rules
+
+        overhead * float (max 1L bytes)
 
     /// How many of these instances one pass takes. A result never depends on it.
     let batchSize (pass: Pass) (model: Model) (instances: Instances) : int =
         let fitting budget =
-            let footprint = footprint model instances
-
-            let each =
-                match pass with
-                | Forward -> footprint.Forward
-                | Gradient -> footprint.Gradient
-                | Rules -> footprint.Rules
-
-            int (min (float MostInstances) (max 1. (float budget / (overhead pass * float (max 1L each)))))
+            int (min (float MostInstances) (max 1. (float budget / demand (footprint model instances) pass)))
 
         match model.Batching with
         | Fixed size when size < 1 ->

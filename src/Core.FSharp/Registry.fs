@@ -526,9 +526,8 @@ module Metrics =
         curves own share [ path ] (List.head >> score)
 
     let private area (curves: PixelCurve list) =
-        match List.map PixelCurves.normalised curves with
-        | [ down; up ] -> Proportionality.area down up
-        | _ -> invalidOp "There are two paths."
+        let curves = List.map PixelCurves.normalised curves
+        Proportionality.area curves[0] curves[1]
 
     let private wang = "Wang, Mardziel, Datta and Fredrikson, arXiv 2002.07985"
     let private petsiuk = "Petsiuk, Das and Saenko, arXiv 1806.07421"

@@ -54,24 +54,25 @@ module Sweep =
         else
             let own = Model.tensors target.Model
 
-            let compute (model: Model) (tensors: Tensor list) =
-                match tensors with
-                | points :: rows :: outputs :: own' ->
-                    f
-                        {
-                            target with
-                                Model = Model.substitute own own' model
-                        }
-                        { Rows = rows; Outputs = lazy outputs }
-                        points
-                | _ -> invalidOp "Points, rows and outputs are given."
-
             // Whoever listens is told once.
             target.Model.OnPass(int points.shape[0])
+            let model = { target.Model with OnPass = ignore }
 
-            Recompute.apply
-                (compute { target.Model with OnPass = ignore })
-                (points :: explained.Rows :: explained.Outputs.Force().detach() :: own)
+            let compute (given: Tensor list) =
+                let target = {
+                    target with
+                        Model = Model.substitute own (List.skip 3 given) model
+                }
+
+                f
+                    target
+                    {
+                        Rows = given[1]
+                        Outputs = lazy given[2]
+                    }
+                    given[0]
+
+            Recompute.apply compute (points :: explained.Rows :: explained.Outputs.Force().detach() :: own)
 
     /// What is explained, for several sweeps around the same instances.
     let explained (target: Target) (batch: Batch) : Explained =
@@ -120,9 +121,10 @@ module Sweep =
     /// <param name="counts">How many points each instance has.</param>
     /// <param name="points">The points (m×…) of some instances and steps, and a number for each (m).</param>
     let scoresBeside counts points (target: Target) (batch: Batch) : Tensor * Tensor * Tensor =
-        match sweep (ofInstances target) (fun () -> explained target batch) counts points target batch with
-        | [ scores; beside; own ] -> own, scores, beside
-        | _ -> invalidOp "There are three results."
+        let found =
+            sweep (ofInstances target) (fun () -> explained target batch) counts points target batch
+
+        found[2], found[0], found[1]
 
     /// <summary>t(x) of each instance (n), and t at `counts[i]` points around each (n×K, 0 where an instance has fewer): float64, on
     /// the processor.</summary>
@@ -138,11 +140,11 @@ module Sweep =
     /// <param name="counts">How many points each instance has.</param>
     /// <param name="points">The points (m×…) of some instances and steps.</param>
     let scoresAround explained counts points (target: Target) (batch: Batch) : Tensor =
-        match sweep (fun _ -> []) (fun () -> explained) counts (alone points) target batch with
-        | scores :: beside ->
-            beside |> List.iter _.Dispose()
-            scores
-        | [] -> invalidOp "There are two results."
+        let found =
+            sweep (fun _ -> []) (fun () -> explained) counts (alone points) target batch
+
+        found[1].Dispose()
+        found[0]
 
     /// <summary>Σₖ wₖ e(c, ∇t(pᵢₖ)) over the points of a measure around each instance i: n×…, in the numbers that `each`
     /// gives. Of the instances that are not asked about the sum is 0.</summary>

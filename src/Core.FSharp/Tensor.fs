@@ -353,19 +353,17 @@ type OutputCache private (outputs: float[][], numbers: torch.ScalarType ref, pla
 
 [<RequireQualifiedAccess>]
 module Instances =
-    /// Those of a batch.
-    let ofBatch (batch: Batch) = {
-        Count = int batch.X.shape[0]
-        Type = batch.X.dtype
-        Read = fun start length -> batch.X.narrow (0L, start, length)
-        Id = fun position -> batch.Ids[int position]
-    }
-
     let ofTensor (x: Tensor) = {
         Count = int x.shape[0]
         Type = x.dtype
         Read = fun start length -> x.narrow (0L, start, length)
         Id = id
+    }
+
+    /// Those of a batch.
+    let ofBatch (batch: Batch) = {
+        ofTensor batch.X with
+            Id = fun position -> batch.Ids[int position]
     }
 
     /// Those from a position on, which are in memory already.

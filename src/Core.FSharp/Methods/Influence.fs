@@ -288,17 +288,9 @@ module Influence =
                 let places = Array.map fst asked
                 let observe = if n = 0 then observe else fun _ _ _ -> ()
 
-                for layer, influences in
-                    ofSource
-                        around
-                        multiply
-                        observe
-                        (Array.map snd asked)
-                        (Array.map (Array.get members) places)
-                        units
-                        layers
-                        model
-                        instances do
+                let interests, members = Array.map snd asked, Array.map (Array.get members) places
+
+                for layer, influences in ofSource around multiply observe interests members units layers model instances do
                     Array.iter2 (Array.set found[layer]) places influences
 
         found
@@ -309,19 +301,12 @@ module Influence =
 
     /// <summary>The influence on one quantity over all instances themselves.</summary>
     let ofQuantity quantity units layer model instances =
-        (distributions
-            Neighbourhood.Itself
-            false
-            [|
-                {
-                    Quantity = quantity
-                    Distribution = fun _ -> true
-                }
-            |]
-            units
-            layer
-            model
-            instances)[0]
+        let interest = {
+            Quantity = quantity
+            Distribution = fun _ -> true
+        }
+
+        (distributions Neighbourhood.Itself false [| interest |] units layer model instances)[0]
 
     /// <summary>The expert: the (row-major) position of the largest influence, the first on ties. Signed: a large negative
     /// influence does not make an expert.</summary>
