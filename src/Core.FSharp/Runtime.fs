@@ -198,17 +198,18 @@ module Runtime =
         File.WriteAllBytes(draft, bytes)
         File.Move(draft, file, true)
 
-    /// Keeps the library in a folder of the cache that is keyed by what it was made from.
-    let private cache (original: byte[]) (patched: byte[]) =
-        let key = Convert.ToHexString(SHA256.HashData original).Substring(0, 16)
+    /// The path of a file in the cache, in a folder that is keyed by what the file was made from; written where it is not
+    /// there, or not whole.
+    let internal keep (name: string) (source: byte[]) (content: byte[]) =
+        let key = Convert.ToHexString(SHA256.HashData source).Substring(0, 16)
 
         inCache (fun folder ->
             let folder = Path.Combine(folder, key)
-            let file = Path.Combine(folder, libraryName)
+            let file = Path.Combine(folder, name)
 
-            if not (File.Exists file && File.ReadAllBytes(file).AsSpan().SequenceEqual patched) then
+            if not (File.Exists file && File.ReadAllBytes(file).AsSpan().SequenceEqual content) then
                 Directory.CreateDirectory folder |> ignore
-                writeWhole file patched
+                writeWhole file content
 
             file)
 
@@ -224,7 +225,7 @@ module Runtime =
             match Elf.patch original with
             | Some patched ->
                 NativeLibrary.Load torch |> ignore
-                NativeLibrary.Load(cache original patched) |> ignore
+                NativeLibrary.Load(keep libraryName original patched) |> ignore
             | None -> ()
         | _ -> ()
 

@@ -8,6 +8,12 @@ namespace Attribution;
 /// <param name="Second">Number of the other.</param>
 public sealed record ClassPair(int First, int Second);
 
+/// <summary>Two related classes, whose scenes share everything but one part.</summary>
+/// <param name="First">Number of the class with the part, or with its first form.</param>
+/// <param name="Second">Number of the class without the part, or with its second form.</param>
+/// <param name="Part">Name of the distinguishing part.</param>
+public sealed record ConceptPair(int First, int Second, string Part);
+
 /// <summary>What is known of images whose content is known: where their object lies, and the part that tells related classes
 /// apart.</summary>
 /// <param name="Objects">n×h×w booleans.</param>

@@ -6,12 +6,6 @@ using static TorchSharp.torch;
 
 namespace Attribution;
 
-/// <summary>Two related classes, whose scenes share everything but one part.</summary>
-/// <param name="First">Number of the class with the part, or with its first form.</param>
-/// <param name="Second">Number of the class without the part, or with its second form.</param>
-/// <param name="Part">Name of the distinguishing part.</param>
-public sealed record ConceptPair(int First, int Second, string Part);
-
 /// <summary>
 /// A data set whose truth is known: pictures of fourteen classes in seven pairs, in which the classes of a pair differ in one
 /// part alone, with masks that say where the object and where that part lies.

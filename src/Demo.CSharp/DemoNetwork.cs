@@ -3,7 +3,6 @@ using System.Collections.Generic;
 using System.IO;
 using System.Linq;
 using System.Threading;
-using Attribution.Core;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -32,14 +31,17 @@ public static class DemoNetwork
     // The price of an active unit in the first dense layer: without it most units answer to many classes.
     private const double Sparsity = 0.15;
 
+    private static readonly Lazy<string> weights = new(() =>
+    {
+        using var resource = typeof(DemoNetwork).Assembly.GetManifestResourceStream("demo-vgg.npz")!;
+        var bytes = new byte[resource.Length];
+        resource.ReadExactly(bytes);
+        return TorchRuntime.Keep("demo-vgg.npz", bytes);
+    });
+
     /// <summary>The file of the shipped weights, in the format of <c>vgg16_weights.npz</c>.</summary>
-    public static string WeightsPath { get; } =
-        Path.Combine(
-            typeof(DemoNetwork).Assembly.Location is { Length: > 0 } assembly
-                ? Path.GetDirectoryName(assembly)!
-                : AppContext.BaseDirectory,
-            "demo-vgg.npz"
-        );
+    /// <remarks>The weights are part of the library, and laid in the user's cache on first use.</remarks>
+    public static string WeightsPath => weights.Value;
 
     /// <summary>Trains the network and writes its weights in the format of <c>vgg16_weights.npz</c>.</summary>
     /// <remarks>
@@ -66,7 +68,7 @@ public static class DemoNetwork
         using (var file = new NpzWriter(outPath))
         using (NewDisposeScope())
         {
-            Interop.Shield();
+            TorchRuntime.Start();
             random.manual_seed(seed);
             using var network = new DemoModule();
             Fit(network, seed, progress, cancellation);

@@ -5,11 +5,12 @@ using System.Threading;
 using Attribution;
 using Expecto;
 using Expecto.CSharp;
+using Facade.Tests;
 using SkiaSharp;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Facade.Tests;
+namespace Demo.Tests;
 
 public static class ScenesTests
 {

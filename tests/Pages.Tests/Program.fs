@@ -1,0 +1,10 @@
+module Program
+
+open Attribution
+open Expecto
+
+[<EntryPoint>]
+let main argv =
+    TorchRuntime.Start()
+
+    runTestsWithCLIArgs [] argv (testList "Pages" [ DrawingTests.tests ])
