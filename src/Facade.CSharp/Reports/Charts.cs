@@ -189,9 +189,6 @@ internal sealed record Figure(byte[] Png, int Width, int Height)
     /// <summary>Writes it as a file.</summary>
     /// <exception cref="AttributionException">The file cannot be written.</exception>
     public void Write(string path) => AtomicFile.Write(path, file => file.Write(Png));
-
-    /// <summary>The same for a report.</summary>
-    public ReportImage Named(string name, string description) => new(name, description, Width, Height, Png);
 }
 
 /// <summary>Figures of panels under one title and one legend, at twice the size of a screen's pixels.</summary>
