@@ -30,4 +30,7 @@ public sealed class Baseline
     internal Core.Baseline For(Instances x) => ofPeak(x.Peak);
 
     internal string Name => ofPeak(1).Name;
+
+    /// <summary>The same under another name.</summary>
+    internal Baseline Named(string name) => new(peak => new(name, ofPeak(peak).Of));
 }

@@ -13,7 +13,6 @@ internal sealed class MethodComparison(
     ImageSet images,
     IReadOnlyList<long> labels,
     ReportOptions options,
-    PixelSteps steps,
     CancellationToken cancellation
 )
 {
@@ -39,21 +38,42 @@ internal sealed class MethodComparison(
     /// <summary>The images of the study.</summary>
     public int[] Studied => First(OfEachStudied);
 
-    private static MethodSettings Settings(AttributionMethod method, Quantity quantity, long seed) =>
-        new()
-        {
-            Quantity = quantity,
-            Seed = seed,
-            Samples = fewerSamples.TryGetValue(method.Name, out var samples) ? samples : null,
-        };
+    private StudyMethod[] Methods(Quantity quantity) =>
+        [
+            .. AttributionMethod.All.Select(method => new StudyMethod(
+                method,
+                new()
+                {
+                    Quantity = quantity,
+                    Seed = options.Seed,
+                    Samples = fewerSamples.TryGetValue(method.Name, out var samples) ? samples : null,
+                    Background = images,
+                }
+            )),
+        ];
+
+    private static AttributionMetric[] Criteria => [.. Attribution.Study.Criteria.Select(AttributionMetric.Find)];
+
+    private MetricSettings Metrics => new() { PixelsPerStep = options.PixelsPerStep };
+
+    private RunOptions Run => new() { IsEveryMethod = true, BatchSize = options.BatchSize };
+
+    private long PassesOf(Quantity quantity, int count) =>
+        (long)Methods(quantity).Sum(method => method.Passes(images)) * count;
 
     /// <summary>Forward passes, about.</summary>
-    public long Passes =>
-        (long)
-            AttributionMethod.All.Sum(method =>
-                method.Work(Settings(method, Quantity.Predicted, 1), images).Passes
-                * (Studied.Length + First(OfEachLocated).Length)
-            );
+    public long Passes => StudyPasses + PassesOf(Quantity.Predicted, First(OfEachLocated).Length);
+
+    private long StudyPasses
+    {
+        get
+        {
+            var pixels = (long)images.Height * images.Width;
+            var scored = Studied.Length * (AttributionMethod.All.Count + 1L);
+            return PassesOf(Quantity.Predicted, Studied.Length)
+                + (long)Criteria.Sum(metric => metric.Passes(Metrics, pixels) * scored);
+        }
+    }
 
     /// <summary>The methods by the criteria of the paper, for the predicted class's score.</summary>
     /// <param name="byExpert">The influence-directed maps of images (n×h×w).</param>
@@ -62,36 +82,23 @@ internal sealed class MethodComparison(
     {
         using var scope = NewDisposeScope();
         var rows = Studied;
-        var x = ((Instances)images.Take(rows)).Remembered();
-        var methods = new List<(string Name, Tensor Maps)> { (ReportMethods.InfluenceDirected, byExpert(rows)) };
-        foreach (var method in AttributionMethod.All)
-            if (Maps(method, Quantity.Predicted, x, next) is { } maps)
-                methods.Add((method.Name, maps));
-        var states = methods.Select(method => MapStates.Of(method.Maps)).ToArray();
-        var every = cat([.. methods.Select(method => method.Maps)]);
-        AttributionMetric[] metrics = [.. Attribution.Study.Criteria.Select(AttributionMetric.Find)];
-        var settings = new MetricSettings { PixelsPerStep = options.PixelsPerStep };
-        var scores =
-            from metric in metrics
-            let found = MapScores.Of(
-                metric.Create(model, settings),
-                every,
-                x.Repeated(methods.Count),
-                options.BatchSize,
-                next(
-                    (long)metric.Passes(settings, images.Height * images.Width) * rows.Length * methods.Count,
-                    $"Scoring maps by {metric.Name}"
-                ),
-                cancellation
-            )
-            from part in found.Chunk(rows.Length).Index()
-            select new MethodScores(methods[part.Index].Name, metric.Name, part.Item)
+        var study = Attribution.Study.Run(
+            model,
+            images.Take(rows),
+            [new(StudyMethod.InfluenceDirected, byExpert(rows)), .. Methods(Quantity.Predicted)],
+            Criteria,
+            new()
             {
-                Maps = states[part.Index],
-                Steps = steps,
-            };
-        var table = new ScoreTable([.. rows.Select(images.Label)], [.. scores]);
-        return new(table, metrics, options.Seed);
+                Metrics = Metrics,
+                Seed = options.Seed,
+                IsEveryMethod = true,
+                BatchSize = options.BatchSize,
+            },
+            next(StudyPasses, $"Comparing methods on {Words.Count(rows.Length, "image")}"),
+            cancellation
+        );
+        failures.UnionWith(study.LeftOut.Concat(study.Failures));
+        return study;
     }
 
     /// <summary>Where the maps of the margin between each image's class and its sibling lie.</summary>
@@ -105,40 +112,55 @@ internal sealed class MethodComparison(
             .ToDictionary(pair => (long)pair.Item1, pair => (long)pair.Item2);
         int[] rows = [.. First(OfEachLocated).Where(row => siblings.ContainsKey(labels[row]))];
         var margin = Quantity.MarginEach(rows.Select(row => labels[row]), rows.Select(row => siblings[labels[row]]));
-        Instances x = images.Take(rows);
-        var masks = truth.Parts.index_select(0, tensor(rows.Select(row => (long)row).ToArray()));
-        var areas = Localisation.Areas(masks);
-        MethodTruth Find(AttributionMethod method, Tensor found)
+        var areas = Localisation.Areas(MasksOf(truth, rows));
+        MethodRun run = new(model, new(images.Take(rows)), Methods(margin), Run, null, cancellation);
+        var total = PassesOf(margin, rows.Length);
+        Passes passes = new(total, next(total, "Looking where the maps of every method lie"), cancellation);
+        var found = run.Methods.ToDictionary(
+            method => method,
+            _ => new List<(bool IsKnown, double Share, double Hit)>()
+        );
+        run.Each(part =>
         {
-            var states = MapStates.Of(found);
-            using var maps = Attribution.Maps.Finite(found, states);
-            var shares = Localisation.Shares(masks, maps);
-            double[] known =
-            [
-                .. states.Positions(MapState.Sound).Where(i => double.IsFinite(shares[i])).Select(i => (double)i),
-            ];
-            double Ratio(double[] some) => some.Average(i => shares[(int)i]) / some.Average(i => areas[(int)i]);
-            var inside = Localisation.Hits(masks, maps);
-            var hits = known.Select(i => inside[(int)i]).DefaultIfEmpty(double.NaN).Average();
+            var masks = MasksOf(truth, rows.AsSpan(part.Start, part.Images.Count));
+            foreach (var method in run.Methods)
+                if (run.Maps(method, part, passes) is { } maps)
+                {
+                    var states = MapStates.Of(maps);
+                    var finite = Maps.Finite(TensorModule.pixels(maps), states);
+                    var (shares, hits) = (Localisation.Shares(masks, finite), Localisation.Hits(masks, finite));
+                    found[method]
+                        .AddRange(
+                            states.Select(
+                                (s, i) => (s == MapState.Sound && double.IsFinite(shares[i]), shares[i], hits[i])
+                            )
+                        );
+                }
+        });
+        failures.UnionWith(run.Failures.Sentences);
+
+        MethodTruth Of(StudyMethod method)
+        {
+            var all = found[method];
+            double[] known = [.. all.Index().Where(map => map.Item.IsKnown).Select(map => (double)map.Index)];
+            double Ratio(double[] some) => some.Average(i => all[(int)i].Share) / some.Average(i => areas[(int)i]);
             if (known.Length == 0)
-                return new MethodTruth(method.Name, 0, double.NaN, new(double.NaN, double.NaN, double.NaN), hits);
+                return new(method.Name, 0, double.NaN, new(double.NaN, double.NaN, double.NaN), double.NaN);
             var (low, high) = Interop.BootstrapInterval(Ratio, new Random(options.Seed), Resamples, 0.95, known);
-            return new MethodTruth(
+            return new(
                 method.Name,
                 known.Length,
-                known.Average(i => shares[(int)i]),
+                known.Average(i => all[(int)i].Share),
                 new(Ratio(known), low, high),
-                hits
+                known.Average(i => all[(int)i].Hit)
             );
         }
-        var methods = new List<MethodTruth>();
-        foreach (var method in AttributionMethod.All)
-            if (Maps(method, margin, x, next) is { } maps)
-                methods.Add(Find(method, maps));
+
         // Where few maps are sound, their mean is of other images than the others'.
         MethodTruth[] ranked =
         [
-            .. methods
+            .. run
+                .Sound.Select(Of)
                 .OrderBy(m => m.Count > 0 && 2 * m.Count >= rows.Length ? 0 : 1)
                 .ThenByDescending(m => double.IsNaN(m.Ratio.Value) ? double.MinValue : m.Ratio.Value),
         ];
@@ -148,24 +170,6 @@ internal sealed class MethodComparison(
     /// <summary>What was left out since it failed, and why: a sentence each.</summary>
     public IReadOnlyList<string> Failures => [.. failures];
 
-    // One method that a model does not allow leaves the others as they are.
-    private Tensor? Maps(
-        AttributionMethod method,
-        Quantity quantity,
-        Instances x,
-        Func<long, string, IProgress<Progress>?> next
-    )
-    {
-        var settings = Settings(method, quantity, options.Seed) with { Background = (Instances)images };
-        var progress = next((long)(method.Work(settings, x).Passes * x.Count), $"Explaining by {method.Name}");
-        try
-        {
-            return TensorModule.pixels(method.Create(model, settings)(x, options.BatchSize, progress, cancellation));
-        }
-        catch (AttributionException e)
-        {
-            failures.Add($"The method {method.Name} is left out: {e.Message}");
-            return null;
-        }
-    }
+    private static Tensor MasksOf(ReportTruth truth, ReadOnlySpan<int> rows) =>
+        truth.Parts.index_select(0, tensor(Array.ConvertAll(rows.ToArray(), row => (long)row)));
 }

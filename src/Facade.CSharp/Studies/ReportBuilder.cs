@@ -73,7 +73,7 @@ internal sealed class ReportBuilder
             ),
         ];
         choice = new(model, images, this.options, instances, labels, logits);
-        comparison = new(model, images, labels, this.options, choice.Steps, cancellation);
+        comparison = new(model, images, labels, this.options, cancellation);
 
         var dropRows = RowsOf(choice.DropClass);
         int[] explained =
