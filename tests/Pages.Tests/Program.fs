@@ -7,4 +7,4 @@ open Expecto
 let main argv =
     TorchRuntime.Start()
 
-    runTestsWithCLIArgs [] argv (testList "Pages" [ DrawingTests.tests ])
+    runTestsWithCLIArgs [] argv (testList "Pages" [ DrawingTests.tests; ReportPageTests.tests; PageTests.tests ])
