@@ -1,130 +1,111 @@
-using System;
-using System.Collections.Generic;
-using System.Runtime.InteropServices;
-using Attribution.Core;
-using SkiaSharp;
-using static TorchSharp.torch;
+namespace Attribution.Pages
 
-namespace Attribution;
+open System
+open System.Collections.Generic
+open SkiaSharp
+open TorchSharp
+open Attribution
 
-/// <summary>Makes a report's pictures, each once.</summary>
-internal sealed class ReportPainter(ImageSet images)
-{
-    private const int LeastSide = 224;
+/// A picture of a report: its file, and what it shows, in words.
+type internal ReportPicture = {
+    Name: string
+    Description: string
+    Figure: Figure
+}
 
-    private readonly Dictionary<string, ReportImage> drawn = [];
+/// The pictures of a report, each drawn once.
+[<Sealed>]
+type internal ReportPictures(report: AttributionReport) =
+    [<Literal>]
+    let LeastSide = 224
+
+    let images = report.Images
+    let side = max images.Height images.Width
+    let drawn = Dictionary<string, ReportPicture>()
+
+    // On a large image single pixels are too small to see.
+    let blur = max 1. (float side / 64.)
 
     // Whole factors: every pixel of a small image stays a crisp square.
-    private readonly int factor = Math.Max(
-        1,
-        (LeastSide + Math.Max(images.Height, images.Width) - 1) / Math.Max(images.Height, images.Width)
-    );
+    let factor = max 1L ((int64 LeastSide + int64 side - 1L) / int64 side)
 
-    /// <summary>The blur of binary masks in pixels: on a large image, single pixels are too small to see.</summary>
-    public double Blur { get; } = Math.Max(1, Math.Max(images.Height, images.Width) / 64.0);
+    let number (row: int) =
+        (string row).PadLeft((string (images.Count - 1)).Length, '0')
 
-    /// <summary>All pictures made so far.</summary>
-    public IReadOnlyCollection<ReportImage> Images => drawn.Values;
+    let image (row: int) =
+        images.Images(Range(Index row, Index(row + 1)))
 
-    /// <summary>An image as it is.</summary>
-    public ReportImage Input(int row, string description) =>
-        Draw($"input-{Number(row)}", description, () => Bytes(Image(row), White));
-
-    /// <summary>A map (h×w) as grey on black.</summary>
-    public ReportImage PointCloud(string name, int row, Tensor map, string description) =>
-        Draw(
-            $"{name}-{Number(row)}-point-cloud",
-            description,
-            () => Bytes(Visualization.PointCloud(map.unsqueeze(0), threshold: 0).unsqueeze(1), 255)
-        );
-
-    /// <summary>A map (h×w) over the image, and below it the colours of its scale.</summary>
-    public ReportImage HeatMap(string name, int row, Tensor map, string description) =>
-        Draw(
-            $"{name}-{Number(row)}-heat-map",
-            description,
-            () =>
-            {
-                var heat = Visualization.HeatMap(Image(row), map.unsqueeze(0))[0];
-                var colours = Picture.heatScale(images.Width).flip(0).transpose(0, 1);
-                var apart = full_like(colours, 255);
-                var bar = colours.expand(ScaleHeight, -1, -1);
-                return TensorModule.toArray<byte>(cat([heat, apart.expand(ScaleHeight, -1, -1), bar]).contiguous());
-            },
-            images.Height + 2 * ScaleHeight
-        );
-
-    // A fortieth of the image, as its distance from it is.
-    private int ScaleHeight => Math.Max(1, images.Height / 40);
-
-    /// <summary>An image seen through a map (h×w).</summary>
-    public ReportImage Mask(string name, int row, Tensor map, string description) =>
-        Draw(
-            $"{name}-{Number(row)}-binary-mask",
-            description,
-            () => TensorModule.toArray<byte>(Visualization.BinaryMask(Image(row), map.unsqueeze(0), blur: Blur))
-        );
-
-    /// <summary>An image of which all but a region (h×w booleans) is dimmed.</summary>
-    public ReportImage Region(string name, int row, Tensor region, string description) =>
-        Draw(
-            $"{name}-{Number(row)}",
-            description,
-            () =>
-            {
-                var inside = TensorModule.toArray<bool>(region);
-                var bytes = Bytes(Image(row), White);
-                for (var i = 0; i < bytes.Length; i++)
-                    bytes[i] = inside[i / images.Channels] ? bytes[i] : (byte)(bytes[i] / 5);
-                return bytes;
+    let add name description figure =
+        match drawn.TryGetValue name with
+        | true, known -> known
+        | _ ->
+            let picture = {
+                Name = name
+                Description = description
+                Figure = figure ()
             }
-        );
 
-    private float White => 255 / images.Peak;
-
-    private string Number(int row) => row.ToString().PadLeft((images.Count - 1).ToString().Length, '0');
-
-    private Tensor Image(int row) => images.Images(row..(row + 1));
-
-    // 1×c×h×w to h×w×c bytes.
-    private static byte[] Bytes(Tensor values, float scale) =>
-        Array.ConvertAll(
-            TensorModule.toArray<float>(values.permute(0, 2, 3, 1)),
-            value => (byte)Math.Clamp(MathF.Round(value * scale), 0, 255)
-        );
+            drawn.Add(name, picture)
+            picture
 
     // pixels: h×w×c bytes.
-    private ReportImage Draw(string name, string description, Func<byte[]> pixels, int? rows = null)
-    {
-        name += ".png";
-        if (drawn.TryGetValue(name, out var known))
-            return known;
+    let draw name description (pixels: unit -> torch.Tensor) =
+        add $"{name}.png" description (fun () ->
+            use _ = torch.NewDisposeScope()
+            use _ = torch.no_grad ()
 
-        using var scope = NewDisposeScope();
-        using var gradients = no_grad();
-        var small = pixels();
-        var channels = small.Length / ((rows ?? images.Height) * images.Width);
-        var (width, height) = (images.Width * factor, (rows ?? images.Height) * factor);
-        var isGrey = channels == 1;
-        var large = new byte[width * height * (isGrey ? 1 : 4)];
-        for (var i = 0; i < width * height; i++)
-        {
-            var from = channels * (i / width / factor * images.Width + i % width / factor);
-            if (isGrey)
-                large[i] = small[from];
-            else
-                (large[4 * i], large[4 * i + 1], large[4 * i + 2], large[4 * i + 3]) = (
-                    small[from],
-                    small[from + 1],
-                    small[from + 2],
-                    255
-                );
-        }
-        using var bitmap = new SKBitmap(
-            new SKImageInfo(width, height, isGrey ? SKColorType.Gray8 : SKColorType.Rgba8888, SKAlphaType.Opaque)
-        );
-        Marshal.Copy(large, 0, bitmap.GetPixels(), large.Length);
-        using var png = bitmap.Encode(SKEncodedImageFormat.Png, 100);
-        return drawn[name] = new(name, description, width, height, png.ToArray());
-    }
-}
+            Drawing.encode (pixels().repeat_interleave(factor, dim = 0L).repeat_interleave(factor, dim = 1L)))
+
+    // 1×c×h×w to h×w×c bytes.
+    let bytes (values: torch.Tensor) (scale: float32) =
+        (values * scale.ToScalar())
+            .round()
+            .clamp(0.0.ToScalar(), 255.0.ToScalar())
+            .``to``(torch.uint8)
+            .squeeze(0L)
+            .permute(1L, 2L, 0L)
+
+    let input row = bytes (image row) (255f / images.Peak)
+
+    /// The blur of binary masks in pixels.
+    member _.Blur = blur
+
+    /// All that were drawn so far.
+    member _.All = List.ofSeq drawn.Values
+
+    /// A picture that someone else draws.
+    member _.Add name description figure = add name description figure
+
+    /// An image as it is.
+    member _.Input row description =
+        draw $"input-{number row}" description (fun () -> input row)
+
+    /// A map (h×w) as grey on black.
+    member _.PointCloud name row (map: torch.Tensor) description =
+        draw $"{name}-{number row}-point-cloud" description (fun () ->
+            bytes (Visualization.PointCloud(map.unsqueeze 0L, threshold = 0.).unsqueeze 1L) 255f)
+
+    /// An image seen through a map (h×w).
+    member _.Mask name row (map: torch.Tensor) description =
+        draw $"{name}-{number row}-binary-mask" description (fun () ->
+            Visualization.BinaryMask(image row, map.unsqueeze 0L, blur = blur).squeeze 0L)
+
+    /// A map (h×w) over the image, and below it the colours of its scale; a fortieth of the image, as its distance is.
+    member _.HeatMap name row (map: torch.Tensor) description =
+        draw $"{name}-{number row}-heat-map" description (fun () ->
+            let heat = Visualization.HeatMap(image row, map.unsqueeze 0L).squeeze 0L
+            let colours = (Visualization.HeatScale images.Width).flip(0L).transpose(0L, 1L)
+            let height = int64 (max 1 (images.Height / 40))
+            let bar = colours.expand (height, -1L, -1L)
+            torch.cat ([| heat; torch.full_like (bar, 255.0.ToScalar()); bar |], 0L))
+
+    /// An image of which all but a region (h×w booleans) is dimmed.
+    member _.Region name row (region: torch.Tensor) description =
+        draw $"{name}-{number row}" description (fun () ->
+            let pixels = input row
+
+            torch.where (
+                region.unsqueeze -1L,
+                pixels,
+                pixels.div (torch.full_like (pixels, 5.0.ToScalar()), torch.RoundingMode.floor)
+            ))
