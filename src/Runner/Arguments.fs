@@ -149,7 +149,7 @@ module Arguments =
         ]
 
     /// Every --layer.
-    let layers (given: Given) = List.distinct (given.All Layer)
+    let layers (given: Given) = List.distinct (given.All CutOption.Layer)
 
     /// A line of an option and what it means, folded at a width that most terminals have.
     let private line (name: string) (meaning: string) =

@@ -24,7 +24,7 @@ let private classes (given: Given) (inputs: Inputs) =
         |> Seq.map string
         |> List.ofSeq
 
-    match given.All Quantity with
+    match given.All QuestionOption.Quantity with
     | [] -> each ()
     | texts ->
         texts

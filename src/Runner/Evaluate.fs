@@ -37,7 +37,7 @@ let private show (study: Study) what =
             [ Option.defaultValue "all sound" (Option.ofObj scores.Head.Maps.Summary) ]
 
     let rows = [
-        for method, scores in List.groupBy _.Method scores -> method :: List.map cell scores @ maps scores
+        for method, scores in scores |> List.groupBy _.Method -> method :: List.map cell scores @ maps scores
     ]
 
     let titles = [ for metric in study.Metrics -> $"{metric.Title} {arrow metric}" ]

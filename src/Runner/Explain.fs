@@ -119,7 +119,7 @@ let private run (given: Given) =
     let notes = Seq.append inputs.Model.Notes inputs.All.Notes
     found.Summary(inputs.ModelFile, inputs.Source, quantity, notes).WriteJson(output.Draft "summary.json")
     conclude inputs quantity found
-    let pictures = Words.Count(inputs.Selected.Count * sound.Length, "picture")
+    let pictures = Words.Count(int64 (inputs.Selected.Count * sound.Length), "picture")
     output.Commit $"""{pictures}, {sound |> List.map fileOf |> String.concat ", "} and summary.json"""
     Output.Complain found.Failures
 

@@ -57,7 +57,7 @@ module Inputs =
         | _ -> Arguments.wrong $"--memory takes a size such as 2GB or 500MB, and not '{text}'."
 
     /// The bytes that --memory names.
-    let memory (given: Given) = given.Get Memory |> Option.map bytes
+    let memory (given: Given) = given.Get ModelOption.Memory |> Option.map bytes
 
     /// Moves a model to where --device and --precision say, and bounds what it takes by --memory.
     let private placement (given: Given) : Model -> Model =
@@ -98,7 +98,7 @@ module Inputs =
 
     /// What the last number given to --scale divides pixels by.
     let private scale (given: Given) =
-        given.All Scale
+        given.All ModelOption.Scale
         |> List.filter (fun text -> text <> "own" && text <> "shared")
         |> List.map (fun text ->
             match Double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture) with
@@ -109,7 +109,7 @@ module Inputs =
 
     /// Whether the pictures of a method's maps are drawn by one scale; None where nobody says.
     let sharesScale (given: Given) =
-        given.All Scale
+        given.All ModelOption.Scale
         |> List.filter (fun text -> text = "own" || text = "shared")
         |> List.tryLast
         |> Option.map ((=) "shared")

@@ -18,7 +18,7 @@ module Methods =
 
     /// What every --quantity stands for; "classes" and "margins" for several each, of the true classes.
     let private quantities (given: Given) several =
-        match given.All Quantity with
+        match given.All QuestionOption.Quantity with
         | [] -> [ "predicted" ]
         | texts -> List.distinct texts
         |> List.collect (fun text ->

@@ -5,9 +5,9 @@ open System.Diagnostics
 open System.IO
 open System.Threading
 open System.Threading.Tasks
-open Attribution
 open Spectre.Console
 open Spectre.Console.Rendering
+open Attribution
 
 /// What long work is at: a stage, and how far it is.
 type private Watched(title: string) =

@@ -60,7 +60,7 @@ let tests =
 
                 Expect.stringContains
                     html
-                    $"{Attribution.Runner.Terminal.capital noun} {figure} of conv5_3l"
+                    $"{Words.Capital noun} {figure} of conv5_3l"
                     "a figure")
 
         example "its scores are the library's" (fun folder ->
