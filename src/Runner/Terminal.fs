@@ -4,6 +4,7 @@ open System
 open System.Diagnostics
 open System.Threading
 open System.Threading.Tasks
+open Attribution
 open Spectre.Console
 open Spectre.Console.Rendering
 
@@ -28,8 +29,7 @@ module Terminal =
     let say (line: string) = Console.Out.WriteLine line
 
     /// "1 image", "2 images".
-    let count (n: int) thing =
-        if n = 1 then $"1 {thing}" else $"{n} {thing}s"
+    let count (n: int) thing = Words.Count(n, thing)
 
     /// The text with a capital at its beginning.
     let capital (text: string) =

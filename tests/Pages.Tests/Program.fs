@@ -7,4 +7,7 @@ open Expecto
 let main argv =
     TorchRuntime.Start()
 
-    runTestsWithCLIArgs [] argv (testList "Pages" [ DrawingTests.tests; ReportPageTests.tests; PageTests.tests ])
+    runTestsWithCLIArgs
+        []
+        argv
+        (testList "Pages" [ DrawingTests.tests; ChartsTests.tests; ReportPageTests.tests; PageTests.tests ])

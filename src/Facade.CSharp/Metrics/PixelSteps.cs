@@ -22,7 +22,7 @@ public readonly record struct PixelSteps(int Pixels, int Fewest = 1)
     }
 
     /// <summary>"15 pixels a step", for people.</summary>
-    public string Short => $"{Pixels} pixel{(Pixels == 1 ? "" : "s")} a step";
+    public string Short => $"{Words.Count(Pixels, "pixel")} a step";
 
     /// <summary>The same, with what becomes of maps that would have too few of them.</summary>
     public override string ToString() =>

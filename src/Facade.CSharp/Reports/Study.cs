@@ -52,7 +52,7 @@ public sealed record StudyPair(
 /// <summary>
 /// Methods compared by metrics on the same images: medians and ranks with bootstrap intervals, and paired tests.
 /// </summary>
-/// <remarks>After Wang, Mardziel, Datta and Fredrikson, arXiv 2002.07985, whose figure it draws.</remarks>
+/// <remarks>After Wang, Mardziel, Datta and Fredrikson, arXiv 2002.07985, whose figure <c>Attribution.Pages</c> draws of it.</remarks>
 public sealed class Study
 {
     private const int Resamples = 2000;
@@ -97,8 +97,18 @@ public sealed class Study
         ?? throw new AttributionException($"The study has no method '{method}'.");
 
     /// <summary>The scores that a method's sound maps have by a metric, one an image; NaN for others, and where undefined.</summary>
-    internal IReadOnlyList<double> Scores(string metric, string method) =>
+    public IReadOnlyList<double> Scores(string metric, string method) =>
         table.Scores.First(s => s.Metric == metric && s.Method == method).OfSound.PerInstance;
+
+    /// <summary>The box plot of those scores; null where no image has one.</summary>
+    /// <param name="metric">The metric's name.</param>
+    /// <param name="method">The method's.</param>
+    /// <exception cref="InvalidOperationException">The study has no such metric or method.</exception>
+    public BoxPlot? Box(string metric, string method)
+    {
+        double[] known = [.. Scores(metric, method).Where(double.IsFinite)];
+        return known.Length == 0 ? null : BoxPlot.Of(known);
+    }
 
     /// <summary>Writes the scores: <c>Idx,method,metric,score</c>, one row an instance.</summary>
     /// <exception cref="AttributionException">The file cannot be written.</exception>
@@ -158,12 +168,6 @@ public sealed class Study
 
     private PixelSteps? StepsOf(AttributionMetric metric) =>
         table.Scores.FirstOrDefault(s => s.Metric == metric.Name && s.Steps is not null)?.Steps;
-
-    /// <summary>Draws the paper's figure: for each metric a panel of box plots, the method of the best median on top.</summary>
-    /// <param name="path">The PNG file.</param>
-    /// <param name="subtitle">Of what it is.</param>
-    /// <exception cref="AttributionException">The file cannot be written.</exception>
-    public void Draw(string path, string subtitle) => Figure(subtitle).Write(path);
 
     internal Figure Figure(string subtitle)
     {
