@@ -10,4 +10,9 @@ let main argv =
     runTestsWithCLIArgs
         []
         argv
-        (testList "Pages" [ DrawingTests.tests; ChartsTests.tests; ReportPageTests.tests; PageTests.tests ])
+        (testList "Pages" [
+            DrawingTests.tests
+            ChartsTests.tests
+            ReportPageTests.tests
+            PageTests.tests
+        ])
