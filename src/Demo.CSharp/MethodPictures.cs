@@ -91,10 +91,10 @@ public sealed class MethodPictures
         pictures.Order(path("metrics-order.png"));
         pictures
             .Study()
-            .Draw(
-                path("metrics.png"),
+            .Figure(
                 $"{StudiedScenes} scenes, the predicted class's score. Boxes hold the middle half; the best median is on top."
-            );
+            )
+            .Write(path("metrics.png"));
     }
 
     /// <summary>What the expert of a pair sees.</summary>

@@ -29,4 +29,7 @@ public sealed class Baseline
     internal static Core.Baseline For(Baseline? asked, Instances x) => (asked ?? Black).For(x);
 
     internal string Name => ofPeak(1).Name;
+
+    /// <summary>The same under another name.</summary>
+    internal Baseline Named(string name) => new(peak => new(name, ofPeak(peak).Of));
 }

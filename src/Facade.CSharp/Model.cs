@@ -2,7 +2,7 @@ namespace Attribution;
 
 /// <summary>A classifier: images (n×c×h×w, 0-255) to logits (n×k), with the layers at which it can be cut. Preprocessing is
 /// part of it. It owns its weights; a model may be used from several threads at once.</summary>
-public sealed class Model : IDisposable
+public sealed partial class Model : IDisposable
 {
     private const string CoarseNote =
         "The model computes in bfloat16, which keeps 8 bits of a number: maps and scores differ from float32's.";

@@ -6,6 +6,17 @@ open SkiaSharp
 open TorchSharp
 open Attribution
 
+/// A picture as the bytes of a PNG file, and its size in pixels.
+type internal Figure = {
+    Png: byte[]
+    Width: int
+    Height: int
+} with
+
+    /// Writes it as a file.
+    member figure.Write(path: string) =
+        AtomicFile.Write(path, fun stream -> stream.Write(figure.Png, 0, figure.Png.Length))
+
 /// What labelled pictures are drawn with.
 [<RequireQualifiedAccess>]
 module internal Drawing =
@@ -29,22 +40,21 @@ module internal Drawing =
     let private line = SKColor(0xd1uy, 0xd9uy, 0xe0uy)
 
     // Embedded, because Skia without fontconfig finds no font of the host.
-    let private typeface =
-        lazy
-            (use font =
-                Reflection.Assembly.GetExecutingAssembly().GetManifestResourceStream "DejaVuSans.ttf"
+    let typeface =
+        use font =
+            Reflection.Assembly.GetExecutingAssembly().GetManifestResourceStream "DejaVuSans.ttf"
 
-             SKTypeface.FromStream font)
+        SKTypeface.FromStream font
 
     // Skia's default tries every filter on every row, which takes longer than many an explanation.
     let private compression = SKPngEncoderOptions(SKPngEncoderFilterFlags.Up, 6)
 
     /// DejaVu Sans of a size in pixels.
     let font size =
-        new SKFont(typeface.Value, size, Subpixel = true)
+        new SKFont(typeface, size, Subpixel = true)
 
-    /// A PNG file's bytes, of that size, drawn on white.
-    let png (width: float32) (height: float32) (draw: SKCanvas -> unit) : byte[] =
+    /// A picture of that size, drawn on white.
+    let png (width: float32) (height: float32) (draw: SKCanvas -> unit) : Figure =
         let info =
             SKImageInfo(int width, int height, SKColorType.Rgba8888, SKAlphaType.Opaque)
 
@@ -53,7 +63,13 @@ module internal Drawing =
         draw surface.Canvas
         use pixels = surface.PeekPixels()
         use data = pixels.Encode compression
-        data.ToArray()
+
+
+        {
+            Png = data.ToArray()
+            Width = info.Width
+            Height = info.Height
+        }
 
     /// Draws as much of a text as fits a room, with an ellipsis where not all does, and returns its width.
     let text
@@ -117,3 +133,12 @@ module internal Drawing =
                 SKFilterMode.Nearest
 
         canvas.DrawImage(image, place, SKSamplingOptions filter)
+
+    /// 0 to 1 as bytes.
+    let bytes (in01: torch.Tensor) =
+        (in01 * 255.0.ToScalar()).round().clamp(0.0.ToScalar(), 255.0.ToScalar()).``to`` torch.uint8
+
+    /// h×w×c bytes as a picture of their size.
+    let encode (bytes: torch.Tensor) =
+        let width, height = float32 bytes.shape[1], float32 bytes.shape[0]
+        png width height (fun canvas -> pixels canvas bytes (SKRect.Create(width, height)))

@@ -16,54 +16,46 @@ let private number (value: float) =
         "-"
 
 /// The classes that --quantity names, or those that have images.
-let private classes arguments (inputs: Inputs) =
+let private classes (given: Given) (inputs: Inputs) =
     let each () =
         inputs.Selected.TrueClasses
         |> Seq.distinct
         |> Seq.sort
-        |> Seq.map (string >> Inputs.classOf inputs)
+        |> Seq.map string
         |> List.ofSeq
 
-    let isGiven = arguments.Given |> List.exists _.IsQuantity
-
-    if not isGiven then
-        each ()
-    else
-        Arguments.quantities arguments
-        |> List.collect (function
-            | QuantitiesSpec.EachClass -> each ()
-            | QuantitiesSpec.One(QuantitySpec.Class k) -> [ Inputs.classOf inputs k ]
+    match given.All QuestionOption.Quantity with
+    | [] -> each ()
+    | texts ->
+        texts
+        |> List.collect (fun text ->
+            match text with
+            | "classes" -> each ()
+            | text when text.StartsWith "class:" -> [ Spelled.Quantity(text).Class ]
             | _ -> Arguments.wrong "'compress' takes --quantity class:K, once or several times, or classes.")
-        |> List.distinct
+    |> List.map (Inputs.classOf inputs)
+    |> List.distinct
+    |> Array.ofList
 
 /// The true classes over whose images units are ranked; null: each class's own.
-let private distribution arguments (inputs: Inputs) =
-    let isGiven = arguments.Given |> List.exists _.IsDistribution
-
-    match isGiven, Arguments.distribution arguments with
-    | false, _
-    | _, DistributionSpec.Own -> null
-    | _, DistributionSpec.All -> inputs.Selected.TrueClasses |> Seq.map int |> Seq.distinct |> Array.ofSeq
-    | _, DistributionSpec.Classes classes -> classes |> List.map (Inputs.classOf inputs) |> Array.ofList
+let private distribution (given: Given) (inputs: Inputs) =
+    match given.Get Distribution |> Option.map Spelled.Distribution with
+    | None -> null
+    | Some over when over.IsOwn -> null
+    | Some over ->
+        match Option.ofObj over.Classes with
+        | None -> inputs.Selected.TrueClasses |> Seq.map int |> Seq.distinct |> Array.ofSeq
+        | Some classes -> classes |> Seq.map (Inputs.classOf inputs) |> Array.ofSeq
 
 let private show (inputs: Inputs) (curves: EssenceCurves) =
-    let noun, verb =
-        (if curves.Units = Units.Each then "units" else "channels"), (if curves.IsSilencing then "silenced" else "kept")
+    let noun = if curves.Units = Units.Each then "units" else "channels"
+    let verb = if curves.IsSilencing then "silenced" else "kept"
 
-    let scores = [
-        "recall", (fun (p: EssencePoint) -> p.Recall)
-        "precision", (fun p -> p.Precision)
-        "F1", (fun p -> p.F1)
-        "accuracy", (fun p -> p.Accuracy)
-    ]
+    let row (shown: string) (ranking: string) count =
+        let mean (score: EssencePoint -> float) =
+            number (curves.Mean(ranking, count, score))
 
-    let row (shown: string) (ranking: string) count = [
-        shown
-        ranking
-        yield!
-            scores
-            |> List.map (fun (_, score) -> number (curves.Mean(ranking, count, score)))
-    ]
+        [ shown; ranking; mean _.Recall; mean _.Precision; mean _.F1; mean _.Accuracy ]
 
     let subject =
         match List.ofSeq curves.Classes with
@@ -73,7 +65,10 @@ let private show (inputs: Inputs) (curves: EssenceCurves) =
     Terminal.table $"First {noun} of layer {curves.Layer} {verb}: {subject}, {inputs.Selected.Count} images" 2 [
         $"{noun} {verb}"
         "ranked by"
-        yield! List.map fst scores
+        "recall"
+        "precision"
+        "F1"
+        "accuracy"
     ] [
         for count in curves.Counts do
             for ranking in curves.Rankings do
@@ -82,15 +77,17 @@ let private show (inputs: Inputs) (curves: EssenceCurves) =
         row "" EssenceCurves.WholeModel curves.UnitCount
     ]
 
-    let decisive (count: Nullable<int>) =
-        if count.HasValue then string count.Value else "-"
-
     if curves.Classes.Count <= MostRows then
         let meaning =
             if curves.IsSilencing then
                 $"Fewest {noun}, of the numbers above, without which less than half of the whole model's F1 is left"
             else
                 $"Fewest {noun}, of the numbers above, that reach 90 %% of the whole model's F1"
+
+        let decisive k ranking =
+            match Option.ofNullable (curves.Decisive(k, ranking)) with
+            | Some count -> string count
+            | None -> "-"
 
         Terminal.table
             meaning
@@ -109,68 +106,52 @@ let private show (inputs: Inputs) (curves: EssenceCurves) =
                         number whole.Precision
                         number whole.F1
                     ]
-                    @ [ for ranking in curves.Rankings -> decisive (curves.Decisive(k, ranking)) ]
+                    @ [ for ranking in curves.Rankings -> decisive k ranking ]
             ]
 
-let private run arguments =
+let private run (given: Given) =
     // What no layer has is refused by the layer.
     let asCount (k: int64) =
         int (Math.Clamp(k, 0L, int64 Int32.MaxValue))
 
     let counts =
-        arguments
-        |> Arguments.tryPick (function
-            | Arg.Keep numbers -> Some numbers
-            | _ -> None)
+        given.Get Keep
         |> Option.map (Arguments.integers "--keep" >> List.map asCount >> Array.ofList)
         |> Option.toObj
 
-    let seed =
-        arguments
-        |> Arguments.tryPick (function
-            | Arg.Seed seed -> Some seed
-            | _ -> None)
-        |> Option.defaultValue 1
+    use output = Output.Of given
+    use inputs = Inputs.load given
+    Inputs.sayDoubt given inputs
+    let asked, over = classes given inputs, distribution given inputs
+    let layer = Methods.layers given inputs |> List.last
 
-    use out = Output.create arguments
-    use inputs = Inputs.load arguments
-    let images = inputs.Selected
-    let batchSize = Arguments.batchSize arguments
-    Inputs.sayDoubtOfSome arguments inputs
-    let asked = classes arguments inputs |> Array.ofList
-    let over = distribution arguments inputs
-    let layer = Methods.layers arguments inputs |> List.last
-    let essence = ClassEssence(inputs.Model, layer, Arguments.units arguments)
+    let essence = ClassEssence(inputs.Model, layer, Arguments.units given)
+    let images, batchSize = inputs.Selected, Arguments.batchSize given
+
+    let watch title work =
+        Terminal.watch title (fun progress -> images.Naming(fun () -> work progress))
+
+    let rankings =
+        watch $"Ranking the units of layer {layer}" (fun progress ->
+            essence.Rank(
+                images,
+                asked,
+                over,
+                seed = Arguments.seed given,
+                batchSize = batchSize,
+                progress = progress,
+                cancellation = given.Stop
+            ))
 
     let curves =
-        Terminal.watch $"Measuring the units of layer {layer}" (fun report ->
-            Inputs.naming (Array.get inputs.Positions) (fun () ->
-                let rankings =
-                    essence.Rank(
-                        images,
-                        asked,
-                        over,
-                        seed = seed,
-                        batchSize = batchSize,
-                        progress = Terminal.part report 0. 0.2,
-                        cancellation = arguments.Stop
-                    )
-
-                essence.Evaluate(
-                    rankings,
-                    images,
-                    counts,
-                    List.contains Arg.Silence arguments.Given,
-                    batchSize,
-                    Terminal.part report 0.2 0.8,
-                    arguments.Stop
-                )))
+        watch $"Measuring the units of layer {layer}" (fun progress ->
+            essence.Evaluate(rankings, images, counts, given.Has Silence, batchSize, progress, given.Stop))
 
     show inputs curves
-    curves.WriteCsv(out.Draft "compress.csv")
-    curves.WriteJson(out.Draft "compress.json")
-    curves.WritePicture(out.Draft "compress.png", inputs.Names)
-    out |> Output.commit "compress.csv, compress.json and compress.png"
+    curves.WriteCsv(output.Draft "compress.csv")
+    curves.WriteJson(output.Draft "compress.json")
+    curves.WritePicture(output.Draft "compress.png", inputs.Names)
+    output.Commit "compress.csv, compress.json and compress.png"
 
 let command = {
     Name = "compress"
@@ -179,7 +160,13 @@ let command = {
         $"{Inputs.syntax} [--layer NAME] [--quantity class:K…] [--distribution DISTRIBUTION] [--keep NUMBERS] [--silence] --out FOLDER"
     Options =
         Inputs.options
-        @ Methods.unitOptions
-        @ [ "--keep"; "--silence"; "--seed"; "--batch-size"; "--out" ]
+        @ [
+            Group.of'<CutOption>
+            Group.of'<QuestionOption>
+            Group.of'<CompressOption>
+            Group.of'<SeedOption>
+            Group.of'<BatchOption>
+            Group.of'<OutOption>
+        ]
     Run = run
 }

@@ -7,7 +7,7 @@ open Attribution
 [<Literal>]
 let private MostFaults = 20
 
-let private run (_: Arguments) =
+let private run (_: Given) =
     let found = Doctor.Examine()
     Terminal.table "" 2 [ "what"; "found" ] [ for struct (name, value) in found.Facts -> [ name; value ] ]
 

@@ -3,8 +3,8 @@ module Attribution.Runner.Layers
 
 open System
 
-let private run arguments =
-    let _, model = Inputs.model arguments
+let private run (given: Given) =
+    let _, model = Inputs.model given
     use model = model
 
     let layers = model.Describe()
@@ -34,6 +34,6 @@ let command = {
     Name = "layers"
     Summary = "Lists the layers at which a model can be cut."
     Syntax = "(--demo | --model FILE)"
-    Options = "--demo" :: Inputs.modelOptions
+    Options = [ Group.of'<DemoOption>; Group.of'<ModelOption> ]
     Run = run
 }

@@ -2,52 +2,39 @@ namespace Attribution.Runner
 
 open System
 open System.Diagnostics
+open System.Globalization
 open Attribution
 
-/// The folder of a run's results.
-type Output = {
-    Folder: OutputFolder
-    Clock: Stopwatch
-    Deletion: IDisposable
-} with
+/// The folder of a run's results, opened before the work begins; its drafts go as soon as the run is told to stop.
+type Output(path: string, given: Given) =
+    let folder = new OutputFolder(path)
+    let clock = Stopwatch.StartNew()
+    let deletion = given.Stop.Register(fun () -> folder.Dispose())
+
+    /// The folder that --out names.
+    static member Of(given: Given) =
+        new Output(Arguments.require "--out" (given.Get Out), given)
+
+    member _.Folder = folder
 
     /// Where to write a file until the run is complete.
-    member this.Draft name = this.Folder.Draft name
-
-    interface IDisposable with
-        member this.Dispose() =
-            this.Deletion.Dispose()
-            this.Folder.Dispose()
-
-[<RequireQualifiedAccess>]
-module Output =
-    /// Opens a folder, before the work begins; its drafts go as soon as the run is told to stop.
-    let createIn (path: string) arguments =
-        let folder = new OutputFolder(path)
-
-        {
-            Folder = folder
-            Clock = Stopwatch.StartNew()
-            Deletion = arguments.Stop.Register(fun () -> folder.Dispose())
-        }
-
-    /// Opens the folder that --out names.
-    let create arguments =
-        createIn (Arguments.out arguments) arguments
+    member _.Draft name = folder.Draft name
 
     /// Puts the results in their place, and says so.
-    let commit (what: string) (output: Output) =
-        output.Folder.Commit() |> ignore
+    member _.Commit(what: string) =
+        folder.Commit() |> ignore
 
         let seconds =
-            output.Clock.Elapsed.TotalSeconds.ToString("0.0", Globalization.CultureInfo.InvariantCulture)
+            clock.Elapsed.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture)
 
-        Terminal.say $"Wrote {what} to {output.Folder.FullPath} in {seconds} s."
+        Terminal.say $"Wrote {what} to {folder.FullPath} in {seconds} s."
 
-    /// Disposes of several things at once.
-    let all (things: #IDisposable seq) = {
-        new IDisposable with
-            member _.Dispose() =
-                for thing in things do
-                    thing.Dispose()
-    }
+    /// The run's failure, once the results of all that did not fail are written.
+    static member Complain(failures: string seq) =
+        if not (Seq.isEmpty failures) then
+            raise (AttributionException(String.concat "\n" failures))
+
+    interface IDisposable with
+        member _.Dispose() =
+            deletion.Dispose()
+            folder.Dispose()

@@ -49,27 +49,24 @@ let private listen (stop: CancellationTokenSource) =
 
     [ PosixSignal.SIGINT; PosixSignal.SIGTERM; PosixSignal.SIGHUP ]
     |> List.map (fun signal -> PosixSignalRegistration.Create(signal, onSignal))
-    |> Output.all
 
 let private execute (command: Command) argv =
     use stop = new CancellationTokenSource()
-    use _ = listen stop
+    let listening = listen stop
 
     try
-        match Arguments.parse command argv with
-        | None -> Terminal.say (Arguments.usage command)
-        | Some given ->
-            command.Run {
-                Words = List.ofArray argv
-                Given = given
-                Stop = stop.Token
-            }
+        try
+            match Arguments.parse command argv stop.Token with
+            | None -> Terminal.say (Arguments.usage command)
+            | Some given -> command.Run given
 
-        0
-    with
-    | _ when stop.IsCancellationRequested -> 130
-    | UsageError message -> complain 2 $"ERROR: {message}\n\n{Arguments.usage command}"
-    | e -> complain 1 (Sentence.ofError e)
+            0
+        with
+        | _ when stop.IsCancellationRequested -> 130
+        | :? UsageException as e -> complain 2 $"ERROR: {e.Message}\n\n{Arguments.usage command}"
+        | e -> complain 1 (Sentence.Of e)
+    finally
+        listening |> List.iter _.Dispose()
 
 /// What the library says of the machine's kernels is told once, however often a test runs a command.
 let private listening = lazy (TorchRuntime.WhenSaid Terminal.say)
@@ -85,5 +82,5 @@ let main argv =
         0
     | name :: rest ->
         match commands |> List.tryFind (fun command -> command.Name = name) with
-        | Some command -> execute command (Array.ofList rest)
+        | Some command -> execute command rest
         | None -> complain 2 $"ERROR: There is no command '{name}'.\n\n{overview}"

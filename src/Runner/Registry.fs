@@ -27,41 +27,33 @@ let private list () =
         Terminal.say (entry m.Name $"{m.Title}: {better} is better, {m.Range}, over {over}{hidden}" m.Formula m.Source)
 
 /// Writes what is known of all of them, with pictures of the demo's network and scenes.
-let private document arguments folder =
-    use output = Output.createIn folder arguments
+let private document (given: Given) folder =
+    use output = new Output(folder, given)
     IO.File.WriteAllText(output.Draft "methods.md", MethodDocs.Methods())
     IO.File.WriteAllText(output.Draft "metrics.md", MethodDocs.Metrics())
     IO.File.WriteAllText(output.Draft "derivatives.md", MethodDocs.Derivatives())
+    use inputs = Inputs.demo given
 
-    use inputs = Inputs.load { arguments with Given = [ Arg.Demo ] }
-
-    Terminal.watch "Drawing what each makes of scenes" (fun report ->
+    Terminal.watch "Drawing what each makes of scenes" (fun progress ->
         MethodPictures.Draw(
             (fun name -> output.Draft $"pictures/{name}"),
             inputs.Model,
             inputs.Scenes,
-            Terminal.part report 0. 1.,
-            arguments.Stop
+            progress,
+            given.Stop
         ))
 
-    output
-    |> Output.commit "methods.md, metrics.md, derivatives.md and their pictures"
+    output.Commit "methods.md, metrics.md, derivatives.md and their pictures"
 
-let private run arguments =
-    let folder =
-        arguments
-        |> Arguments.tryPick (function
-            | Arg.Out folder -> Some folder
-            | _ -> None)
-
-    match folder with
-    | Some folder -> document arguments folder
+let private run (given: Given) =
+    match given.Get Out with
+    | Some folder -> document given folder
     | None -> list ()
 
 let command = {
     Name = "methods"
     Summary = "Lists the methods and the metrics, with formulas and sources; with --out, a page of each, with pictures."
     Syntax = "[--out FOLDER]"
-    Options = [ "--out" ]
+    Options = [ Group.of'<OutOption> ]
     Run = run
 }

@@ -7,16 +7,6 @@ open System.IO
 open Attribution
 open TorchSharp
 
-/// The page, the numbers and the pictures, written as drafts.
-let write (output: Output) source (report: AttributionReport) =
-    for image in report.Images do
-        image.Write(output.Draft image.Name)
-
-    report.WriteScoresCsv(output.Draft "scores.csv")
-    report.WriteScoresJson(output.Draft "scores.json")
-    report.WriteExpertsJson(output.Draft "experts.json")
-    File.WriteAllText(output.Draft "index.html", ReportPage.render source report)
-
 /// Shows the page in the user's browser. What keeps it from opening is no failure of the report.
 let private show page =
     let opener =
@@ -30,117 +20,71 @@ let private show page =
     with _ ->
         Terminal.say $"No browser could be opened: open {page}."
 
-let private finish arguments (output: Output) source report =
-    Terminal.watch "Writing the report" (fun _ -> write output source report)
+/// The command as it was given, for the page.
+let private spelled (given: Given) name =
+    name :: given.Words
+    |> List.map (fun word -> if word.Contains ' ' then $"'{word}'" else word)
+    |> String.concat " "
+    |> fun words -> $"attribution {words}"
+
+/// Makes the report of images, and says what it found.
+let private make (given: Given) (output: Output) model (images: ImageSet) options (what: string) source =
+    use report =
+        Terminal.watch $"Explaining {Words.Count(images.Count, what)}" (fun progress ->
+            AttributionReport.Create(model, images, options, progress, given.Stop))
+
+    let pictures =
+        Terminal.watch "Writing the report" (fun _ -> report.WritePage(output.Folder, source))
 
     let line (sentence: string) =
         $"{sentence.TrimEnd '.'}: such maps take part in no mean, rank or comparison."
 
     report.Unsound |> Seq.map line |> Seq.iter Terminal.say
     Seq.iter Terminal.say report.Failures
-    Output.commit $"index.html, scores, experts and {report.Images.Count} pictures" output
+    report.Findings |> Seq.truncate 3 |> Seq.iter Terminal.say
+    output.Commit $"index.html, scores, experts and {pictures} pictures"
     let page = Path.Combine(output.Folder.FullPath, "index.html")
     Terminal.say $"Open {page}"
 
-    if List.contains Arg.Open arguments.Given then
+    if given.Has Open then
         show page
 
-let private create arguments (title: string) model images options =
-    Terminal.watch title (fun progress ->
-        AttributionReport.Create(model, images, options, Terminal.part progress 0. 1., arguments.Stop))
+let private options (given: Given) (inputs: Inputs) =
+    let pair option given =
+        given
+        |> Option.map (fun text ->
+            match Arguments.parts text |> List.map (Inputs.classOf inputs) with
+            | [ a; b ] -> ClassPair(a, b)
+            | _ -> Arguments.wrong $"{option} takes two classes, A,B, and not '{text}'.")
+        |> Option.toObj
 
-let private pair arguments inputs option pick =
-    arguments
-    |> Arguments.tryPick pick
-    |> Option.map (fun text ->
-        match Arguments.parts text |> List.map (Inputs.classOf inputs) with
-        | [ a; b ] -> ClassPair(a, b)
-        | _ -> Arguments.wrong $"{option} takes two classes, A,B, and not '{text}'.")
-    |> Option.toObj
-
-let private positive name pick arguments =
-    match arguments |> Arguments.atLeast 1 name pick 0 with
-    | 0 -> Nullable()
-    | n -> Nullable n
-
-let private options arguments (inputs: Inputs) =
     ReportOptions(
         Names = inputs.Names,
-        Classes =
-            pair arguments inputs "--classes" (function
-                | Arg.Classes text -> Some text
-                | _ -> None),
-        Related =
-            pair arguments inputs "--related" (function
-                | Arg.Related text -> Some text
-                | _ -> None),
+        Classes = pair "--classes" (given.Get Classes),
+        Related = pair "--related" (given.Get Related),
         Figures =
-            (match
-                arguments
-                |> Arguments.tryPick (function
-                    | Arg.Figures text -> Some text
-                    | _ -> None)
-             with
-             | Some text -> Array.ofList (Arguments.integers "--figures" text)
-             | None -> null),
-        Layer = Option.toObj (Arguments.layer arguments),
-        Units = Arguments.units arguments,
-        DropClass =
-            (match
-                arguments
-                |> Arguments.tryPick (function
-                    | Arg.Drop_Class text -> Some text
-                    | _ -> None)
-             with
-             | Some text -> Nullable(Inputs.classOf inputs text)
-             | None -> Nullable()),
-        PixelsPerStep =
-            positive
-                "--pixels-per-step"
-                (function
-                | Arg.Pixels_Per_Step n -> Some n
-                | _ -> None)
-                arguments,
-        Seed = Arguments.seed arguments,
-        IsFull = List.contains Arg.Full arguments.Given,
-        BatchSize = Arguments.batchSize arguments
+            (given.Get Figures
+             |> Option.map (Arguments.integers "--figures" >> Array.ofList)
+             |> Option.toObj),
+        Layer = (Arguments.layers given |> List.tryLast |> Option.toObj),
+        Units = Arguments.units given,
+        DropClass = (given.Get Drop_Class |> Option.map (Inputs.classOf inputs) |> Option.toNullable),
+        PixelsPerStep = Arguments.positive "--pixels-per-step" (given.Get Pixels_Per_Step),
+        Seed = Arguments.seed given,
+        IsFull = given.Has Full,
+        BatchSize = Arguments.batchSize given
     )
 
-let private folder arguments fallback =
-    arguments
-    |> Arguments.tryPick (function
-        | Arg.Out folder -> Some folder
-        | _ -> None)
-    |> Option.defaultValue fallback
-
-/// The arguments as they were given, for the page.
-let private spelled (name: string) =
-    Environment.GetCommandLineArgs()
-    |> Array.skip 1
-    |> Array.map (fun word -> if word.Contains ' ' then $"'{word}'" else word)
-    |> String.concat " "
-    |> fun rest ->
-        if rest.StartsWith name then
-            $"attribution {rest}"
-        else
-            $"attribution {name}"
-
-let private run arguments =
-    use output = Output.createIn (folder arguments "report") arguments
-    use inputs = Inputs.load arguments
+let private run (given: Given) =
+    use output = new Output(defaultArg (given.Get Out) "report", given)
+    use inputs = Inputs.load given
     let file, data = Path.GetFileName inputs.ModelFile, Path.GetFileName inputs.Source
 
-    create
-        arguments
-        $"Explaining {inputs.Selected.Count} images"
-        inputs.Model
-        inputs.Selected
-        (options arguments inputs)
-    |> finish arguments output {
+    make given output inputs.Model inputs.Selected (options given inputs) "image" {
         Title = $"What {file} looks at in {data}"
         Model = file
         Data = data
-        Command = spelled "report"
+        Command = spelled given "report"
     }
 
 let command = {
@@ -150,18 +94,13 @@ let command = {
     Options =
         Inputs.options
         @ [
-            "--classes"
-            "--related"
-            "--figures"
-            "--layer"
-            "--units"
-            "--drop-class"
-            "--pixels-per-step"
-            "--seed"
-            "--full"
-            "--batch-size"
-            "--out"
-            "--open"
+            Group.of'<ReportOption>
+            Group.of'<CutOption>
+            Group.of'<StepOption>
+            Group.of'<SeedOption>
+            Group.of'<BatchOption>
+            Group.of'<OutOption>
+            Group.of'<OpenOption>
         ]
     Run = run
 }
@@ -174,16 +113,19 @@ let private ScenesPerClass = 60
 [<Literal>]
 let private BatchSize = 32
 
-let private runDemo arguments =
-    use output = Output.createIn (folder arguments "demo") arguments
-    let seed = Arguments.seed arguments
+let private runDemo (given: Given) =
+    use output = new Output(defaultArg (given.Get Out) "demo", given)
+    let seed = Arguments.seed given
 
     use scenes =
-        ConceptScenes.Draw(ScenesPerClass * ConceptScenes.ClassNames.Count, seed)
+        Terminal.watch "Drawing scenes" (fun _ ->
+            ConceptScenes.Draw(ScenesPerClass * ConceptScenes.ClassNames.Count, seed))
 
-    use network = Model.LoadVgg16 DemoNetwork.WeightsPath
     // Statistics of many scenes do not need the numbers that a comparison of single maps does.
-    use model = network.To(torch.CPU, Precision.Float32)
+    use model =
+        Terminal.watch "Reading the demo's network" (fun _ ->
+            use network = Model.LoadVgg16 DemoNetwork.WeightsPath
+            network.To(torch.CPU, Precision.Float32))
 
     let options =
         ReportOptions(
@@ -194,18 +136,17 @@ let private runDemo arguments =
             BatchSize = Nullable BatchSize
         )
 
-    create arguments $"Explaining {scenes.Images.Count} scenes" model scenes.Images options
-    |> finish arguments output {
+    make given output model scenes.Images options "scene" {
         Title = "What a network looks at, in scenes whose truth is known"
         Model = Path.GetFileName DemoNetwork.WeightsPath
         Data = $"ConceptScenes, seed {seed}"
-        Command = spelled "demo"
+        Command = spelled given "demo"
     }
 
 let demo = {
     Name = "demo"
     Summary = "Explains a network that comes with the program, on scenes that it draws: nothing to download."
     Syntax = "[--out FOLDER]"
-    Options = [ "--seed"; "--out"; "--open" ]
+    Options = [ Group.of'<SeedOption>; Group.of'<OutOption>; Group.of'<OpenOption> ]
     Run = runDemo
 }

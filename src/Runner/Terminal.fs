@@ -2,21 +2,47 @@ namespace Attribution.Runner
 
 open System
 open System.Diagnostics
+open System.IO
 open System.Threading
 open System.Threading.Tasks
 open Spectre.Console
 open Spectre.Console.Rendering
+open Attribution
 
-/// The time that is left, judged from the whole time so far: steadier than from the last passes.
-type private TimeLeft(left: unit -> TimeSpan voption) =
+/// What long work is at: a stage, and how far it is.
+type private Watched(title: string) =
+    let padlock = obj ()
+    let clock = Stopwatch.StartNew()
+    let mutable stage = title
+    let mutable fraction = 0.
+
+    /// The stage, its fraction, how long it has taken, and what is left by that: steadier than by the last passes.
+    member _.Now =
+        lock padlock (fun () ->
+            let left =
+                if fraction > 0. then
+                    ValueSome(clock.Elapsed * ((1. - fraction) / fraction))
+                else
+                    ValueNone
+
+            struct (stage, fraction, clock.Elapsed, left))
+
+    interface IProgress<Progress> with
+        member _.Report p =
+            lock padlock (fun () ->
+                let next = float p.Done / float (max 1L p.Total)
+
+                // What begins anew has its own time.
+                if next < fraction then
+                    clock.Restart()
+
+                fraction <- next
+                stage <- if isNull p.Stage then title else p.Stage)
+
+/// The time that is left.
+type private TimeLeft(left: unit -> string) =
     inherit ProgressColumn()
-
-    override _.Render(_: RenderOptions, _: ProgressTask, _: TimeSpan) : IRenderable =
-        match left () with
-        | ValueSome time when time.TotalHours < 100. ->
-            let format = if time.TotalHours >= 1. then @"h\:mm\:ss" else @"m\:ss"
-            Text(time.ToString format + " left")
-        | _ -> Text ""
+    override _.Render(_: RenderOptions, _: ProgressTask, _: TimeSpan) : IRenderable = Text(left ())
 
 /// What a person at the terminal sees.
 [<RequireQualifiedAccess>]
@@ -27,15 +53,7 @@ module Terminal =
 
     let say (line: string) = Console.Out.WriteLine line
 
-    /// "1 image", "2 images".
-    let count (n: int) thing =
-        if n = 1 then $"1 {thing}" else $"{n} {thing}s"
-
-    /// The text with a capital at its beginning.
-    let capital (text: string) =
-        string (Char.ToUpperInvariant text[0]) + text[1..]
-
-    let private console (writer: IO.TextWriter) isPiped =
+    let private console (writer: TextWriter) isPiped =
         let console =
             AnsiConsole.Create(AnsiConsoleSettings(Out = AnsiConsoleOutput writer))
 
@@ -67,53 +85,77 @@ module Terminal =
         if not Console.IsErrorRedirected then
             Console.Error.Write "\027[?25h"
 
-    let private show (title: string) (fraction: unit -> float) (finished: ManualResetEventSlim) (clock: Stopwatch) =
-        let timeLeft () =
-            match fraction () with
-            | f when f > 0. -> ValueSome(clock.Elapsed * ((1. - f) / f))
-            | _ -> ValueNone
+    let private timeLeft left =
+        match left with
+        | ValueSome(time: TimeSpan) when time.TotalHours < 100. ->
+            time.ToString(if time.TotalHours >= 1. then @"h\:mm\:ss" else @"m\:ss")
+            + " left"
+        | _ -> ""
 
-        let progress = (console Console.Error false).Progress().AutoClear true
-
+    /// A bar, from the first second on.
+    let private show (work: Watched) (finished: ManualResetEventSlim) =
         let columns: ProgressColumn[] = [|
             TaskDescriptionColumn()
             ProgressBarColumn()
             PercentageColumn()
-            TimeLeft timeLeft
+            TimeLeft(fun () ->
+                let struct (_, _, _, left) = work.Now
+                timeLeft left)
         |]
 
-        progress
-            .Columns(columns)
-            .Start(fun context ->
-                let task = context.AddTask(Markup.Escape title, maxValue = 1.)
+        if not (finished.Wait 1000) then
+            (console Console.Error false)
+                .Progress()
+                .AutoClear(true)
+                .Columns(columns)
+                .Start(fun context ->
+                    let task = context.AddTask("", maxValue = 1.)
 
-                while not (finished.Wait 100) do
-                    task.IsIndeterminate <- (fraction () = 0.)
-                    task.Value <- fraction ())
+                    while not (finished.Wait 100) do
+                        let struct (stage, fraction, _, _) = work.Now
+                        task.Description <- Markup.Escape stage
+                        task.IsIndeterminate <- (fraction = 0.)
+                        task.Value <- fraction)
 
-    /// Does long work, which tells how much of it (0 to 1) is done; what takes over a second has a progress bar.
-    let watch (title: string) (work: (float -> unit) -> 'a) : 'a =
-        if Console.IsErrorRedirected then
-            work ignore
-        else
-            let done' = [| 0. |]
-            let clock = Stopwatch.StartNew()
-            use finished = new ManualResetEventSlim()
+    /// Lines, where no bar can be: one when a stage has taken a second, and another every ten.
+    let private tell (error: TextWriter) (work: Watched) (finished: ManualResetEventSlim) =
+        let since = Stopwatch.StartNew()
+        let mutable told = ""
 
-            let display =
-                Task.Run(fun () ->
-                    if not (finished.Wait 1000) then
-                        show title (fun () -> Volatile.Read &done'[0]) finished clock)
+        while not (finished.Wait 200) do
+            let struct (stage, fraction, elapsed, left) = work.Now
+            let isNew = stage <> told
 
-            try
-                work (fun fraction -> Volatile.Write(&done'[0], fraction))
-            finally
-                finished.Set()
-                display.Wait()
+            if
+                isNew
+                && (told <> "" && since.Elapsed.TotalSeconds >= 1. || elapsed.TotalSeconds >= 1.)
+                || since.Elapsed.TotalSeconds >= 10.
+            then
+                let how =
+                    if fraction > 0. then
+                        $""" {fraction * 100.:F0} %%, {timeLeft left}"""
+                    else
+                        ""
 
-    /// Progress of a part of the work, from the fraction `start` on.
-    let part (report: float -> unit) (start: float) (length: float) = {
-        new IProgress<Attribution.Progress> with
-            member _.Report p =
-                report (start + length * float p.Done / float (max 1L p.Total))
-    }
+                error.WriteLine $"{stage} …{how}"
+                told <- stage
+                since.Restart()
+
+    /// Does long work, which tells how far it is and at what; what takes over a second is shown on standard error.
+    let watch (title: string) (work: IProgress<Progress> -> 'a) : 'a =
+        let watched = Watched title
+        use finished = new ManualResetEventSlim()
+        let error = Console.Error
+
+        let display =
+            Task.Run(fun () ->
+                if Console.IsErrorRedirected then
+                    tell error watched finished
+                else
+                    show watched finished)
+
+        try
+            work watched
+        finally
+            finished.Set()
+            display.Wait()

@@ -17,7 +17,7 @@ let tests =
             let png =
                 Drawing.png 8f 4f (fun canvas -> Drawing.pixels canvas square (SKRect.Create(8f, 4f)))
 
-            use bitmap = SKBitmap.Decode png
+            use bitmap = SKBitmap.Decode png.Png
             Expect.equal (bitmap.GetPixel(3, 3)) (SKColor(255uy, 0uy, 0uy)) "the left half is red"
             Expect.equal (bitmap.GetPixel(4, 0)) (SKColor(0uy, 0uy, 255uy)) "the right half is blue")
 

@@ -7,4 +7,12 @@ open Expecto
 let main argv =
     TorchRuntime.Start()
 
-    runTestsWithCLIArgs [] argv (testList "Pages" [ DrawingTests.tests ])
+    runTestsWithCLIArgs
+        []
+        argv
+        (testList "Pages" [
+            DrawingTests.tests
+            ChartsTests.tests
+            ReportPageTests.tests
+            PageTests.tests
+        ])

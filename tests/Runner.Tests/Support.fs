@@ -4,6 +4,7 @@ open System
 open System.Diagnostics
 open System.IO
 open System.Text.Json
+open System.Text.RegularExpressions
 open Expecto
 open TorchSharp
 open Attribution
@@ -143,16 +144,22 @@ let close tolerance (expected: float seq) (actual: float seq) message =
         expected
         actual
 
+/// What long work says of how far it is.
+let private progress = Regex(@"^[^\n]+ …( \d+ %, ([\d:]+ left)?)?\n", RegexOptions.Multiline)
+
+/// Standard error, but for that.
+let said (outcome: Outcome) = progress.Replace(outcome.Error, "")
+
 let ok (outcome: Outcome) =
     Expect.equal outcome.Code 0 $"exit code; standard error: {outcome.Error}"
-    Expect.equal outcome.Error "" "standard error"
+    Expect.equal (said outcome) "" "standard error"
     outcome.Out
 
 /// A failure, of the given exit code, told without a stack trace.
 let private failure code (outcome: Outcome) =
     Expect.equal outcome.Code code $"exit code; standard error: {outcome.Error}"
     Expect.isFalse (outcome.Error.Contains "   at ") "no stack trace"
-    outcome.Error
+    said outcome
 
 /// A failed run, told in one sentence.
 let fails (outcome: Outcome) =

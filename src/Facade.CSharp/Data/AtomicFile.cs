@@ -1,7 +1,7 @@
 namespace Attribution;
 
 /// <summary>A file that appears whole or not at all: a draft beside the target, renamed by <see cref="Commit"/>.</summary>
-internal sealed class AtomicFile : IDisposable
+public sealed class AtomicFile : IDisposable
 {
     private readonly string path;
     private readonly FileStream draft;

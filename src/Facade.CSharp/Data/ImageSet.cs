@@ -3,7 +3,7 @@ namespace Attribution;
 /// <summary>One image or more, and what is known of them; kept as they are stored, and made floats a batch at a time.</summary>
 /// <remarks>Subsets share the data of the set that they were taken from, which alone owns it: dispose that one, and
 /// last.</remarks>
-public sealed class ImageSet : IDisposable
+public sealed partial class ImageSet : IDisposable
 {
     private const int MaxSide = 4096;
 

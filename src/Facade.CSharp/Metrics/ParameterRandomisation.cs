@@ -20,12 +20,8 @@ public sealed record RandomisedLayer(
 public sealed record Parameters(int Layers, int Tensors, long Numbers)
 {
     /// <summary>"62 parameters (11689512 numbers) in 21 layers".</summary>
-    public override string ToString()
-    {
-        static string Of(long count, string what) =>
-            FormattableString.Invariant($"{count} {what}{(count == 1 ? "" : "s")}");
-        return $"{Of(Tensors, "parameter")} ({Of(Numbers, "number")}) in {Of(Layers, "layer")}";
-    }
+    public override string ToString() =>
+        $"{Words.Count(Tensors, "parameter")} ({Words.Count(Numbers, "number")}) in {Words.Count(Layers, "layer")}";
 }
 
 /// <summary>The model parameter randomisation test, the mean over layers l of ρ(|A_f|, |A_f'|), f' the model with random

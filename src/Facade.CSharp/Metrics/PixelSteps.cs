@@ -25,7 +25,7 @@ public readonly record struct PixelSteps(int Pixels, int Fewest = 1)
     internal static long PixelsOf(Tensor maps) => maps.ndim < 2 ? 1 : maps.shape[^2] * maps.shape[^1];
 
     /// <summary>"15 pixels a step", for people.</summary>
-    public string Short => $"{Pixels} pixel{(Pixels == 1 ? "" : "s")} a step";
+    public string Short => $"{Words.Count(Pixels, "pixel")} a step";
 
     /// <summary>The same, with what becomes of maps that would have too few of them.</summary>
     public override string ToString() =>

@@ -170,7 +170,7 @@ internal sealed partial class TorchScript : IDisposable
         catch (Exception e) when (!IsMemory(e))
         {
             throw Fault(
-                $"does not take {x.shape[0]} {(x.shape[0] == 1 ? "image" : "images")} of the shape {string.Join("×", x.shape[1..])} in {x.dtype}: {Reason(e)} (what was traced with several images may take that many alone: trace it with one)",
+                $"does not take {Words.Count(x.shape[0], "image")} of the shape {string.Join("×", x.shape[1..])} in {x.dtype}: {Reason(e)} (what was traced with several images may take that many alone: trace it with one)",
                 e
             );
         }

@@ -151,35 +151,6 @@ internal sealed record CurveStyle(
     }
 }
 
-/// <summary>What a box plot shows of some numbers.</summary>
-internal sealed record BoxPlot(
-    double Least,
-    double Lower,
-    double Median,
-    double Upper,
-    double Most,
-    IReadOnlyList<double> Beyond
-)
-{
-    /// <summary>Of one number or more.</summary>
-    public static BoxPlot Of(IEnumerable<double> numbers)
-    {
-        double[] sorted = [.. numbers.Order()];
-        var (lower, upper) = (Quantile(0.25), Quantile(0.75));
-        var reach = 1.5 * (upper - lower);
-        double[] near = [.. sorted.Where(n => n >= lower - reach && n <= upper + reach)];
-        return new(near[0], lower, Quantile(0.5), upper, near[^1], [.. sorted.Except(near)]);
-
-        double Quantile(double share)
-        {
-            var place = share * (sorted.Length - 1);
-            var below = (int)place;
-            var above = Math.Min(below + 1, sorted.Length - 1);
-            return sorted[below] + (place - below) * (sorted[above] - sorted[below]);
-        }
-    }
-}
-
 /// <summary>A picture.</summary>
 /// <param name="Png">The bytes of a PNG file.</param>
 /// <param name="Width">Its pixels.</param>
@@ -189,9 +160,6 @@ internal sealed record Figure(byte[] Png, int Width, int Height)
     /// <summary>Writes it as a file.</summary>
     /// <exception cref="AttributionException">The file cannot be written.</exception>
     public void Write(string path) => AtomicFile.Write(path, file => file.Write(Png));
-
-    /// <summary>The same for a report.</summary>
-    public ReportImage Named(string name, string description) => new(name, description, Width, Height, Png);
 }
 
 /// <summary>Figures of panels under one title and one legend, at twice the size of a screen's pixels.</summary>

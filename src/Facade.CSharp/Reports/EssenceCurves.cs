@@ -72,6 +72,9 @@ public sealed class EssenceCurves
     /// <summary>Every point of every curve; a class's first is the whole model's.</summary>
     public IReadOnlyList<EssencePoint> Points { get; }
 
+    /// <summary>The number of images, of all classes.</summary>
+    public int ImageCount => images.Values.Sum();
+
     /// <summary>The number of a class's images.</summary>
     public int Images(int @class) => images.GetValueOrDefault(@class);
 
@@ -87,6 +90,20 @@ public sealed class EssenceCurves
     /// <param name="score">Such as <c>p => p.Recall</c>.</param>
     public double Mean(string ranking, int units, Func<EssencePoint, double> score) =>
         Mean(Classes, ranking, units, score);
+
+    /// <summary>The mean over some classes of a score, where it is defined; NaN where it is for none.</summary>
+    /// <param name="classes">Which.</param>
+    /// <param name="ranking">The ranking, or <see cref="WholeModel"/>.</param>
+    /// <param name="units">k.</param>
+    /// <param name="score">Such as <c>p => p.Recall</c>.</param>
+    public double Mean(IReadOnlyList<int> classes, string ranking, int units, Func<EssencePoint, double> score) =>
+        classes
+            .SelectMany(k => curves[(k, ranking)])
+            .Where(p => p.Units == units)
+            .Select(score)
+            .Where(double.IsFinite)
+            .DefaultIfEmpty(double.NaN)
+            .Average();
 
     /// <summary>The fewest units, of the numbers measured, that decide on a class: kept, they reach 90 % of the whole model's F1;
     /// silenced, less than half of it is left. Null where none do.</summary>
@@ -150,13 +167,6 @@ public sealed class EssenceCurves
             }
         );
 
-    /// <summary>Draws recall, precision, F1 and accuracy against k: a row of panels a class, or of many classes their mean, with
-    /// a thin line a class for the first ranking.</summary>
-    /// <param name="path">The PNG file.</param>
-    /// <param name="names">What classes are called.</param>
-    /// <exception cref="AttributionException">The file cannot be written.</exception>
-    public void WritePicture(string path, ClassNames names) => Draw(names).Write(path);
-
     internal Figure Draw(ClassNames names)
     {
         CurveStyle[] styles =
@@ -197,21 +207,12 @@ public sealed class EssenceCurves
             : "each class against the rest";
         return Charts.Draw(
             IsSilencing ? "What is left of a class without its first units" : "How few units recognise a class",
-            $"Layer {Layer}, {(IsSilencing ? "these" : "all other")} {noun} set to 0 · {subject} · {images.Values.Sum()} images",
+            $"Layer {Layer}, {(IsSilencing ? "these" : "all other")} {noun} set to 0 · {subject} · {Words.Count(ImageCount, "image")}",
             [.. Rankings.Select(Spelled).Zip(styles), ("whole model", Charts.Reference)],
             scores.Length,
             [.. from row in rows from score in scores select Of(row.Classes, row.Title + score.Name, score.Of)]
         );
     }
-
-    private double Mean(IReadOnlyList<int> classes, string ranking, int units, Func<EssencePoint, double> score) =>
-        classes
-            .SelectMany(k => curves[(k, ranking)])
-            .Where(p => p.Units == units)
-            .Select(score)
-            .Where(double.IsFinite)
-            .DefaultIfEmpty(double.NaN)
-            .Average();
 
     private static string Spelled(string ranking) =>
         ranking == "random" ? "in random order" : $"by {ranking.Replace('-', ' ')}";

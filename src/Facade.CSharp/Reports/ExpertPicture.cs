@@ -201,7 +201,7 @@ public sealed class ExpertPicture
         : $": {classes} over {others}";
 
     private static string Settings(ExpertSummary expert) =>
-        $"distribution {expert.Distribution} ({expert.Instances} {(expert.Instances == 1 ? "image" : "images")})"
+        $"distribution {expert.Distribution} ({Words.Count(expert.Instances, "image")})"
         + (expert.AroundSettings is { } settings ? $" · around: {expert.Around}, {settings}" : "")
         + (expert.TimesActivation ? " · times the activation" : "");
 

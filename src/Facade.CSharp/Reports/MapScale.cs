@@ -23,7 +23,7 @@ public sealed record MapScale(double Maximum, double Magnitude, int Images)
     }
 
     /// <inheritdoc/>
-    public override string ToString() => $"scale shared by {Images} {(Images == 1 ? "image" : "images")}";
+    public override string ToString() => $"scale shared by {Words.Count(Images, "image")}";
 
     /// <summary>A number beside a scale: "0.0123", "1.23e-10".</summary>
     public static string Number(double value)

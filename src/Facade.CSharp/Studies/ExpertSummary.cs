@@ -138,6 +138,24 @@ public sealed class ExpertSummary
     /// <summary>The layer to cut at instead of a dead expert's: the one before its activation; null where there is none.</summary>
     public string? Remedy { get; }
 
+    /// <summary>"unit 12", "channel 12".</summary>
+    public string Named => $"{Noun} {Expert}";
+
+    /// <summary>How influence was taken, where that is not at each image, for people: " · times activation"; else empty.</summary>
+    public string Taken =>
+        (AroundSettings is null ? "" : $" · around {Around}, {AroundSettings}")
+        + (TimesActivation ? " · times activation" : "");
+
+    /// <summary>Where to cut instead of after an activation.</summary>
+    public string Advice =>
+        Remedy is null ? "choose a layer before an activation" : $"cut before the activation, --layer {Remedy}";
+
+    /// <summary>What to say of a dead expert; null of any other.</summary>
+    public string? Warning =>
+        IsDead
+            ? $"{Words.Capital(Named)} of layer '{Layer}' is a dead expert: it has the most influence, but is active on no image of its distribution ({Instances} images); {Advice}."
+            : null;
+
     /// <summary>Finds the expert and watches it over all images.</summary>
     /// <param name="model">The classifier.</param>
     /// <param name="layer">Where it is cut.</param>

@@ -89,6 +89,10 @@ public sealed class ScoreTable
     /// <summary>The scores, in order.</summary>
     public IReadOnlyList<MethodScores> Scores { get; }
 
+    /// <summary>The same scores, by method and then by metric.</summary>
+    public ScoreTable ByMethod() =>
+        new(instances, [.. Scores.GroupBy(scores => scores.Method).SelectMany(same => same)]);
+
     /// <summary>The methods of which some maps are not sound, and what becomes of these: a sentence each.</summary>
     public IReadOnlyList<string> Notes =>
         [

@@ -25,6 +25,14 @@ public static class Cuts
         return (last ?? Node(graph, graph.Output)).Inputs[0];
     }
 
+    /// <summary>The same, which is said.</summary>
+    internal static string Told(Model model, Action<string>? said)
+    {
+        var layer = Default(model);
+        said?.Invoke($"Cut at layer '{layer}'; --layer names another.");
+        return layer;
+    }
+
     /// <summary>The layer whose values the activation of the given one is applied to, or null where it has none. Values that
     /// were only rearranged or pooled since count as the activation's.</summary>
     /// <exception cref="AttributionException">The model has no such layer; the message offers the closest names.</exception>

@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Linq;
+using System.Threading;
 using Attribution.Core;
 
 namespace Attribution;
@@ -50,9 +51,9 @@ public sealed record StudyPair(
 );
 
 /// <summary>
-/// Methods compared by metrics on the same images: medians and ranks with bootstrap intervals, and paired tests.
+/// Methods compared by metrics on the same images, the grid of their scores: medians and ranks with bootstrap intervals, and paired tests.
 /// </summary>
-/// <remarks>After Wang, Mardziel, Datta and Fredrikson, arXiv 2002.07985, whose figure it draws.</remarks>
+/// <remarks>After Wang, Mardziel, Datta and Fredrikson, arXiv 2002.07985, whose figure <c>Attribution.Pages</c> draws of it.</remarks>
 public sealed class Study
 {
     private const int Resamples = 2000;
@@ -62,7 +63,8 @@ public sealed class Study
     public static IReadOnlyList<string> Criteria { get; } =
     ["necessity-ordering", "sufficiency-ordering", "proportionality-necessity", "proportionality-sufficiency"];
 
-    private readonly ScoreTable table;
+    private readonly Lazy<IReadOnlyList<StudyRow>> rows;
+    private readonly Lazy<IReadOnlyList<StudyPair>> pairs;
 
     /// <summary>A study of scores.</summary>
     /// <param name="table">The scores, all methods' by each metric.</param>
@@ -70,39 +72,85 @@ public sealed class Study
     /// <param name="seed">Decides on the bootstrap's samples.</param>
     public Study(ScoreTable table, IReadOnlyList<AttributionMetric> metrics, int seed = 1)
     {
-        (this.table, Metrics) = (table, metrics);
-        Rows = [.. metrics.SelectMany(metric => RowsOf(metric, seed))];
-        Pairs = [.. metrics.SelectMany(PairsOf)];
+        (Table, Metrics) = (table, metrics);
+        rows = new(() => [.. metrics.SelectMany(metric => RowsOf(metric, seed))]);
+        pairs = new(() => [.. metrics.SelectMany(PairsOf)]);
     }
+
+    /// <summary>Makes maps of images by methods, and scores them by metrics: for a part of the images after the other, so that
+    /// memory is bounded, and maps of several methods together. What fails is named, and the others go on.</summary>
+    /// <param name="model">The classifier.</param>
+    /// <param name="images">The images.</param>
+    /// <param name="methods">The methods; those of <see cref="AttributionMethod.All"/> with their defaults as they are.</param>
+    /// <param name="metrics">The metrics.</param>
+    /// <param name="options">How it is done; null: the defaults.</param>
+    /// <param name="progress">Told of every pass, and of what it is for.</param>
+    /// <param name="cancellation">Stops the work; what was found until then is kept where a file is named.</param>
+    /// <exception cref="AttributionException">Every method or every metric fails, or the file that keeps what is found cannot be
+    /// used.</exception>
+    public static Study Run(
+        Model model,
+        ImageSet images,
+        IReadOnlyList<StudyMethod> methods,
+        IReadOnlyList<AttributionMetric> metrics,
+        StudyOptions? options = null,
+        IProgress<Progress>? progress = null,
+        CancellationToken cancellation = default
+    ) => new StudyRun(model, images, methods, metrics, options ?? new(), progress, cancellation).Study();
+
+    /// <summary>The scores, by metric and then by method.</summary>
+    public ScoreTable Table { get; }
+
+    /// <summary>The methods that were run, as they were set up; empty where the scores came from elsewhere.</summary>
+    public IReadOnlyList<StudyMethod> Methods { get; internal init; } = [];
+
+    /// <summary>What methods and metrics have to say of what they did, a sentence each.</summary>
+    public IReadOnlyList<string> Remarks { get; internal init; } = [];
+
+    /// <summary>What failed though it was asked for by its name, and why: a sentence each.</summary>
+    public IReadOnlyList<string> Failures { get; internal init; } = [];
+
+    /// <summary>What the model does not allow of all that there is, and why: a sentence each.</summary>
+    public IReadOnlyList<string> LeftOut { get; internal init; } = [];
 
     /// <summary>The metrics, in order.</summary>
     public IReadOnlyList<AttributionMetric> Metrics { get; }
 
     /// <summary>For each metric its methods, by their medians, the best first; those that take no rank come last.</summary>
-    public IReadOnlyList<StudyRow> Rows { get; }
+    public IReadOnlyList<StudyRow> Rows => rows.Value;
 
     /// <summary>For each metric the pairs of methods, the surest difference first.</summary>
-    public IReadOnlyList<StudyPair> Pairs { get; }
+    public IReadOnlyList<StudyPair> Pairs => pairs.Value;
 
     /// <summary>The methods of which some maps are not sound, and those that take no rank: a sentence each.</summary>
-    public IReadOnlyList<string> Notes => [.. table.Notes, .. Rows.GroupBy(row => row.Method).SelectMany(Unranked)];
+    public IReadOnlyList<string> Notes => [.. Table.Notes, .. Rows.GroupBy(row => row.Method).SelectMany(Unranked)];
 
     /// <summary>The steps in which pixels were removed or put back; null where no metric does so.</summary>
-    public PixelSteps? Steps => table.Steps;
+    public PixelSteps? Steps => Table.Steps;
 
     /// <summary>What each of a method's maps is.</summary>
     /// <exception cref="AttributionException">There is no such method.</exception>
     public MapStates Maps(string method) =>
-        table.Scores.FirstOrDefault(s => s.Method == method)?.Maps
+        Table.Scores.FirstOrDefault(s => s.Method == method)?.Maps
         ?? throw new AttributionException($"The study has no method '{method}'.");
 
     /// <summary>The scores that a method's sound maps have by a metric, one an image; NaN for others, and where undefined.</summary>
-    internal IReadOnlyList<double> Scores(string metric, string method) =>
-        table.Scores.First(s => s.Metric == metric && s.Method == method).OfSound.PerInstance;
+    public IReadOnlyList<double> Scores(string metric, string method) =>
+        Table.Scores.First(s => s.Metric == metric && s.Method == method).OfSound.PerInstance;
+
+    /// <summary>The box plot of those scores; null where no image has one.</summary>
+    /// <param name="metric">The metric's name.</param>
+    /// <param name="method">The method's.</param>
+    /// <exception cref="InvalidOperationException">The study has no such metric or method.</exception>
+    public BoxPlot? Box(string metric, string method)
+    {
+        double[] known = [.. Scores(metric, method).Where(double.IsFinite)];
+        return known.Length == 0 ? null : BoxPlot.Of(known);
+    }
 
     /// <summary>Writes the scores: <c>Idx,method,metric,score</c>, one row an instance.</summary>
     /// <exception cref="AttributionException">The file cannot be written.</exception>
-    public void WriteCsv(string path) => table.WriteCsv(path);
+    public void WriteCsv(string path) => Table.WriteCsv(path);
 
     /// <summary>Writes <c>{metrics: […], rows: […], pairs: […]}</c>; with <c>maps</c>, by method, where some are not sound, and
     /// with <c>failed</c> where a method has no scores by a metric.</summary>
@@ -137,15 +185,15 @@ public sealed class Study
                     Rank = Numbers(r.Rank),
                 }),
                 Pairs,
-                Settings = table
+                Settings = Table
                     .Scores.Where(s => s.Settings is not null)
                     .DistinctBy(s => s.Method)
                     .ToDictionary(s => s.Method, s => s.Settings),
-                Maps = table
+                Maps = Table
                     .Scores.Where(s => s.Maps.Unsound > 0)
                     .DistinctBy(s => s.Method)
                     .ToDictionary(s => s.Method, s => s.Maps.ForJson()),
-                Failed = table
+                Failed = Table
                     .Scores.Where(s => s.Failure is not null)
                     .Select(s => new
                     {
@@ -157,13 +205,7 @@ public sealed class Study
         );
 
     private PixelSteps? StepsOf(AttributionMetric metric) =>
-        table.Scores.FirstOrDefault(s => s.Metric == metric.Name && s.Steps is not null)?.Steps;
-
-    /// <summary>Draws the paper's figure: for each metric a panel of box plots, the method of the best median on top.</summary>
-    /// <param name="path">The PNG file.</param>
-    /// <param name="subtitle">Of what it is.</param>
-    /// <exception cref="AttributionException">The file cannot be written.</exception>
-    public void Draw(string path, string subtitle) => Figure(subtitle).Write(path);
+        Table.Scores.FirstOrDefault(s => s.Metric == metric.Name && s.Steps is not null)?.Steps;
 
     internal Figure Figure(string subtitle)
     {
@@ -236,7 +278,7 @@ public sealed class Study
 
     // Sound maps alone are compared.
     private MethodScores[] Of(AttributionMetric metric) =>
-        [.. table.Scores.Where(s => s.Metric == metric.Name && s.Failure is null).Select(s => s.OfSound)];
+        [.. Table.Scores.Where(s => s.Metric == metric.Name && s.Failure is null).Select(s => s.OfSound)];
 
     private static double Sign(AttributionMetric metric) => metric.Better == Better.Lower ? 1 : -1;
 

@@ -1,0 +1,192 @@
+using System;
+using System.Collections.Generic;
+using System.Globalization;
+using System.Linq;
+
+namespace Attribution;
+
+/// <summary>A quantity of interest as it is spelled, before the model, its classes and the images are known.</summary>
+public sealed class SpelledQuantity
+{
+    private readonly Func<Model, ImageSet, Func<string, int>, Quantity> of;
+    private readonly bool hasSides;
+
+    internal SpelledQuantity(
+        Func<Model, ImageSet, Func<string, int>, Quantity> of,
+        IReadOnlyList<string>? classes = null,
+        bool hasSides = false
+    ) => (this.of, Classes, this.hasSides) = (of, classes ?? [], hasSides);
+
+    /// <summary>The classes that it names, by number or name.</summary>
+    public IReadOnlyList<string> Classes { get; }
+
+    /// <summary>The two classes of a margin of one over another; null for other quantities.</summary>
+    public (string Class, string Against)? Sides => hasSides && Classes is [var a, var b] ? (a, b) : null;
+
+    /// <summary>The class of class:K; null for other quantities.</summary>
+    public string? Class { get; internal init; }
+
+    /// <summary>The quantity itself.</summary>
+    /// <param name="model">The classifier, which has the layer that may be named.</param>
+    /// <param name="images">The images, whose labels it may take.</param>
+    /// <param name="classOf">The number of a class that is given by its number or its name.</param>
+    /// <exception cref="AttributionException">There is no such class or layer, or the labels are not known.</exception>
+    public Quantity For(Model model, ImageSet images, Func<string, int> classOf) => of(model, images, classOf);
+
+    /// <summary>The question whose answer is an expert of it.</summary>
+    /// <param name="distribution">The images over which units are ranked, as the command line spells them: all, own or
+    /// class:K,…</param>
+    /// <inheritdoc cref="For"/>
+    /// <param name="model">The classifier.</param>
+    /// <param name="images">The images.</param>
+    /// <param name="classOf">The number of a class.</param>
+    /// <exception cref="UsageException">The distribution is misspelled, or own where no class is named.</exception>
+    public ExpertQuestion Ask(string distribution, Model model, ImageSet images, Func<string, int> classOf)
+    {
+        var over = Spelled.Distribution(distribution);
+        if (over.IsOwn && Classes.Count == 0)
+            throw new UsageException(
+                "--distribution own needs a quantity that names classes: class:K, margin:A,B, one-vs-rest:K or threshold:K,T."
+            );
+        var classes = over.IsOwn ? Classes : over.Classes;
+        (int, int)? margin = Sides is var (a, b) ? (classOf(a), classOf(b)) : null;
+        return new(For(model, images, classOf), classes?.Select(classOf).ToArray(), margin, hasSides);
+    }
+}
+
+/// <summary>A distribution of interest as it is spelled.</summary>
+/// <param name="Classes">The true classes of its images, by number or name; null: all images, or the quantity's own.</param>
+/// <param name="IsOwn">Whether it is those of the quantity's classes.</param>
+public sealed record SpelledDistribution(IReadOnlyList<string>? Classes, bool IsOwn = false);
+
+/// <summary>What the command line and files spell in words: quantities, distributions, baselines, neighbourhoods.</summary>
+public static class Spelled
+{
+    /// <summary>A quantity: predicted, true, class:K, margin:A,B, margin:A+B,C+D, one-vs-rest:K, threshold:K,T or
+    /// unit:LAYER,U.</summary>
+    /// <param name="text">As <see cref="Attribution.Quantity.Name"/> gives it, with names of classes in place of numbers too.</param>
+    /// <param name="units">What a unit of a layer is.</param>
+    /// <exception cref="UsageException">It is none of these.</exception>
+    public static SpelledQuantity Quantity(string text, Units units = Units.Auto)
+    {
+        static string[] Sides(string side) => Parts(side, '+');
+        switch (Split(text))
+        {
+            case ("predicted", null):
+                return new((_, _, _) => Attribution.Quantity.Predicted);
+            case ("true", null):
+                return new((_, images, _) => Attribution.Quantity.TrueClass(images.TrueClasses));
+            case ("class", { Length: > 0 } k):
+                return new((_, _, of) => Attribution.Quantity.Class(of(k)), [k]) { Class = k };
+            case ("one-vs-rest", { Length: > 0 } k):
+                return new((_, _, of) => Attribution.Quantity.OneVsRest(of(k)), [k], true);
+            case ("margin", { } sides):
+                return Parts(sides).Select(Sides).ToArray() is [{ Length: > 0 } a, { Length: > 0 } b]
+                    ? new((_, _, of) => Attribution.Quantity.Margin(a.Select(of), b.Select(of)), [.. a, .. b], true)
+                    : throw new UsageException(
+                        $"--quantity margin:A,B takes two classes, or two sums of some as in A+B,C+D, and not '{sides}'."
+                    );
+            case ("threshold", { } asked):
+                return SplitLast(asked) is ({ Length: > 0 } c, var number) && Finite(number) is { } t
+                    ? new((_, _, of) => Attribution.Quantity.Threshold(of(c), t), [c])
+                    : throw new UsageException(
+                        $"--quantity threshold:K,T takes a class and a score, and not '{asked}'."
+                    );
+            case ("unit", { } asked):
+                return
+                    SplitLast(asked) is ({ Length: > 0 } layer, var position)
+                    && int.TryParse(position, NumberStyles.None, CultureInfo.InvariantCulture, out var unit)
+                    ? new((model, _, _) => Attribution.Quantity.Unit(model.RequireLayer(layer), unit, units))
+                    : throw new UsageException(
+                        $"--quantity unit:LAYER,U takes a layer and the number of a unit, and not '{asked}'."
+                    );
+            default:
+                throw new UsageException(
+                    $"--quantity takes predicted, true, class:K, margin:A,B, one-vs-rest:K, threshold:K,T or unit:LAYER,U, and not '{text}'."
+                );
+        }
+    }
+
+    /// <summary>A distribution: all, own or class:K,…</summary>
+    /// <exception cref="UsageException">It is none of these.</exception>
+    public static SpelledDistribution Distribution(string text) =>
+        Split(text) switch
+        {
+            ("all", null) => new(null),
+            ("own", null) => new(null, true),
+            ("class", { } classes) when Parts(classes) is { Length: > 0 } some => new(some),
+            _ => throw new UsageException($"--distribution takes all, own or class:K,…, and not '{text}'."),
+        };
+
+    /// <summary>A baseline: black, white, random or random:SEED.</summary>
+    /// <exception cref="UsageException">It is none of these.</exception>
+    public static Baseline Baseline(string text)
+    {
+        switch (Split(text))
+        {
+            case ("black", null):
+                return Attribution.Baseline.Black;
+            case ("white", null):
+                return Attribution.Baseline.White;
+            case ("random", null):
+                return Attribution.Baseline.Random();
+            case ("random", { } seed):
+                return long.TryParse(seed, CultureInfo.InvariantCulture, out var number)
+                    ? Attribution.Baseline.Random(number).Named(text)
+                    : throw new UsageException($"--baseline random:SEED takes a whole number, and not '{text}'.");
+            default:
+                throw new UsageException($"--baseline takes black, white, random or random:SEED, and not '{text}'.");
+        }
+    }
+
+    /// <summary>Where around each image influence is taken: itself, line, layer-line or gaussian:SIGMA.</summary>
+    /// <param name="text">The word.</param>
+    /// <param name="baseline">Where lines begin.</param>
+    /// <param name="steps">The points on them; null: as many as an image needs, which lines cannot take.</param>
+    /// <param name="rule">Where these lie.</param>
+    /// <param name="draws">Points of noise an image.</param>
+    /// <param name="seed">Decides on them.</param>
+    /// <exception cref="UsageException">It is none of these.</exception>
+    public static Neighbourhood Neighbourhood(
+        string text,
+        Baseline baseline,
+        int? steps,
+        IntegrationRule rule,
+        int draws,
+        long seed
+    )
+    {
+        int Steps() => steps ?? throw new UsageException($"--around {text} takes a number of --steps, and not auto.");
+        return Split(text) switch
+        {
+            ("itself", null) => Attribution.Neighbourhood.Itself,
+            ("line", null) => Attribution.Neighbourhood.Line(baseline, Steps(), rule),
+            ("layer-line", null) => Attribution.Neighbourhood.LayerLine(baseline, Steps(), rule),
+            ("gaussian", { } sigma) when Finite(sigma) is >= 0 and var deviation => Attribution.Neighbourhood.Gaussian(
+                deviation,
+                draws,
+                seed
+            ),
+            _ => throw new UsageException(
+                $"--around takes itself, line, layer-line or gaussian:SIGMA, and not '{text}'."
+            ),
+        };
+    }
+
+    /// <summary>"head:rest" as (head, rest), and a text without a colon as (text, null).</summary>
+    private static (string Head, string? Tail) Split(string text) =>
+        text.IndexOf(':') is >= 0 and var at ? (text[..at], text[(at + 1)..]) : (text, null);
+
+    /// <summary>"head,last" as (head, last), whatever commas the head holds.</summary>
+    private static (string Head, string Last) SplitLast(string text) =>
+        text.LastIndexOf(',') is >= 0 and var at ? (text[..at].Trim(), text[(at + 1)..].Trim()) : ("", text);
+
+    private static string[] Parts(string text, char separator = ',') =>
+        text.Split(separator, StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+
+    private static double? Finite(string text) =>
+        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number)
+        && double.IsFinite(number)
+            ? number
+            : null;
+}

@@ -1,0 +1,16 @@
+using System;
+
+namespace Attribution;
+
+/// <summary>Progress by stages.</summary>
+internal static class Stages
+{
+    /// <summary>Progress that is told as that of a stage.</summary>
+    public static IProgress<Progress>? In(this IProgress<Progress>? progress, string stage) =>
+        progress is null ? null : new Staged(progress, stage);
+
+    private sealed class Staged(IProgress<Progress> whole, string stage) : IProgress<Progress>
+    {
+        public void Report(Progress part) => whole.Report(part with { Stage = stage });
+    }
+}
