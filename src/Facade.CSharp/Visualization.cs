@@ -47,6 +47,11 @@ public static class Visualization
     public static Tensor HeatMap(Tensor x, Tensor attributions, double? magnitude = null) =>
         Picture.heatMap(Interop.Option(Scale(magnitude)), attributions, x);
 
+    /// <summary>The colours of heat maps from their largest magnitude down to its negative, as on white.</summary>
+    /// <param name="count">How many.</param>
+    /// <returns>count×1×3 bytes.</returns>
+    public static Tensor HeatScale(int count) => Picture.heatScale(count);
+
     private static double? Scale(double? scale) =>
         scale is not { } number || double.IsFinite(number) && number >= 0
             ? scale
