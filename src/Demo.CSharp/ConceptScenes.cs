@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Linq;
+using System.Threading;
 using System.Threading.Tasks;
 using static TorchSharp.torch;
 
@@ -91,25 +92,20 @@ public sealed class ConceptScenes : IDisposable
     /// </summary>
     /// <param name="count">How many scenes, from 1 to <see cref="MaxCount"/>.</param>
     /// <param name="seed">The same seed gives the same bytes.</param>
+    /// <param name="progress">Told of every scene, by any thread.</param>
     /// <exception cref="AttributionException">The count is out of range.</exception>
-    public static ConceptScenes Draw(int count, int seed = 1) => Draw(count, seed, twins: false);
+    public static ConceptScenes Draw(int count, int seed = 1, IProgress<Progress>? progress = null) =>
+        Draw(count, seed, false, progress);
 
     /// <summary>
-    /// Draws every scene of <see cref="Draw(int, int)"/> as the other class of its pair: the two sets differ inside the part masks alone.
+    /// Draws every scene of <see cref="Draw(int, int, IProgress{Progress})"/> as the other class of its pair: the two sets differ inside the part masks alone.
     /// </summary>
     /// <param name="count">How many scenes, from 1 to <see cref="MaxCount"/>.</param>
     /// <param name="seed">The same seed gives the same bytes.</param>
     /// <exception cref="AttributionException">The count is out of range.</exception>
-    public static ConceptScenes DrawTwins(int count, int seed = 1) => Draw(count, seed, twins: true);
+    public static ConceptScenes DrawTwins(int count, int seed = 1) => Draw(count, seed, true, null);
 
-    /// <summary>Writes a labelled PNG of every class: one scene of each pair, drawn as both classes, and the part that tells them apart.</summary>
-    /// <param name="path">The file to write.</param>
-    /// <param name="seed">Decides on the scenes.</param>
-    /// <exception cref="AttributionException">The file cannot be written.</exception>
-    public static void WriteOverview(string path, int seed = 1) =>
-        AtomicFile.Write(path, file => file.Write(SceneOverview.Png(seed)));
-
-    private static ConceptScenes Draw(int count, int seed, bool twins)
+    private static ConceptScenes Draw(int count, int seed, bool twins, IProgress<Progress>? progress)
     {
         if (count is < 1 or > MaxCount)
             throw new AttributionException($"Cannot draw {count} scenes: ask for 1 to {MaxCount}.");
@@ -118,6 +114,7 @@ public sealed class ConceptScenes : IDisposable
         var objects = new bool[count * pixels];
         var parts = new bool[count * pixels];
         var classes = new long[count];
+        var drawn = 0;
         Parallel.For(
             0,
             count,
@@ -135,6 +132,7 @@ public sealed class ConceptScenes : IDisposable
                     objects.AsSpan(i * pixels, pixels),
                     parts.AsSpan(i * pixels, pixels)
                 );
+                progress?.Report(new(Interlocked.Increment(ref drawn), count) { Stage = "Drawing scenes" });
                 return studio;
             },
             studio => studio.Dispose()

@@ -18,6 +18,43 @@ type KnownImages = {
     Truth: ReportTruth
 }
 
+/// Small pictures of images, and of the truth about them.
+module internal KnownPictures =
+    let one (set: ImageSet) row = set.Take([| row |]).Images()
+
+    let input (set: ImageSet) row =
+        (Drawing.bytes (float set.Peak) (one set row))[0L]
+
+    // Of 1×c×h×w or 1×h×w.
+    let cloud (map: torch.Tensor) =
+        (Drawing.bytes 1. (Visualization.PointCloud(map, threshold = 0.).unsqueeze 1L))[0L]
+
+    let tile picture caption = { Picture = picture; Caption = caption }
+
+    /// A column for each pair of classes: an image as the one and as the other, and what tells them apart in its colours.
+    let overview known =
+        let part row =
+            let picture = (input known.Images row).``to`` torch.int32
+
+            let dim =
+                (picture.sum (-1L, keepdim = true)).floor_divide(6L.ToScalar()).expand_as picture
+
+            torch.where(known.Truth.Parts[int64 row].unsqueeze -1L, picture, dim).``to`` torch.uint8
+
+        let firsts = [
+            for pair in known.Truth.Pairs -> pair, Seq.findIndex ((=) (int64 pair.First)) known.Images.TrueClasses
+        ]
+
+        let each tileOf = [ for pair, row in firsts -> "", [ tileOf pair row ] ]
+
+        Tiles.draw None firsts.Length 96f [
+            yield! each (fun (pair: ConceptPair) row -> tile (input known.Images row) [ known.Names[pair.First] ])
+            yield! each (fun pair row -> tile (input known.Twins row) [ known.Names[pair.Second] ])
+            yield! each (fun pair row -> tile (part row) [ pair.Part ])
+        ]
+
+open KnownPictures
+
 // What one unit sees of an image: the unit that tells its class from the other of its pair, and its map (1×c×h×w).
 type private Seen = {
     Row: int
@@ -43,8 +80,6 @@ type private Painter(model: Model, known: KnownImages, step: unit -> unit, cance
     let percent (share: float) =
         share.ToString("0 %", CultureInfo.InvariantCulture)
 
-    let one (set: ImageSet) row = set.Take([| row |]).Images()
-
     let predictions (set: ImageSet) =
         use logits = model.Logits(set, cancellation = cancellation)
         (logits.argmax 1L).data<int64>().ToArray() |> Array.map int
@@ -58,14 +93,6 @@ type private Painter(model: Model, known: KnownImages, step: unit -> unit, cance
         |> List.map (fun k ->
             Seq.init images.Count id
             |> Seq.find (fun row -> classOf row = k && found[row] = k && ofTwins[row] = siblingOf k))
-
-    let input set row =
-        (Drawing.bytes (float images.Peak) (one set row))[0L]
-    // Of 1×c×h×w or 1×h×w.
-    let cloud (map: torch.Tensor) =
-        (Drawing.bytes 1. (Visualization.PointCloud(map, threshold = 0.).unsqueeze 1L))[0L]
-
-    let tile picture caption = { Picture = picture; Caption = caption }
 
     let instances (set: ImageSet) : Instances = Instances.op_Implicit set
 
@@ -98,29 +125,6 @@ type private Painter(model: Model, known: KnownImages, step: unit -> unit, cance
                 Expert = expert
                 Map = map
             })
-
-    /// A column for each pair: an image as both classes, and the part in its colours.
-    member _.Images() =
-        let part row =
-            let picture = (input images row).``to`` torch.int32
-
-            let dim =
-                (picture.sum (-1L, keepdim = true)).floor_divide(6L.ToScalar()).expand_as picture
-
-            torch.where(known.Truth.Parts[int64 row].unsqueeze -1L, picture, dim).``to`` torch.uint8
-
-        let firsts = [
-            for pair in known.Truth.Pairs ->
-                pair, Seq.init images.Count id |> Seq.find (fun row -> classOf row = pair.First)
-        ]
-
-        let each tileOf = [ for pair, row in firsts -> "", [ tileOf pair row ] ]
-
-        Tiles.draw None firsts.Length 96f [
-            yield! each (fun pair row -> tile (input images row) [ known.Names[pair.First] ])
-            yield! each (fun pair row -> tile (input known.Twins row) [ known.Names[pair.Second] ])
-            yield! each (fun pair row -> tile (part row) [ pair.Part ])
-        ]
 
     /// Each method's own picture, by its name, and all methods' in one.
     member _.Methods(write: string -> Figure -> unit) =
@@ -320,7 +324,7 @@ type MethodPictures =
 
         let write name (figure: Figure) = figure.Write(path.Invoke $"{name}.png")
         let painter = Painter(model, known, step, cancellation)
-        write "scenes" (painter.Images())
+        write "scenes" (overview known)
         painter.Methods write
         write "influence-directed" (painter.Influence())
         write "metrics-order" (painter.Order())

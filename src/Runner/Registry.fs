@@ -34,12 +34,21 @@ let private document arguments folder =
     IO.File.WriteAllText(output.Draft "derivatives.md", MethodDocs.Derivatives())
 
     use inputs = Inputs.load { arguments with Given = [ Arg.Demo ] }
+    let scenes = inputs.Scenes
+    use twins = ConceptScenes.DrawTwins(scenes.Images.Count, scenes.Seed)
+
+    let known = {
+        Images = scenes.Images
+        Twins = twins.Images
+        Names = inputs.Names
+        Truth = ReportTruth(scenes.ObjectMasks, scenes.PartMasks, ConceptScenes.Pairs)
+    }
 
     Terminal.watch "Drawing what each makes of scenes" (fun report ->
         MethodPictures.Draw(
             (fun name -> output.Draft $"pictures/{name}"),
             inputs.Model,
-            inputs.Scenes,
+            known,
             Terminal.part report 0. 1.,
             arguments.Stop
         ))

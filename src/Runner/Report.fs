@@ -7,16 +7,6 @@ open System.IO
 open Attribution
 open TorchSharp
 
-/// The page, the numbers and the pictures, written as drafts.
-let write (output: Output) source (report: AttributionReport) =
-    for image in report.Images do
-        image.Write(output.Draft image.Name)
-
-    report.WriteScoresCsv(output.Draft "scores.csv")
-    report.WriteScoresJson(output.Draft "scores.json")
-    report.WriteExpertsJson(output.Draft "experts.json")
-    File.WriteAllText(output.Draft "index.html", ReportPage.render source report)
-
 /// Shows the page in the user's browser. What keeps it from opening is no failure of the report.
 let private show page =
     let opener =
@@ -31,14 +21,18 @@ let private show page =
         Terminal.say $"No browser could be opened: open {page}."
 
 let private finish arguments (output: Output) source report =
-    Terminal.watch "Writing the report" (fun _ -> write output source report)
+    use report: AttributionReport = report
+
+    let pictures =
+        Terminal.watch "Writing the report" (fun _ -> report.WritePage(output.Folder, source))
 
     let line (sentence: string) =
         $"{sentence.TrimEnd '.'}: such maps take part in no mean, rank or comparison."
 
+    report.Findings |> Seq.truncate 3 |> Seq.iter Terminal.say
     report.Unsound |> Seq.map line |> Seq.iter Terminal.say
     Seq.iter Terminal.say report.Failures
-    Output.commit $"index.html, scores, experts and {report.Images.Count} pictures" output
+    Output.commit $"index.html, scores, experts and {pictures} pictures" output
     let page = Path.Combine(output.Folder.FullPath, "index.html")
     Terminal.say $"Open {page}"
 

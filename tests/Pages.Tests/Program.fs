@@ -7,4 +7,14 @@ open Expecto
 let main argv =
     TorchRuntime.Start()
 
-    runTestsWithCLIArgs [] argv (testList "Pages" [ DrawingTests.tests; ChartsTests.tests ])
+    runTestsWithCLIArgs
+        []
+        argv
+        (testList "Pages" [
+            DrawingTests.tests
+            ChartsTests.tests
+            PicturesTests.tests
+            DocsTests.tests
+            ReportPageTests.tests
+            PageTests.tests
+        ])

@@ -27,7 +27,6 @@ let main arguments =
             SpeedTests.tests
             BadInputTests.tests
             ReportTests.tests
-            PageTests.tests
             ScriptTests.tests
             DocsTests.tests
         ]

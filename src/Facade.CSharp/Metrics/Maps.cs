@@ -68,7 +68,13 @@ internal static class Maps
     private sealed class PartOf(IProgress<Progress> whole, int part, int parts) : IProgress<Progress>
     {
         public void Report(Progress progress) =>
-            whole.Report(new(part * progress.Total + progress.Done, parts * progress.Total));
+            whole.Report(
+                progress with
+                {
+                    Done = part * progress.Total + progress.Done,
+                    Total = parts * progress.Total,
+                }
+            );
     }
 
     /// <summary>The first few of some numbers, for a message.</summary>

@@ -58,7 +58,7 @@ internal sealed class MethodComparison(
     /// <summary>The methods by the criteria of the paper, for the predicted class's score.</summary>
     /// <param name="byExpert">The influence-directed maps of images (n×h×w).</param>
     /// <param name="next">Progress of so many passes.</param>
-    public StudySection Study(Func<int[], Tensor> byExpert, Func<long, IProgress<Progress>> next)
+    public Study Study(Func<int[], Tensor> byExpert, Func<long, string, IProgress<Progress>?> next)
     {
         using var scope = NewDisposeScope();
         var rows = Studied;
@@ -78,7 +78,10 @@ internal sealed class MethodComparison(
                 every,
                 x.Repeated(methods.Count),
                 options.BatchSize,
-                next((long)metric.Passes(settings, images.Height * images.Width) * rows.Length * methods.Count),
+                next(
+                    (long)metric.Passes(settings, images.Height * images.Width) * rows.Length * methods.Count,
+                    $"Scoring maps by {metric.Name}"
+                ),
                 cancellation
             )
             from part in found.Chunk(rows.Length).Index()
@@ -88,24 +91,13 @@ internal sealed class MethodComparison(
                 Steps = steps,
             };
         var table = new ScoreTable([.. rows.Select(images.Label)], [.. scores]);
-        var study = new Study(table, metrics, options.Seed);
-        var figure = study.Figure(
-            $"{rows.Length} images, the predicted class's score, {steps.Short}. Boxes hold the middle half; the best median is on top."
-        );
-        return new(
-            rows.Length,
-            study,
-            figure.Named(
-                "study.png",
-                "Box plots of each method's scores by four criteria; the table gives the medians."
-            )
-        );
+        return new(table, metrics, options.Seed);
     }
 
     /// <summary>Where the maps of the margin between each image's class and its sibling lie.</summary>
     /// <param name="truth">Where the distinguishing part is.</param>
     /// <param name="next">Progress of so many passes.</param>
-    public TruthSection Truth(ReportTruth truth, Func<long, IProgress<Progress>> next)
+    public TruthSection Truth(ReportTruth truth, Func<long, string, IProgress<Progress>?> next)
     {
         using var scope = NewDisposeScope();
         var siblings = truth
@@ -150,17 +142,22 @@ internal sealed class MethodComparison(
                 .OrderBy(m => m.Count > 0 && 2 * m.Count >= rows.Length ? 0 : 1)
                 .ThenByDescending(m => double.IsNaN(m.Ratio.Value) ? double.MinValue : m.Ratio.Value),
         ];
-        return new(rows.Length, areas.Average(), ranked, Verdict(ranked, rows.Length));
+        return new(rows.Length, areas.Average(), ranked);
     }
 
     /// <summary>What was left out since it failed, and why: a sentence each.</summary>
     public IReadOnlyList<string> Failures => [.. failures];
 
     // One method that a model does not allow leaves the others as they are.
-    private Tensor? Maps(AttributionMethod method, Quantity quantity, Instances x, Func<long, IProgress<Progress>> next)
+    private Tensor? Maps(
+        AttributionMethod method,
+        Quantity quantity,
+        Instances x,
+        Func<long, string, IProgress<Progress>?> next
+    )
     {
         var settings = Settings(method, quantity, options.Seed) with { Background = (Instances)images };
-        var progress = next((long)(method.Work(settings, x).Passes * x.Count));
+        var progress = next((long)(method.Work(settings, x).Passes * x.Count), $"Explaining by {method.Name}");
         try
         {
             return TensorModule.pixels(method.Create(model, settings)(x, options.BatchSize, progress, cancellation));
@@ -170,30 +167,5 @@ internal sealed class MethodComparison(
             failures.Add($"The method {method.Name} is left out: {e.Message}");
             return null;
         }
-    }
-
-    private static string[] Verdict(MethodTruth[] all, int images)
-    {
-        MethodTruth[] methods = [.. all.Where(m => m.Count > 0 && 2 * m.Count >= images)];
-        MethodTruth[] unsound = [.. all.Except(methods)];
-        static string Told(MethodTruth m) =>
-            $"{m.Method} ({m.Ratio.Value:0.0}×, {m.Ratio.Low:0.0} to {m.Ratio.High:0.0})";
-        static string List(IEnumerable<MethodTruth> some) => string.Join(", ", some.Select(Told));
-        MethodTruth[] finding = [.. methods.Where(m => m.Ratio.Low > 1)];
-        MethodTruth[] missing = [.. methods.Where(m => m.Ratio.High < 1)];
-        MethodTruth[] others = [.. methods.Except(finding).Except(missing)];
-        var spread = finding.Length > 1 ? $", from {Told(finding[0])} to {Told(finding[^1])}" : "";
-        return
-        [
-            $"{finding.Length} of {methods.Length} methods find the distinguishing part: they put more on it than a uniform map by the whole of their 95 % interval{spread}.",
-            .. missing.Length > 0 ? new[] { $"Surely less than a uniform map put on it: {List(missing)}." } : [],
-            .. others.Length > 0 ? new[] { $"For the rest these images do not decide it: {List(others)}." } : [],
-            .. unsound.Length > 0
-                ? new[]
-                {
-                    $"Not compared, since they have a sound map for fewer than half of the images: {string.Join(", ", unsound.Select(m => $"{m.Method} ({m.Count} of {images})"))}.",
-                }
-                : [],
-        ];
     }
 }

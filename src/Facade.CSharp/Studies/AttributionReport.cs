@@ -8,16 +8,24 @@ namespace Attribution;
 
 /// <summary>
 /// What influence-directed explanation says of a classifier on a set of images, and how it compares with saliency maps and
-/// integrated gradients: numbers, pictures and labels, to be laid out by others.
+/// integrated gradients: numbers and maps, to be laid out by others. It owns its maps, but not the images.
 /// </summary>
-public sealed class AttributionReport
+public sealed class AttributionReport : IDisposable
 {
-    internal AttributionReport() { }
+    private readonly ReportMaps maps;
+
+    internal AttributionReport(ReportMaps maps) => this.maps = maps;
+
+    /// <summary>The images, which must live as long as pictures are made of the report.</summary>
+    public required ImageSet Images { get; init; }
+
+    /// <summary>What it was asked for, with the names that were found.</summary>
+    public required ReportOptions Options { get; init; }
 
     /// <summary>What the classes are called.</summary>
-    public required ClassNames Names { get; init; }
+    public ClassNames Names => Options.Names!;
 
-    /// <summary>The images.</summary>
+    /// <summary>The images with their classes.</summary>
     public required IReadOnlyList<ReportInstance> Instances { get; init; }
 
     /// <summary>Whether the true classes are known. If not, the model's predictions stand for them.</summary>
@@ -66,13 +74,14 @@ public sealed class AttributionReport
     public required LocationSection? Locations { get; init; }
 
     /// <summary>Every method by the criteria of a study; null where it was not asked for.</summary>
-    public required StudySection? Study { get; init; }
+    public required Study? Study { get; init; }
 
     /// <summary>Which methods find the distinguishing part; null where that is not known, or was not asked for.</summary>
     public required TruthSection? Truth { get; init; }
 
-    /// <summary>The essence of the classes; null where it was not asked for, or true classes are not known.</summary>
-    public required EssenceSection? Essence { get; init; }
+    /// <summary>The essence of the classes: the curves with the first units kept, and with the first units silenced; empty where
+    /// it was not asked for, or true classes are not known.</summary>
+    public required IReadOnlyList<EssenceCurves> Essence { get; init; }
 
     /// <summary>What the report rests on.</summary>
     public required IReadOnlyList<ReportChoice> Choices { get; init; }
@@ -80,26 +89,14 @@ public sealed class AttributionReport
     /// <summary>What loading the model, and comparing it with the file of images, had to say.</summary>
     public required IReadOnlyList<string> Notes { get; init; }
 
-    /// <summary>All pictures.</summary>
-    public required IReadOnlyList<ReportImage> Images { get; init; }
-
-    /// <summary>The blur of binary masks in pixels.</summary>
-    public required double Blur { get; init; }
-
-    /// <summary>The height of the images in pixels.</summary>
-    public required int Height { get; init; }
-
-    /// <summary>The width of the images in pixels.</summary>
-    public required int Width { get; init; }
-
-    /// <summary>The bootstrap's seed.</summary>
-    public required int Seed { get; init; }
-
     /// <summary>How long it took.</summary>
     public required TimeSpan Duration { get; init; }
 
     /// <summary>The share of the images whose true class the model predicts; NaN where they are not known.</summary>
     public double Accuracy => HasTrueClasses ? Instances.Average(i => i.IsCorrect == true ? 1.0 : 0.0) : double.NaN;
+
+    /// <summary>What was found, in a few sentences that the numbers decide, the most telling first.</summary>
+    public IReadOnlyList<string> Findings => ReportFindings.Of(this);
 
     /// <summary>Makes a report.</summary>
     /// <param name="model">The classifier.</param>
@@ -118,8 +115,16 @@ public sealed class AttributionReport
     )
     {
         using var scope = torch.NewDisposeScope();
-        using var builder = new ReportBuilder(model, images, options ?? new(), progress, cancellation);
-        return builder.Build();
+        var maps = new ReportMaps(images);
+        try
+        {
+            return new ReportBuilder(model, images, options ?? new(), maps, progress, cancellation).Build();
+        }
+        catch
+        {
+            maps.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Writes every score, a row each: <c>Idx,method,metric,score</c>; empty where it is undefined.</summary>
@@ -134,4 +139,7 @@ public sealed class AttributionReport
     /// behaves.</summary>
     /// <exception cref="AttributionException">The file cannot be written.</exception>
     public void WriteExpertsJson(string path) => ReportScores.WriteExperts(this, path);
+
+    /// <summary>Frees the maps.</summary>
+    public void Dispose() => maps.Dispose();
 }

@@ -1,21 +1,9 @@
 using System;
 using System.Collections.Generic;
 using System.Linq;
+using static TorchSharp.torch;
 
 namespace Attribution;
-
-/// <summary>A picture of a report.</summary>
-/// <param name="Name">The name of its file.</param>
-/// <param name="Description">What it shows, in words.</param>
-/// <param name="Width">Width in pixels.</param>
-/// <param name="Height">Height in pixels.</param>
-/// <param name="Png">The bytes of a PNG file.</param>
-public sealed record ReportImage(string Name, string Description, int Width, int Height, byte[] Png)
-{
-    /// <summary>Writes the PNG file.</summary>
-    /// <exception cref="AttributionException">The file cannot be written.</exception>
-    public void Write(string path) => AtomicFile.Write(path, file => file.Write(Png));
-}
 
 /// <summary>An image that a report shows or measures.</summary>
 /// <param name="Position">Its position in the set.</param>
@@ -102,13 +90,9 @@ public sealed record ExpertComparison(ReportExpert One, ReportExpert Other, doub
 /// <summary>What a unit sees in an image.</summary>
 /// <param name="Instance">The image.</param>
 /// <param name="Activation">The unit's value.</param>
-/// <param name="Panels">The input, and the unit's attribution by x ⊙ ∇h and by integrated gradients.</param>
-public sealed record ExpertView(ReportInstance Instance, double Activation, IReadOnlyList<ReportPanel> Panels);
-
-/// <summary>A picture with its label.</summary>
-/// <param name="Label">A few words.</param>
-/// <param name="Image">The picture.</param>
-public sealed record ReportPanel(string Label, ReportImage Image);
+/// <param name="Gradient">The unit's pixel attribution x ⊙ ∇h (h×w), which the report owns.</param>
+/// <param name="Integrated">The same by integrated gradients.</param>
+public sealed record ExpertView(ReportInstance Instance, double Activation, Tensor Gradient, Tensor Integrated);
 
 /// <summary>What a unit sees in the images of a class on which it is most active.</summary>
 /// <param name="Experts">The experts that are this unit, all of the same class.</param>
@@ -127,29 +111,17 @@ public sealed record ExpertSection(
     IReadOnlyList<ReportExpert> Companions
 );
 
-/// <summary>A method's pictures of an image.</summary>
+/// <summary>A method's map of an image.</summary>
 /// <param name="Method">The method's name, as the command line spells it.</param>
 /// <param name="Unit">The expert, for the influence-directed method; else null.</param>
 /// <param name="PositivePixels">How many pixels have positive attribution.</param>
-/// <param name="PointCloud">The point cloud.</param>
-/// <param name="Mask">The image seen through the map.</param>
-/// <param name="HeatMap">The map over the image, above the colours from -Magnitude to Magnitude.</param>
-/// <param name="Magnitude">The largest |attribution| of a pixel.</param>
-public sealed record MethodView(
-    string Method,
-    int? Unit,
-    int PositivePixels,
-    ReportImage PointCloud,
-    ReportImage Mask,
-    ReportImage HeatMap,
-    double Magnitude
-);
+/// <param name="Map">The pixel attribution (h×w), which the report owns.</param>
+public sealed record MethodView(string Method, int? Unit, int PositivePixels, Tensor Map);
 
-/// <summary>The methods' pictures of an image, side by side.</summary>
+/// <summary>The methods' maps of an image, side by side.</summary>
 /// <param name="Instance">The image.</param>
-/// <param name="Input">Its picture.</param>
 /// <param name="Views">One a method.</param>
-public sealed record MethodRow(ReportInstance Instance, ReportImage Input, IReadOnlyList<MethodView> Views);
+public sealed record MethodRow(ReportInstance Instance, IReadOnlyList<MethodView> Views);
 
 /// <summary>A method's average drop.</summary>
 /// <param name="Method">The method.</param>
@@ -240,19 +212,11 @@ public sealed record PairLocation(
 /// <param name="Instances">How many images the numbers are over, as many of each class.</param>
 /// <param name="Methods">Each method over all of them.</param>
 /// <param name="Pairs">Each margin's expert.</param>
-/// <param name="Verdict">Whether the experts find the distinguishing part, in sentences that the numbers decide.</param>
-public sealed record LocationSection(
-    int Instances,
-    IReadOnlyList<Location> Methods,
-    IReadOnlyList<PairLocation> Pairs,
-    IReadOnlyList<string> Verdict
-);
-
-/// <summary>Every method by the criteria of a study.</summary>
-/// <param name="Instances">How many images it is over.</param>
-/// <param name="Study">The scores, compared.</param>
-/// <param name="Figure">Their box plots.</param>
-public sealed record StudySection(int Instances, Study Study, ReportImage Figure);
+public sealed record LocationSection(int Instances, IReadOnlyList<Location> Methods, IReadOnlyList<PairLocation> Pairs)
+{
+    /// <summary>Whether the experts find the distinguishing part, in sentences that the numbers decide.</summary>
+    public IReadOnlyList<string> Verdict => ReportFindings.Of(this);
+}
 
 /// <summary>How much of a method's positive attribution lies on the distinguishing part.</summary>
 /// <param name="Method">The method's name.</param>
@@ -266,25 +230,11 @@ public sealed record MethodTruth(string Method, int Count, double Share, Estimat
 /// <param name="Instances">How many images it is over.</param>
 /// <param name="Area">The part's mean share of the image: what a uniform map puts on it.</param>
 /// <param name="Methods">The methods, the one that puts most on it first.</param>
-/// <param name="Verdict">Which ones do, in sentences that the numbers decide.</param>
-public sealed record TruthSection(
-    int Instances,
-    double Area,
-    IReadOnlyList<MethodTruth> Methods,
-    IReadOnlyList<string> Verdict
-);
-
-/// <summary>How few units of the layer recognise a class, and what is left without them.</summary>
-/// <param name="Kept">The curves with the first units kept.</param>
-/// <param name="Silenced">The curves with the first units silenced.</param>
-/// <param name="KeptFigure">The former drawn.</param>
-/// <param name="SilencedFigure">The latter drawn.</param>
-public sealed record EssenceSection(
-    EssenceCurves Kept,
-    EssenceCurves Silenced,
-    ReportImage KeptFigure,
-    ReportImage SilencedFigure
-);
+public sealed record TruthSection(int Instances, double Area, IReadOnlyList<MethodTruth> Methods)
+{
+    /// <summary>Which ones do, in sentences that the numbers decide.</summary>
+    public IReadOnlyList<string> Verdict => ReportFindings.Of(this);
+}
 
 /// <summary>A choice that a report rests on.</summary>
 /// <param name="What">What was chosen.</param>

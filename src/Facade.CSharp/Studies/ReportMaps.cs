@@ -11,11 +11,11 @@ internal sealed class ReportMaps(ImageSet images) : IDisposable
 {
     private readonly Dictionary<(string Name, int Row), Tensor> maps = [];
 
-    /// <summary>The pixel attributions of some images (n×h×w), of which `attribute` computes what is missing.</summary>
+    /// <summary>The pixel attributions of some images (h×w each), of which `attribute` computes what is missing.</summary>
     /// <param name="name">What makes them.</param>
     /// <param name="rows">Which images.</param>
     /// <param name="attribute">Images to attributions.</param>
-    public Tensor Of(string name, IReadOnlyList<int> rows, Func<ImageSet, Tensor> attribute)
+    public Tensor[] Of(string name, IReadOnlyList<int> rows, Func<ImageSet, Tensor> attribute)
     {
         int[] missing = [.. rows.Distinct().Where(row => !maps.ContainsKey((name, row)))];
         if (missing.Length > 0)
@@ -25,7 +25,7 @@ internal sealed class ReportMaps(ImageSet images) : IDisposable
             foreach (var (i, row) in missing.Index())
                 maps[(name, row)] = computed[i].clone().DetachFromDisposeScope();
         }
-        return stack([.. rows.Select(row => maps[(name, row)])]);
+        return [.. rows.Select(row => maps[(name, row)])];
     }
 
     /// <summary>Frees the maps.</summary>

@@ -23,7 +23,8 @@ let shown = 0;
 const show = (index) => {
   shown = (index + zooms.length) % zooms.length;
   const zoom = zooms[shown];
-  stage.replaceChildren(zoom.querySelector("img, svg").cloneNode(true));
+  stage.classList.toggle("crisp", zoom.closest(".crisp") !== null);
+  stage.replaceChildren(zoom.querySelector("img").cloneNode(true));
   dialog.querySelector("p").textContent = zoom.dataset.caption;
   if (!dialog.open) dialog.showModal();
 };
@@ -38,3 +39,20 @@ dialog.addEventListener("keydown", (event) => {
   if (step) show(shown + step);
 });
 dialog.addEventListener("close", () => zooms[shown].focus());
+const open = (element) => {
+  for (let at = element; at; at = at.parentElement) if (at.localName === "details") at.open = true;
+};
+const follow = () => {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (!target) return;
+  open(target);
+  target.scrollIntoView();
+};
+addEventListener("hashchange", follow);
+follow();
+let closed = [];
+addEventListener("beforeprint", () => {
+  closed = [...document.querySelectorAll("details:not([open])")];
+  closed.forEach((details) => { details.open = true; });
+});
+addEventListener("afterprint", () => closed.forEach((details) => { details.open = false; }));

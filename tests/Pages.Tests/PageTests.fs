@@ -7,8 +7,7 @@ open Expecto
 open Microsoft.Playwright
 open TorchSharp
 open Attribution
-open Attribution.Runner
-open Support
+open Attribution.Pages
 
 [<Literal>]
 let private Chromium = "/usr/bin/chromium"
@@ -36,7 +35,7 @@ let private write folder =
         ConceptScenes.ClassNames
         |> Seq.mapi (fun k name -> if k = 0 then "<img src=x onerror=alert(1)>" else name)
 
-    let report =
+    use report =
         AttributionReport.Create(
             model,
             scenes.Images,
@@ -47,16 +46,8 @@ let private write folder =
             )
         )
 
-    let file = folder </> "index.html"
-
-    let source = {
-        Title = "A report"
-        Model = "demo-vgg.npz"
-        Data = "scenes"
-        Command = "attribution demo"
-    }
-
-    File.WriteAllText(file, ReportPage.render source report)
+    let file = Path.Combine(folder, "index.html")
+    File.WriteAllText(file, fst (ReportPage.render ReportPageTests.source report))
     file
 
 /// A browser with the page open, and what it complained of and asked for.
@@ -110,9 +101,22 @@ let private isOpen visit =
 let private caption visit =
     ask<string> visit "document.querySelector('dialog p').textContent"
 
+/// Opens what is folded.
+let private openAll =
+    "document.querySelectorAll('details').forEach((d) => { d.open = true; })"
+
+/// The id of something in what is folded.
+let private folded =
+    "[...document.querySelectorAll('details:not([open]) [id]')].at(-1).id"
+
+/// Whether it can be seen now, and something of it is in the window.
+let private isSeen =
+    "(id) => { const e = document.getElementById(id); const r = e.getBoundingClientRect(); return e.checkVisibility() && r.bottom > 0 && r.top < innerHeight; }"
+
 /// The worst contrast of any text with what is behind it, and the text.
 let private contrast =
     """(() => {
+      document.querySelectorAll('details').forEach((d) => { d.open = true; });
       const rgb = (c) => c.match(/[\d.]+/g).map(Number);
       const light = (c) => { const v = c / 255; return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; };
       const luminance = ([r, g, b]) => 0.2126 * light(r) + 0.7152 * light(g) + 0.0722 * light(b);
@@ -203,6 +207,42 @@ let private checks: (string * (IBrowser -> string -> unit)) list =
             press visit "Tab"
             Expect.equal (ask<string> visit "document.activeElement.hash") "#main" "a skip link")
 
+        "a link to what is folded opens it, and so does one from another page",
+        at ColorScheme.Light 1200 (fun visit ->
+            let id = ask<string> visit folded
+            Expect.isFalse (wait (visit.Page.EvaluateAsync<bool>(isSeen, id))) "closed"
+
+            wait (visit.Page.EvaluateAsync<obj>("(id) => { location.hash = id; }", id))
+            |> ignore
+
+            wait (visit.Page.WaitForFunctionAsync(isSeen, id)) |> ignore
+            let address = visit.Page.Url
+            wait (visit.Page.GotoAsync "about:blank") |> ignore
+            wait (visit.Page.GotoAsync address) |> ignore
+            wait (visit.Page.WaitForFunctionAsync(isSeen, id)) |> ignore)
+
+        "print shows what is folded",
+        at ColorScheme.Light 1200 (fun visit ->
+            let id = ask<string> visit folded
+            finish (visit.Page.EmulateMediaAsync(PageEmulateMediaOptions(Media = Nullable Media.Print)))
+
+            let height =
+                ask<float> visit $"document.getElementById('{id}').getBoundingClientRect().height"
+
+            Expect.isTrue (ask<bool> visit $"document.getElementById('{id}').checkVisibility()") "shown"
+            Expect.isGreaterThan height 10. "pixels")
+
+        "the page is a few screens long, and says what was found on the first",
+        at ColorScheme.Light 1280 (fun visit ->
+            let height = ask<int> visit "document.scrollingElement.scrollHeight"
+            Expect.isLessThan height 9000 "pixels"
+
+            let bottom selector =
+                ask<float> visit $"document.querySelector('{selector}').getBoundingClientRect().bottom"
+
+            Expect.isLessThan (bottom ".brief") 900. "what was found"
+            Expect.isLessThan (bottom ".best") 900. "the picture")
+
         for scheme in [ ColorScheme.Light; ColorScheme.Dark ] do
             $"the {scheme.ToString().ToLowerInvariant()} scheme has a contrast of 4.5 at least",
             at scheme 1200 (fun visit -> Expect.equal (ask<string> visit contrast) "" "the worst contrast")
@@ -210,10 +250,12 @@ let private checks: (string * (IBrowser -> string -> unit)) list =
         for width in [ 390; 900; 1400 ] do
             $"a window {width} pixels wide shows the whole width",
             at ColorScheme.Light width (fun visit ->
+                ask<obj> visit openAll |> ignore
                 let beyond = ask<int> visit "document.scrollingElement.scrollWidth - innerWidth"
                 Expect.isLessThanOrEqual beyond 0 "pixels beyond the edge")
     ]
 
+[<Tests>]
 let tests =
     if File.Exists Chromium then
         let folder = lazy (Directory.CreateTempSubdirectory "attribution-page-")
