@@ -134,7 +134,7 @@ module internal Html =
 
     /// A table whose columns sort, with a foot; the first column names the row. Of a long one the first five rows are shown,
     /// and all of them where they are asked for.
-    let tableWith foot id title (columns: (string * ('row -> Cell)) list) (rows: 'row seq) =
+    let tableWith foot id title (rows: 'row seq) (columns: (string * ('row -> Cell)) list) =
         let cells = [ for row in rows -> [ for _, cell in columns -> cell row ] ]
 
         let all id title rows =
@@ -150,7 +150,7 @@ module internal Html =
                 fold $"All {cells.Length} rows" [ all id title cells ]
             ]
 
-    let table id title columns rows = tableWith [] id title columns rows
+    let table id title rows columns = tableWith [] id title rows columns
 
     // Figures -----------------------------------------------------------------------------------------------------------
 
@@ -224,6 +224,8 @@ module internal Html =
     let heading id title = h3 [] [ str title; anchor id title ]
 
     let paragraph (s: string) = p [] [ str s ]
+
+    let warning (s: string) = p [ _class "dead" ] [ str s ]
 
     let list (sentences: string seq) =
         ul [] [ for s in sentences -> li [] [ str s ] ]

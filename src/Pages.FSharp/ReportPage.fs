@@ -31,7 +31,7 @@ module internal ReportPage =
 
     // Words -------------------------------------------------------------------------------------------------------------
 
-    /// What a page is drawn from.
+    /// What a page is made from.
     type private Page = {
         Report: AttributionReport
         Pictures: ReportPictures
@@ -41,209 +41,168 @@ module internal ReportPage =
         member page.Class(k: int) = page.Report.Names[k]
 
         member page.Truth(instance: ReportInstance) =
-            instance.TrueClass
-            |> Option.ofNullable
-            |> Option.map page.Class
-            |> Option.defaultValue "not known"
+            match Option.ofNullable instance.TrueClass with
+            | Some k -> page.Class k
+            | None -> "not known"
+
+        member page.Margin(expert: ReportExpert) =
+            $"{page.Class expert.Class} − {page.Class expert.Sibling}"
 
     let private capital (text: string) =
         string (Char.ToUpperInvariant text[0]) + text[1..]
 
-    let private methodName =
-        function
-        | ReportMethods.InfluenceDirected -> "Influence-directed"
-        | name ->
-            AttributionMethod.All
-            |> Seq.tryFind (fun m -> m.Name = name)
-            |> Option.map _.Title
-            |> Option.defaultValue name
+    let private titles =
+        dict [ for method in AttributionMethod.All -> method.Name, method.Title ]
+
+    let private methodName name =
+        match titles.TryGetValue name with
+        | true, title -> title
+        | _ -> capital name
 
     let private verdict (instance: ReportInstance) =
         match Option.ofNullable instance.IsCorrect with
-        | Some true -> "right", "✓", "correctly classified"
-        | Some false -> "wrong", "✗", "misclassified"
+        | Some true -> "right", "✓ ", "correctly classified"
+        | Some false -> "wrong", "✗ ", "misclassified"
         | None -> "", "", "true class not known"
 
     let private badge instance =
         let style, sign, words = verdict instance
-        span [ _class $"badge {style}" ] [ str $"{sign} {words}" ]
+        span [ _class $"badge {style}" ] [ str (sign + words) ]
 
     let private sentence (page: Page) (instance: ReportInstance) =
         let _, _, words = verdict instance
         $"image {instance.Label} · true: {page.Truth instance} · predicted: {page.Class instance.PredictedClass} · {words}"
 
-    let private described (page: Page) (instance: ReportInstance) =
-        let truth =
-            if instance.TrueClass.HasValue then
-                $"true class {page.Truth instance}, "
-            else
-                ""
+    let private imageRow (page: Page) id (instance: ReportInstance) (more: string list) content =
+        let lines = [
+            str $"true: {page.Truth instance}"
+            str $"predicted: {page.Class instance.PredictedClass}"
+            badge instance
+            yield! List.map str more
+        ]
 
-        $"{instance.Label} ({truth}predicted {page.Class instance.PredictedClass})"
-
-    let private caption (page: Page) (instance: ReportInstance) more = [
-        str $"true: {page.Truth instance}"
-        br []
-        str $"predicted: {page.Class instance.PredictedClass}"
-        br []
-        badge instance
-        yield! more
-    ]
-
-    let private margin (page: Page) (one: int) (other: int) =
-        $"{page.Class one} − {page.Class other}"
+        Html.row' id $"Image {instance.Label}" (lines |> List.collect (fun line -> [ line; br [] ])) content
 
     let private quantity (page: Page) (e: ReportExpert) =
-        match Option.ofNullable e.Against with
-        | Some other -> margin page e.Class other
-        | None -> page.Class e.Class
+        if e.Against.HasValue then
+            page.Margin e
+        else
+            page.Class e.Class
 
     let private distribution (e: ReportExpert) =
-        let images = Words.Count(e.Instances, "image")
+        let images = Html.count e.Instances "image"
 
         if not e.IsOverOwnImages then $"all {images}"
         elif e.Against.HasValue then $"the {images} of both"
         elif e.Instances = 1 then "its own image"
         else $"its own {images}"
 
-    /// "Methods X", once for one and folded for the rest.
-    let private firstThenFold count (thing: string) (all: XmlNode list) =
-        match List.splitAt (min count all.Length) all with
-        | first, [] -> first
-        | first, rest -> first @ [ Html.fold $"""{Words.Count(rest.Length, $"more {thing}")}""" rest ]
+    /// The first, and the others in what is folded.
+    let private oneThenFold (thing: string) (all: XmlNode list) =
+        match all with
+        | first :: (_ :: _ as rest) -> [ first; Html.fold (Html.count rest.Length $"more {thing}") rest ]
+        | few -> few
 
     // Experts -----------------------------------------------------------------------------------------------------------
 
     let private runnersUp digits (e: ReportExpert) =
         match
-            e.Top
-            |> Seq.skip 1
-            |> Seq.truncate 3
-            |> Seq.filter (fun u -> u.Influence <> 0.)
-            |> List.ofSeq
+            [
+                for u in e.Top |> Seq.skip 1 |> Seq.truncate 3 do
+                    if u.Influence <> 0. then
+                        u
+            ]
         with
         | [] -> "none has influence"
-        | some ->
-            some
-            |> List.map (fun u -> $"{u.Unit}\u00A0({Html.fixedTo digits u.Influence})")
-            |> String.concat ", "
+        | some -> String.concat ", " [ for u in some -> $"{u.Unit}\u00A0({Html.fixedTo digits u.Influence})" ]
 
     let private expertTable (page: Page) id title (experts: ReportExpert seq) =
         let digits = experts |> Seq.map _.Influence |> Html.decimals
+        let dead (e: ReportExpert) = if e.IsDead then " dead" else ""
         let noun = page.Report.Noun
 
-        let share f =
-            fun e -> Html.number (Html.percent 0 (f e)) (f e)
+        Html.table id title experts [
+            "quantity of interest", quantity page >> Html.text
+            "distribution of interest", distribution >> Html.text
+            $"expert ({noun})", (fun e -> Html.number 0 (dead e) (float e.Unit))
+            "influence", _.Influence >> Html.number digits ""
+            $"runners-up: {noun} (influence)", runnersUp digits >> Html.text
+            "active on the distribution", _.ActiveShare >> Html.share 0
+            "active on the class", _.ActiveOnClass >> Html.share 0
+            "other class", (fun e -> Html.text (page.Class e.Sibling))
+            "active on the other", _.ActiveOnSibling >> Html.share 0
+            "selectivity", _.Selectivity >> Html.number 2 ""
+        ]
 
-        let unit (e: ReportExpert) = {
-            Html.count e.Unit with
-                Content = [
-                    str (string e.Unit)
-                    if e.IsDead then
-                        span [ _class "dead" ] [ str " dead" ]
-                ]
-        }
+    let private comparisonTable (page: Page) id (comparisons: ExpertComparison seq) =
+        let title =
+            $"Whether the experts coincide, and Spearman’s rank correlation of the influences of all {page.Report.Noun}s."
 
-        Html.table
-            id
-            title
-            [
-                "quantity of interest", quantity page >> Html.text
-                "distribution of interest", distribution >> Html.text
-                $"expert ({noun})", unit
-                "influence", (fun e -> Html.number (Html.fixedTo digits e.Influence) e.Influence)
-                $"runners-up: {noun} (influence)", runnersUp digits >> Html.text
-                "active on the distribution", share _.ActiveShare
-                "active on the class", share _.ActiveOnClass
-                "other class", (fun e -> Html.text (page.Class e.Sibling))
-                "active on the other", share _.ActiveOnSibling
-                "selectivity", (fun e -> Html.number (Html.fixedTo 2 e.Selectivity) e.Selectivity)
-            ]
-            []
-            experts
-
-    let private comparisonTable id (page: Page) (comparisons: ExpertComparison seq) =
         let name e =
             Html.text $"{quantity page e}, over {distribution e}"
 
-        Html.table
-            id
-            $"Whether the experts coincide, and Spearman’s rank correlation of the influences of all {page.Report.Noun}s."
-            [
-                "one", (fun (c: ExpertComparison) -> name c.One)
-                "other", (fun c -> name c.Other)
-                "experts", (fun c -> Html.text $"{c.One.Unit}, {c.Other.Unit}")
-                "coincide", (fun c -> Html.text (if c.Coincide then "yes" else "no"))
-                "rank correlation", (fun c -> Html.number (Html.fixedTo 3 c.RankCorrelation) c.RankCorrelation)
-            ]
-            []
-            comparisons
-
-    /// A unit's maps of an image, after the input and a region of it that is to be compared.
-    let private viewPanels (page: Page) (unit: int) title (region: (string * ReportPicture) option) (view: ExpertView) =
-        let noun, instance = page.Report.Noun, view.Instance
-        let row = instance.Position
-
-        let of' =
-            $"of {noun} {unit} of layer {page.Report.Layer} for {described page instance}"
-
-        let kinds = [
-            "x ⊙ ∇h", $"{noun}-{unit}-gradient", view.Gradient
-            "integrated gradients", $"{noun}-{unit}-integrated", view.Integrated
+        Html.table id title comparisons [
+            "one", _.One >> name
+            "other", _.Other >> name
+            "experts", (fun c -> Html.text $"{c.One.Unit}, {c.Other.Unit}")
+            "coincide", (fun c -> Html.text (if c.Coincide then "yes" else "no"))
+            "rank correlation", _.RankCorrelation >> Html.number 3 ""
         ]
 
+    /// The input, what may stand beside it, and a unit's maps of it.
+    let private viewPanels (page: Page) unit beside (view: ExpertView) =
+        let noun, row, image =
+            page.Report.Noun, view.Instance.Position, sentence page view.Instance
+
+        let of' = $"of {noun} {unit} of layer {page.Report.Layer}: {image}"
+
         [
-            "input", page.Pictures.Input row $"Image {described page instance}"
-            yield! Option.toList region
-            for kind, file, map in kinds do
+            "input", page.Pictures.Input row $"Input: {image}"
+            yield! beside
+            for kind, file, map in
+                [
+                    "x ⊙ ∇h", "gradient", view.Gradient
+                    "integrated gradients", "integrated", view.Integrated
+                ] do
+                let file = $"{noun}-{unit}-{file}"
                 $"{kind}, point cloud", page.Pictures.PointCloud file row map $"Point cloud of {kind} {of'}"
                 $"{kind}, binary mask", page.Pictures.Mask file row map $"Binary mask of {kind} {of'}"
         ]
-        |> List.map (fun (label, image) -> label, $"{title}: {label} · {sentence page instance}", image)
 
     let private viewRow (page: Page) id panels (view: ExpertView) =
         let value = $"value of the {page.Report.Noun}: {Html.fixedTo 2 view.Activation}"
 
-        Html.row'
-            id
-            $"Image {view.Instance.Label}"
-            (caption page view.Instance [ br []; str value ])
-            (panels |> List.map Some |> Html.panels (List.length panels) 3)
+        panels
+        |> List.map Some
+        |> Html.panels (List.length panels) 3
+        |> imageRow page id view.Instance [ value ]
 
-    let private expertFigure (page: Page) prefix (f: ExpertFigure) =
+    let private expertFigure (page: Page) section (f: ExpertFigure) =
         let first = f.Experts[0]
         let overs = f.Experts |> Seq.map distribution |> String.concat ", and over "
-        let id = $"{prefix}-{first.Class}-{first.Unit}"
-
-        let title =
-            $"{capital first.Noun} {first.Unit} of {first.Layer}: {quantity page first}"
+        let id = $"{section}-{first.Class}-{first.Unit}"
 
         div [ _id id ] [
-            h3 [] [ str title; Html.anchor id title ]
+            Html.heading id $"{capital first.Noun} {first.Unit} of {first.Layer}: {quantity page first}"
             Html.paragraph
                 $"The expert over {overs}, on the images of {page.Class first.Class} on which it is most active."
             if f.Views |> Seq.forall (fun v -> v.Activation <= 0.) then
-                p [ _class "dead" ] [ str $"The {first.Noun} is not above 0 on any of them." ]
+                Html.warning $"The {first.Noun} is not above 0 on any of them."
             yield!
-                firstThenFold 1 "image" [
-                    for v in f.Views ->
-                        viewRow page $"{id}-{v.Instance.Position}" (viewPanels page first.Unit title None v) v
+                oneThenFold "image" [
+                    for v in f.Views -> viewRow page $"{id}-{v.Instance.Position}" (viewPanels page first.Unit [] v) v
                 ]
         ]
 
     /// What the same definition names on the other side of the activation.
-    let private companions (page: Page) id (experts: ExpertSection) = [
-        let report = page.Report
-
+    let private companions (page: Page) section (experts: ExpertSection) = [
         if experts.Companions.Count > 0 then
-            let dead (experts: ReportExpert seq) =
-                let found = experts |> Seq.filter _.IsDead |> Seq.length
-                Words.Count(found, "expert")
+            let report = page.Report
 
             let own, other =
                 (report.Layer, experts.Experts), (report.Companion, experts.Companions)
 
-            let before, after =
+            let (before, ofBefore), (after, ofAfter) =
                 if report.IsCutBeforeActivation then
                     own, other
                 else
@@ -251,276 +210,249 @@ module internal ReportPage =
 
             let side = if report.IsCutBeforeActivation then "after" else "before"
 
-            if not report.IsCutBeforeActivation && experts.Experts |> Seq.exists _.IsDead then
-                p [ _class "dead" ] [
-                    str
-                        $"Dead experts at {report.Layer}: their maps are zero where the {report.Noun} is off. Cut at {report.Companion} (--layer {report.Companion}) for experts that fire."
-                ]
+            let dead (all: ReportExpert seq) =
+                $"{all |> Seq.filter _.IsDead |> Seq.length} of the {Seq.length all} experts"
+
+            if
+                not report.IsCutBeforeActivation
+                && Seq.exists (fun (e: ReportExpert) -> e.IsDead) experts.Experts
+            then
+                Html.warning
+                    $"Dead experts at {report.Layer}: their maps are zero where the {report.Noun} is off. Cut at {report.Companion} (--layer {report.Companion}) for experts that fire."
 
             Html.fold $"The same definition {side} the activation" [
-                p [] [
-                    str "Cut after the activation ("
-                    Html.code (fst after)
-                    str
-                        $"), the derivative does not ask whether a {report.Noun} is ever above 0: of {experts.Experts.Count}, {dead (snd after)} never active on the distribution. Cut before it ("
-                    Html.code (fst before)
-                    str
-                        $"), the derivative passes through the activation and is 0 wherever the {report.Noun} is off: {dead (snd before)} never active."
-                ]
+                Html.paragraph
+                    $"Cut after the activation ({after}), the derivative does not ask whether a {report.Noun} is ever above 0: {dead ofAfter} are active on no image of their distribution. Cut before it ({before}), the derivative passes through the activation and is 0 wherever the {report.Noun} is off: {dead ofBefore} are."
                 yield!
                     expertTable
                         page
-                        $"{id}-companions"
+                        $"{section}-companions"
                         $"What the same definition names at {report.Companion}."
                         experts.Companions
             ]
     ]
 
-    let private expertSection (page: Page) id title exercise (lead: XmlNode) caption (experts: ExpertSection) =
+    let private experts (page: Page) (id, title, exercise) lead whose (experts: ExpertSection) =
         Html.section id title exercise [
-            lead
-            yield!
-                experts.Figures
-                |> Seq.map (expertFigure page id)
-                |> List.ofSeq
-                |> firstThenFold 1 page.Report.Noun
+            Html.paragraph lead
+            yield! [ for f in experts.Figures -> expertFigure page id f ] |> oneThenFold "expert"
             Html.fold "The experts in numbers" [
-                yield! expertTable page $"{id}-table" caption experts.Experts
-                yield! comparisonTable $"{id}-compared" page experts.Comparisons
+                yield! expertTable page $"{id}-table" $"The experts of {whose}." experts.Experts
+                yield! comparisonTable page $"{id}-compared" experts.Comparisons
             ]
             yield! companions page id experts
         ]
 
-    let private experts (page: Page) =
-        let lead =
-            p [] [
-                str $"The expert of a class is the {page.Report.Noun} of layer "
-                Html.code page.Report.Layer
-                str
-                    " with the largest influence on the class’s score, averaged over a distribution of interest: all images, or the class’s own. Its selectivity is the area under the ROC curve of its value as a detector of the class against the other one of the pair."
-            ]
-
-        expertSection
+    let private scores (page: Page) =
+        experts
             page
-            "experts"
-            "Experts"
-            "Exercises 11–12"
-            lead
-            "The experts of the classes’ scores."
+            ("experts", "Experts", "Exercises 11–12")
+            $"The expert of a class is the {page.Report.Noun} of layer {page.Report.Layer} with the largest influence on the class’s score, averaged over a distribution of interest: all images, or the class’s own. Its selectivity is the area under the ROC curve of its value as a detector of the class against the other one of the pair."
+            "the classes’ scores"
             page.Report.Experts
 
     let private margins (page: Page) =
-        let lead =
-            Html.paragraph
-                "The same for the margin of two classes: the quantity of interest is the one’s score minus the other’s, and the distribution is all images, or those of both classes."
-
-        expertSection
+        experts
             page
-            "margins"
-            "What tells two classes apart"
-            "Exercise 13"
-            lead
-            "The experts of the margins."
+            ("margins", "What tells two classes apart", "Exercise 13")
+            "The same for the margin of two classes: the quantity of interest is the one’s score minus the other’s, and the distribution is all images, or those of both classes."
+            "the margins"
             page.Report.Margins
 
     // Methods side by side ----------------------------------------------------------------------------------------------
 
-    let private methodPictures (page: Page) (row: MethodRow) (v: MethodView) =
-        let at = row.Instance.Position
+    let private inputPanel (page: Page) (instance: ReportInstance) =
+        "input", page.Pictures.Input instance.Position $"Input: {sentence page instance}"
 
-        let file =
-            match Option.ofNullable v.Unit with
-            | Some unit -> $"{page.Report.Noun}-{unit}-gradient"
-            | None -> v.Method
-
-        let of' = $"of {v.Method} for {described page row.Instance}"
+    /// A method's point cloud, binary mask and heat map of an image.
+    let private methodPanels (page: Page) (instance: ReportInstance) (v: MethodView) =
+        let row, name = instance.Position, methodName v.Method
         let magnitude = (MapScale.Of(v.Map.unsqueeze 0L)).Magnitude
 
-        let note =
-            [
-                if v.Unit.HasValue then
-                    $", {page.Report.Noun} {v.Unit.Value}"
-                if v.PositivePixels = 0 then
-                    ", no positive attribution"
-            ]
-            |> String.concat ""
+        let unit =
+            if v.Unit.HasValue then
+                $", {page.Report.Noun} {v.Unit.Value}"
+            else
+                ""
+
+        let empty =
+            if v.PositivePixels = 0 then
+                ", no positive attribution"
+            else
+                ""
+
+        let described kind =
+            $"{name}, {kind}: {sentence page instance}"
+
+        let file =
+            if v.Unit.HasValue then
+                $"{page.Report.Noun}-{v.Unit.Value}-gradient"
+            else
+                v.Method
 
         [
-            "point cloud", note, page.Pictures.PointCloud file at v.Map $"Point cloud {of'}"
-            "binary mask", "", page.Pictures.Mask file at v.Map $"Binary mask {of'}"
-            "heat map",
-            $", {MapScale.Number -magnitude} to {MapScale.Number magnitude}",
-            page.Pictures.HeatMap file at v.Map $"Heat map {of'}"
+            $"{name}, point cloud{unit}{empty}", page.Pictures.PointCloud file row v.Map (described "point cloud")
+            $"{name}, binary mask", page.Pictures.Mask file row v.Map (described "binary mask")
+            $"{name}, heat map, {MapScale.Number -magnitude} to {MapScale.Number magnitude}",
+            page.Pictures.HeatMap file row v.Map (described "heat map")
         ]
-        |> List.map (fun (kind, note, image) ->
-            let name = $"{methodName v.Method}, {kind}"
-            name + note, $"{name} · {sentence page row.Instance}", image)
-
-    let private inputPanel (page: Page) (instance: ReportInstance) =
-        "input",
-        $"Input · {sentence page instance}",
-        page.Pictures.Input instance.Position $"Image {described page instance}"
 
     let private methodRow (page: Page) (row: MethodRow) =
-        let kinds =
-            row.Views |> Seq.map (methodPictures page row) |> List.ofSeq |> List.transpose
+        let columns = row.Views.Count + 1
 
-        Html.row'
-            $"image-{row.Instance.Position}"
-            $"Image {row.Instance.Label}"
-            (caption page row.Instance [])
-            (Html.panels (row.Views.Count + 1) (row.Views.Count + 1) [
-                for i, kind in List.indexed kinds do
-                    if i = 0 then Some(inputPanel page row.Instance) else None
-                    yield! List.map Some kind
-            ])
+        [ for view in row.Views -> methodPanels page row.Instance view ]
+        |> List.transpose
+        |> List.mapi (fun i kind ->
+            (if i = 0 then Some(inputPanel page row.Instance) else None)
+            :: List.map Some kind)
+        |> List.concat
+        |> Html.panels columns columns
+        |> imageRow page $"image-{row.Instance.Position}" row.Instance []
 
     let private methods (page: Page) =
         let report = page.Report
 
         let group (title: string) isCorrect = [
-            let rows =
-                report.Methods |> Seq.filter (fun row -> row.Instance.IsCorrect = isCorrect)
-
-            if not (Seq.isEmpty rows) then
+            match
+                [
+                    for row in report.Methods do
+                        if row.Instance.IsCorrect = isCorrect then
+                            methodRow page row
+                ]
+            with
+            | [] -> ()
+            | rows ->
                 h3 [] [ str title ]
-                yield! rows |> Seq.map (methodRow page) |> List.ofSeq |> firstThenFold 1 "image"
+                yield! oneThenFold "image" rows
         ]
 
         let wrong (instances: ReportInstance seq) =
             instances |> Seq.filter (fun i -> i.IsCorrect = Nullable false) |> Seq.length
 
-        let shown = report.Methods |> Seq.map _.Instance |> wrong
+        let shown = wrong [ for row in report.Methods -> row.Instance ]
 
         Html.section "methods" "Methods side by side" "Exercise 14" [
             Html.paragraph
                 $"Each method explains the score of the class that the model predicts. The influence-directed map is that of the expert of the predicted class, over this class’s images (over all where it has none), at layer {report.Layer}. A point cloud is the mean of the attribution over the colour channels divided by its largest value; a binary mask keeps the pixels above 0.2 of the largest value, after a Gaussian blur of σ = {Html.plain page.Pictures.Blur} px; a heat map is red where a pixel speaks for the class and blue where it speaks against it, on the scale below it."
             if report.HasTrueClasses && shown < 5 then
                 Html.paragraph
-                    $"""{Words.Count(shown, "misclassified image")} can be shown: the model misclassifies {wrong report.Instances} of {Words.Count(report.Instances.Count, "image")}."""
+                    $"""{Html.count shown "misclassified image"} can be shown: the model misclassifies {wrong report.Instances} of {Html.count report.Instances.Count "image"}."""
             yield! group "Correctly classified" (Nullable true)
             yield! group "Misclassified" (Nullable false)
             yield! group "True class not known" (Nullable())
         ]
 
-    // Charts ------------------------------------------------------------------------------------------------------------
+    // Metrics -----------------------------------------------------------------------------------------------------------
 
-    let private noTitle = "", ""
+    let private chart (page: Page) name description figure =
+        Html.chart $"{name}-chart" (page.Pictures.Add $"{name}.png" description figure)
 
-    let private largest (values: float seq) =
-        values |> Seq.filter Double.IsFinite |> Seq.fold max 0. |> (*) 1.05
+    /// An axis from 0 that holds some numbers.
+    let private fromZero label (values: float seq) =
+        values
+        |> Seq.filter Double.IsFinite
+        |> Seq.fold max 0.
+        |> fun most -> Charts.linear label 0. (1.05 * most)
 
-    /// A point and its interval for each name, the first on top; and a line at what there is to compare with.
-    let private intervals label reference (rows: (string * float * float * float) list) =
+    /// A panel of marks for rows, the first of which is on top.
+    let private rowsPanel x name marks rows left width height =
         let rows = List.rev rows
-        let ends = float rows.Length - 0.3
 
-        Charts.draw noTitle [] 1 185f (SKSize(430f, 24f * float32 (rows.Length + 1))) "" [
-            {
-                Title = ""
-                X = Charts.linear label 0. (largest [ for _, _, value, high in rows -> max value high ])
-                Y = Charts.named [ for name, _, _, _ in rows -> name ]
-                Marks = [
-                    for at in Option.toList reference do
-                        Charts.curve Charts.reference [ at, -0.7; at, ends ]
-                    for i, (_, low, value, high) in List.indexed rows do
-                        if Double.IsFinite value then
-                            Charts.interval (Charts.stroke 0) (float i) (low, value, high)
-                ]
-            }
+        let panel = {
+            Title = ""
+            X = x
+            Y = Charts.named (List.map name rows)
+            Marks = [
+                for i, row in List.indexed rows do
+                    yield! marks (float i) row
+            ]
+        }
+
+        fun title entries ->
+            Charts.draw title entries 1 left (SKSize(width, height * float32 (rows.Length + 1))) "" [ panel ]
+
+    /// A point and its interval for each name.
+    let private intervals label (rows: (string * Estimate) list) =
+        let x =
+            fromZero label [
+                for _, e in rows do
+                    e.Value
+                    e.High
+            ]
+
+        let mark y (_, e: Estimate) = [
+            if Double.IsFinite e.Value then
+                Charts.interval (Charts.stroke 0) y (e.Low, e.Value, e.High)
         ]
 
-    // Drop --------------------------------------------------------------------------------------------------------------
+        rowsPanel x fst mark rows 185f 430f 24f ("", "") []
 
     /// A column that says which maps are not sound, where there are such.
-    let private mapsColumn (all: MapStates seq) of' = [
-        if all |> Seq.exists (fun maps -> maps.Unsound > 0) then
-            "maps left out",
-            fun row ->
-                let maps: MapStates = of' row
-                Html.text (Option.defaultValue "none" (Option.ofObj maps.Summary))
+    let private mapsColumn (rows: 'row seq) (maps: 'row -> MapStates) = [
+        if rows |> Seq.exists (fun row -> (maps row).Unsound > 0) then
+            "maps left out", (fun row -> Html.text (Option.defaultValue "none" (Option.ofObj (maps row).Summary)))
     ]
 
     let private drop (page: Page) =
         let section = page.Report.Drop
+        let images = Html.count section.Instances.Count "image"
         let name = page.Class section.Class
-        let images = Words.Count(section.Instances.Count, "image")
         let skipped = section.Drops |> Seq.map _.Skipped |> Seq.max
-
-        let chart () =
-            intervals "average drop in percent" None [
-                for d in section.Drops -> methodName d.Method, d.Low, d.Score, d.High
-            ]
 
         Html.section "drop" "Average drop" "Exercise 17" [
             Html.paragraph
                 $"How much of the predicted class’s score is lost when only the pixels of positive attribution are kept, over {images} of {name}. Lower means that what the map keeps suffices."
-            page.Pictures.Add
-                "drop.png"
-                "Average drop of each method, with its 95% bootstrap interval; lower is better."
-                chart
-            |> Html.chart "drop-chart"
+            chart page "drop" "Average drop of each method with its 95% bootstrap interval; lower is better." (fun () ->
+                intervals "percent" [
+                    for d in section.Drops -> methodName d.Method, Estimate(d.Score, d.Low, d.High)
+                ])
             yield!
                 Html.table
                     "drop-table"
                     $"Average drop over the images of {name}, with a 95%% bootstrap interval (10 000 samples, seed {page.Report.Options.Seed})."
-                    ([
-                        "method", (fun (d: MethodDrop) -> Html.text (methodName d.Method))
-                        "average drop", (fun d -> Html.number (Html.signed 2 "%" d.Score) d.Score)
-                        "from", (fun d -> Html.number (Html.fixedTo 2 d.Low) d.Low)
-                        "to", (fun d -> Html.number (Html.fixedTo 2 d.High) d.High)
-                        "images", (fun d -> Html.count d.Count)
-                     ]
-                     @ mapsColumn (section.Drops |> Seq.map _.Maps) _.Maps)
-                    []
                     section.Drops
+                    [
+                        "method", _.Method >> methodName >> Html.text
+                        "average drop", _.Score >> Html.number 2 "%"
+                        "from", _.Low >> Html.number 2 ""
+                        "to", _.High >> Html.number 2 ""
+                        "images", _.Count >> Html.whole
+                        yield! mapsColumn section.Drops _.Maps
+                    ]
             if skipped > 0 then
                 Html.paragraph
-                    $"Left out of {images}: {skipped}, since the score of their predicted class is not positive, so that a drop in percent is undefined."
+                    $"{skipped} of {images} take no part: the score of their predicted class is not positive, so that a drop in percent is undefined."
         ]
-
-    // Necessity ---------------------------------------------------------------------------------------------------------
 
     let private curvePanel (page: Page) (row: NecessityRow) =
-        let points (c: MethodCurve) = [
-            0., row.Whole
-            for removed, score in Seq.zip c.Curve.Removed c.Curve.Scores do
-                float removed, score
+        let curves = [
+            for c in row.Curves ->
+                (0., row.Whole)
+                :: [
+                    for removed, score in Seq.zip c.Curve.Removed c.Curve.Scores -> float removed, score
+                ]
         ]
 
-        let all = row.Curves |> Seq.collect points
         let _, sign, _ = verdict row.Instance
 
         {
-            Title = $"{row.Instance.Label}: {page.Class row.Instance.PredictedClass} {sign}"
-            X = Charts.linear "pixels removed" 0. (all |> Seq.map fst |> Seq.max)
-            Y = Charts.linear "" 0. (largest (Seq.map snd all))
+            Title = $"{sign}{row.Instance.Label}: {page.Class row.Instance.PredictedClass}"
+            X = Charts.linear "pixels removed" 0. (curves |> List.concat |> List.map fst |> List.max)
+            Y = fromZero "" (curves |> List.concat |> List.map snd)
             Marks = [
-                for i, c in Seq.indexed row.Curves ->
-                    Charts.curve
-                        {
-                            Charts.stroke i with
-                                Marker = ScottPlot.MarkerShape.None
-                        }
-                        (points c)
+                for i, curve in List.indexed curves -> Charts.curve (Charts.bare (Charts.stroke i)) curve
             ]
         }
 
     let private necessity (page: Page) =
-        let report = page.Report
-        let rows = List.ofSeq report.Necessity
-        let scores = [ for row in rows -> [ for c in row.Curves -> c ] ]
-        let isSound (c: MethodCurve) = c.Map = MapState.Sound
-        let digits = List.concat scores |> List.map _.Score |> Html.decimals
+        let report, names = page.Report, List.ofSeq ReportMethods.All
 
-        let number (score: float) =
-            Html.number (Html.fixedTo digits score) score
-
-        // Over the images whose map is sound.
-        let mean column =
-            match column |> List.filter isSound |> List.map _.Score with
-            | [] -> nan
-            | sound -> List.average sound
+        let digits =
+            [
+                for row in report.Necessity do
+                    for c in row.Curves -> c.Score
+            ]
+            |> Html.decimals
 
         let scored (c: MethodCurve) =
             let what =
@@ -531,70 +463,98 @@ module internal ReportPage =
                 | MapState.NothingPositive -> " (nothing positive)"
                 | _ -> " (map not finite)"
 
-            {
-                number c.Score with
-                    Content = [ str (Html.fixedTo digits c.Score + what) ]
-            }
+            Html.number digits what c.Score
 
-        let chart () =
+        // Over the images whose map is sound.
+        let sound i = [
+            for row in report.Necessity do
+                if row.Curves[i].Map = MapState.Sound then
+                    row.Curves[i].Score
+        ]
+
+        let isAllSound =
+            names
+            |> List.indexed
+            |> List.forall (fun (i, _) -> (sound i).Length = report.Necessity.Count)
+
+        let foot = [
+            Html.text (if isAllSound then "mean" else "mean of sound maps")
+            yield! List.replicate 3 (Html.text "")
+            for i, _ in List.indexed names do
+                Html.number digits "" (if (sound i).IsEmpty then nan else List.average (sound i))
+        ]
+
+        let figure () =
             Charts.draw
                 ("Score of the predicted class against the pixels removed",
-                 $"✓ correctly classified, ✗ misclassified; {report.Steps}")
+                 $"✓ correctly classified, ✗ misclassified · {report.Steps}")
                 [
-                    for i, name in Seq.indexed ReportMethods.All -> methodName name, Charts.stroke i
+                    for i, name in List.indexed names -> methodName name, Charts.bare (Charts.stroke i)
                 ]
-                (min 5 rows.Length)
+                (min 5 report.Necessity.Count)
                 42f
                 (SKSize(218f, 170f))
                 ""
-                (List.map (curvePanel page) rows)
+                [ for row in report.Necessity -> curvePanel page row ]
 
         Html.section "necessity" "Necessity ordering" "Exercise 20" [
             Html.paragraph
                 $"The mean score of the predicted class, above the black image’s, while the pixels of positive attribution are removed, largest first, {report.Steps}. Lower means that what the map ranks first is needed."
-            page.Pictures.Add
-                "necessity.png"
-                "Score of the predicted class against the pixels removed, for each image; the table gives the areas."
-                chart
-            |> Html.chart "necessity-chart"
+            chart
+                page
+                "necessity"
+                "Score of the predicted class against the pixels removed, an image a panel; the table gives the areas."
+                figure
             yield!
-                Html.table
+                Html.tableWith
+                    foot
                     "necessity-table"
-                    $"""Necessity ordering of {Words.Count(rows.Length, "image")}."""
+                    $"""Necessity ordering of {Html.count report.Necessity.Count "image"}."""
+                    report.Necessity
                     [
                         "image", (fun (row: NecessityRow) -> Html.text row.Instance.Label)
-                        "true class", (fun row -> Html.text (page.Truth row.Instance))
-                        "predicted class", (fun row -> Html.text (page.Class row.Instance.PredictedClass))
+                        "true class", _.Instance >> page.Truth >> Html.text
+                        "predicted class", _.Instance.PredictedClass >> page.Class >> Html.text
                         "classified", (fun row -> Html.words [ badge row.Instance ])
-                        for i, name in Seq.indexed ReportMethods.All do
+                        for i, name in List.indexed names do
                             methodName name, (fun row -> scored row.Curves[i])
                     ]
-                    [
-                        Html.text (
-                            if scores |> List.forall (List.forall isSound) then
-                                "mean"
-                            else
-                                "mean of sound maps"
-                        )
-                        yield! List.replicate 3 (Html.text "")
-                        yield! scores |> List.transpose |> List.map (mean >> number)
-                    ]
-                    rows
         ]
 
     // Truth -------------------------------------------------------------------------------------------------------------
 
-    let private share value =
-        Html.number (Html.percent 1 value) value
+    let private pairId (p: PairLocation) =
+        $"part-{p.Expert.Class}-{p.Expert.Sibling}"
 
-    let private times value =
-        Html.number (Html.signed 1 "×" value) value
+    /// What the expert of a margin sees, beside the part that it should see.
+    let private pairPanels (page: Page) (p: PairLocation) =
+        let instance = p.View.Instance
+        let region = page.Report.Options.Truth.Parts.select (0L, int64 instance.Position)
+        let words = $"The distinguishing part: {sentence page instance}"
 
-    let private pairName (page: Page) (pair: PairLocation) =
-        margin page pair.Expert.Class pair.Expert.Sibling
+        viewPanels
+            page
+            p.Expert.Unit
+            [
+                "distinguishing part", page.Pictures.Region "part" instance.Position region words
+            ]
+            p.View
+
+    let private pairFigure (page: Page) (p: PairLocation) =
+        let id = pairId p
+
+        div [ _id id ] [
+            Html.heading
+                id
+                $"{page.Margin p.Expert}: {page.Report.Noun} {p.Expert.Unit} of {page.Report.Layer}, part: {p.Part}"
+            viewRow page $"{id}-image" (pairPanels page p) p.View
+        ]
+
+    let private foundFirst (section: LocationSection) =
+        section.Pairs |> Seq.sortByDescending _.Gradient.PartRatio |> List.ofSeq
 
     let private locationChart (page: Page) (pairs: PairLocation list) =
-        let shown = [
+        let shares = [
             "uniform map",
             {
                 Charts.stroke 0 with
@@ -605,64 +565,24 @@ module internal ReportPage =
             "integrated gradients of the expert", Charts.stroke 3, _.Integrated.PartShare
         ]
 
-        let rows = List.rev pairs
-
-        Charts.draw
-            ("Share of the positive attribution on the distinguishing part", "In percent, for the expert of each margin")
-            [ for name, stroke, _ in shown -> name, stroke ]
-            1
-            320f
-            (SKSize(460f, 22f * float32 (rows.Length + 1)))
-            ""
-            [
-                {
-                    Title = ""
-                    X =
-                        Charts.linear
-                            "percent"
-                            0.
-                            (largest [
-                                for p in pairs do
-                                    for _, _, of' in shown -> 100. * of' p
-                            ])
-                    Y = Charts.named [ for p in rows -> $"{pairName page p} ({p.Part})" ]
-                    Marks = [
-                        for i, p in List.indexed rows do
-                            for _, stroke, of' in shown do
-                                Charts.curve stroke [ 100. * of' p, float i ]
-                    ]
-                }
+        let x =
+            fromZero "percent" [
+                for p in pairs do
+                    for _, _, share in shares -> 100. * share p
             ]
 
-    let private pairId (p: PairLocation) =
-        $"part-{p.Expert.Class}-{p.Expert.Sibling}"
+        let mark y (p: PairLocation) = [ for _, stroke, share in shares -> Charts.curve stroke [ 100. * share p, y ] ]
 
-    /// What the expert of a margin sees, beside the part that it should see.
-    let private pairPanels (page: Page) title (p: PairLocation) =
-        let row = p.View.Instance.Position
-
-        let region =
-            page.Pictures.Region
-                "part"
-                row
-                (page.Report.Options.Truth.Parts.select (0L, int64 row))
-                $"The distinguishing part of {described page p.View.Instance}"
-
-        viewPanels page p.Expert.Unit title (Some("distinguishing part", region)) p.View
-
-    let private pairTitle (page: Page) (p: PairLocation) =
-        $"{pairName page p}: {page.Report.Noun} {p.Expert.Unit} of {page.Report.Layer}, part: {p.Part}"
-
-    let private pairFigure (page: Page) (p: PairLocation) =
-        let id, title = pairId p, pairTitle page p
-
-        div [ _id id ] [
-            h3 [] [ str title; Html.anchor id title ]
-            viewRow page $"{id}-view" (pairPanels page title p) p.View
-        ]
-
-    let private foundFirst (pairs: PairLocation seq) =
-        pairs |> Seq.sortByDescending _.Gradient.PartRatio |> List.ofSeq
+        rowsPanel
+            x
+            (fun (p: PairLocation) -> $"{page.Margin p.Expert} ({p.Part})")
+            mark
+            pairs
+            350f
+            430f
+            22f
+            ("Share of the positive attribution on the distinguishing part", "For the expert of each margin")
+            [ for name, stroke, _ in shares -> name, stroke ]
 
     let private locations (page: Page) (section: LocationSection) =
         let pairs = List.ofSeq section.Pairs
@@ -671,56 +591,52 @@ module internal ReportPage =
             Html.paragraph
                 $"The scenes are drawn, so it is known where the object lies and which part tells the two classes of a pair apart. A uniform map puts on a region the region’s share of the image, its area. Over {section.Instances} images, the same number of each class."
             Html.list section.Verdict
-            page.Pictures.Add
-                "locations.png"
+            chart
+                page
+                "locations"
                 "Share of the positive attribution of each margin’s expert that lies on the distinguishing part."
                 (fun () -> locationChart page pairs)
-            |> Html.chart "locations-chart"
-            yield! foundFirst pairs |> List.map (pairFigure page) |> firstThenFold 1 "margin"
-            Html.fold "In numbers" [
+            yield! foundFirst section |> List.map (pairFigure page) |> oneThenFold "margin"
+            Html.fold "Shares in numbers" [
                 yield!
                     Html.table
                         "locations-methods"
                         "Each method: share of the positive attribution inside, and how often the largest pixel is inside."
+                        section.Methods
                         [
                             "method", (fun (m: Location) -> Html.text (methodName m.Method))
-                            "on the object", _.ObjectShare >> share
-                            "object’s area", _.ObjectArea >> share
-                            "ratio", _.ObjectRatio >> times
-                            "largest pixel on the object", _.ObjectHits >> share
-                            "on the part", _.PartShare >> share
-                            "part’s area", _.PartArea >> share
-                            "ratio", _.PartRatio >> times
-                            "largest pixel on the part", _.PartHits >> share
+                            "on the object", _.ObjectShare >> Html.share 1
+                            "object’s area", _.ObjectArea >> Html.share 1
+                            "ratio", _.ObjectRatio >> Html.number 1 "×"
+                            "largest pixel on the object", _.ObjectHits >> Html.share 1
+                            "on the part", _.PartShare >> Html.share 1
+                            "part’s area", _.PartArea >> Html.share 1
+                            "ratio", _.PartRatio >> Html.number 1 "×"
+                            "largest pixel on the part", _.PartHits >> Html.share 1
                         ]
-                        []
-                        section.Methods
                 yield!
                     Html.table
                         "locations-table"
                         $"The expert of each margin at {page.Report.Layer}, over the images of both classes, on the images of the class that the margin favours; IG: integrated gradients of the expert."
-                        [
-                            "margin", pairName page >> Html.text
-                            "part", _.Part >> Html.text
-                            $"expert ({page.Report.Noun})", _.Expert.Unit >> Html.count
-                            "selectivity",
-                            (fun p -> Html.number (Html.fixedTo 2 p.Expert.Selectivity) p.Expert.Selectivity)
-                            "active on the class", _.Expert.ActiveOnClass >> share
-                            "active on the other", _.Expert.ActiveOnSibling >> share
-                            "x ⊙ ∇h on the part", _.Gradient.PartShare >> share
-                            "IG on the part", _.Integrated.PartShare >> share
-                            "part’s area", _.Gradient.PartArea >> share
-                            "ratio, x ⊙ ∇h", _.Gradient.PartRatio >> times
-                            "ratio, IG", _.Integrated.PartRatio >> times
-                            "largest pixel on the part, x ⊙ ∇h", _.Gradient.PartHits >> share
-                        ]
-                        []
                         pairs
+                        [
+                            "margin", (fun (p: PairLocation) -> Html.text (page.Margin p.Expert))
+                            "part", _.Part >> Html.text
+                            $"expert ({page.Report.Noun})", _.Expert.Unit >> Html.whole
+                            "selectivity", _.Expert.Selectivity >> Html.number 2 ""
+                            "active on the class", _.Expert.ActiveOnClass >> Html.share 0
+                            "active on the other", _.Expert.ActiveOnSibling >> Html.share 0
+                            "x ⊙ ∇h on the part", _.Gradient.PartShare >> Html.share 1
+                            "IG on the part", _.Integrated.PartShare >> Html.share 1
+                            "part’s area", _.Gradient.PartArea >> Html.share 1
+                            "ratio, x ⊙ ∇h", _.Gradient.PartRatio >> Html.number 1 "×"
+                            "ratio, IG", _.Integrated.PartRatio >> Html.number 1 "×"
+                            "largest pixel on the part, x ⊙ ∇h", _.Gradient.PartHits >> Html.share 1
+                        ]
             ]
         ]
 
-    let private estimate digits sign (e: Estimate) =
-        Html.number (Html.signed digits sign e.Value) e.Value
+    let private estimate digits sign (e: Estimate) = Html.number digits sign e.Value
 
     let private interval digits (e: Estimate) =
         Html.text (
@@ -731,34 +647,24 @@ module internal ReportPage =
         )
 
     let private truths (page: Page) (section: TruthSection) =
-        let chart () =
-            intervals "times a uniform map" (Some 1.) [
-                for m in section.Methods -> m.Method, m.Ratio.Low, m.Ratio.Value, m.Ratio.High
-            ]
+        let what =
+            "Share of each method’s positive attribution on the distinguishing part, as a multiple of a uniform map’s"
 
         Html.section "truth" "Which methods find what tells two classes apart" "" [
             Html.paragraph
                 $"Every method explains the margin of an image’s class over its sibling, over {section.Instances} scenes, the same number of each class. The distinguishing part covers {Html.percent 1 section.Area} of an image on average; a uniform map puts as much of itself on it. Intervals are the bootstrap’s, over images."
             Html.list section.Verdict
-            page.Pictures.Add
-                "truth.png"
-                "Share of each method’s positive attribution on the distinguishing part, as a multiple of a uniform map’s (the dashed line), with 95% bootstrap intervals."
-                chart
-            |> Html.chart "truth-chart"
+            chart page "truth" $"{what}, with 95%% intervals: above 1 it finds the part." (fun () ->
+                intervals "times a uniform map" [ for m in section.Methods -> m.Method, m.Ratio ])
             yield!
-                Html.table
-                    "truth-table"
-                    "Share of each method’s positive attribution on the distinguishing part, as a multiple of a uniform map’s."
-                    [
-                        "method", (fun (m: MethodTruth) -> Html.text m.Method)
-                        "times a uniform map", _.Ratio >> estimate 1 "×"
-                        "95% interval", _.Ratio >> interval 1
-                        "on the part", _.Share >> share
-                        "largest pixel on the part", (fun m -> Html.number (Html.percent 0 m.Hits) m.Hits)
-                        "images", _.Count >> Html.count
-                    ]
-                    []
-                    section.Methods
+                Html.table "truth-table" $"{what}." section.Methods [
+                    "method", (fun (m: MethodTruth) -> Html.text m.Method)
+                    "times a uniform map", _.Ratio >> estimate 1 "×"
+                    "95% interval", _.Ratio >> interval 1
+                    "on the part", _.Share >> Html.share 1
+                    "largest pixel on the part", _.Hits >> Html.share 0
+                    "images", _.Count >> Html.whole
+                ]
         ]
 
     // Study and essence -------------------------------------------------------------------------------------------------
@@ -766,35 +672,38 @@ module internal ReportPage =
     let private criterion (study: Study) (metric: AttributionMetric) =
         let better = if metric.Better = Better.Lower then "lower" else "higher"
 
-        let pairs =
-            study.Pairs |> Seq.filter (fun p -> p.Metric = metric.Name && p.Count > 0)
+        let pairs = [
+            for p in study.Pairs do
+                if p.Metric = metric.Name && p.Count > 0 then
+                    p
+        ]
 
-        let sure = pairs |> Seq.filter (fun p -> p.Corrected < 0.05) |> Seq.length
-        let rows = study.Rows |> Seq.filter (fun row -> row.Metric = metric.Name)
-        let maps = rows |> Seq.map (fun row -> study.Maps row.Method)
+        let sure = pairs |> List.filter (fun p -> p.Corrected < 0.05)
 
-        let ranked =
-            match rows |> Seq.tryFind (fun row -> row.Ranked > 0) with
-            | Some row -> Words.Count(row.Ranked, "image")
-            | None -> "no image"
+        let rows = [
+            for row in study.Rows do
+                if row.Metric = metric.Name then
+                    row
+        ]
+
+        let ranked = rows |> List.map _.Ranked |> List.max
 
         Html.table
             $"study-{metric.Name}"
-            $"{metric.Title}: {better} is better. Medians, and mean ranks over {ranked}, with 95%% bootstrap intervals; {sure} of {Seq.length pairs} pairs of methods differ (signed-rank test, Holm’s correction, 5%%)."
-            ([
+            $"""{metric.Title}: {better} is better. Medians, and mean ranks over {Html.count ranked "image"}, with 95%% bootstrap intervals; {sure.Length} of {pairs.Length} pairs of methods differ (signed-rank test, Holm’s correction, 5%%)."""
+            rows
+            [
                 "method", (fun (row: StudyRow) -> Html.text row.Method)
                 "median", _.Median >> estimate 3 ""
                 "95% interval", _.Median >> interval 3
                 "mean rank", _.Rank >> estimate 1 ""
                 "95% interval", _.Rank >> interval 1
-                "images", _.Count >> Html.count
-             ]
-             @ mapsColumn maps (fun row -> study.Maps row.Method))
-            []
-            rows
+                "images", _.Count >> Html.whole
+                yield! mapsColumn rows (fun row -> study.Maps row.Method)
+            ]
 
     let private study (page: Page) (study: Study) =
-        let images = Words.Count(study.Maps(study.Rows[0].Method).Count, "image")
+        let images = Html.count (study.Maps study.Rows[0].Method).Count "image"
 
         let steps =
             if study.Steps.HasValue then
@@ -803,221 +712,177 @@ module internal ReportPage =
                 ""
 
         let figure () =
-            study
-            |> StudyPicture.draw
+            StudyPicture.draw
                 $"{images}, the predicted class's score, {page.Report.Steps.Short}. Boxes hold the middle half; the best median is on top."
+                study
 
         Html.section "study" "Every method, by four criteria" "" [
             Html.paragraph
                 $"Necessity and sufficiency ordering ask whether the pixels that a map ranks first are needed, and whether they suffice; the two proportionalities, whether the score falls and rises in proportion to the attribution removed and put back (0 if it does). Over {images}, the predicted class’s score{steps}."
-            page.Pictures.Add
-                "study.png"
-                "Box plots of each method’s scores by the four criteria of Wang et al., 2020; the tables give the medians."
-                figure
-            |> Html.chart "study-chart"
-            yield! study.Metrics |> Seq.collect (criterion study)
+            chart page "study" "Box plots of each method’s scores by the four criteria of Wang et al., 2020." figure
+            yield! Seq.collect (criterion study) study.Metrics
         ]
 
     let private essence (page: Page) (both: EssenceCurves list) =
         let kept, noun = both.Head, page.Report.Noun
 
-        let whole = kept.Mean(EssenceCurves.WholeModel, kept.UnitCount, fun p -> p.F1)
+        let f1 ranking count (curves: EssenceCurves) =
+            curves.Mean(ranking, count, fun p -> p.F1)
 
         let verb (curves: EssenceCurves) =
             if curves.IsSilencing then "silenced" else "kept"
 
         let rows = [
             for curves in both do
-                for count in kept.Counts |> Seq.filter (fun k -> k <= 20 || k = kept.UnitCount) -> curves, count
+                for count in curves.Counts do
+                    if count <= 20 || count = curves.UnitCount then
+                        curves, count
         ]
-
-        let f1 ranking (curves: EssenceCurves, count: int) =
-            let value = curves.Mean(ranking, count, fun p -> p.F1)
-            Html.number (Html.fixedTo 2 value) value
 
         Html.section "essence" "The essence of a class" "" [
             Html.paragraph
-                $"""Of the {Words.Count(kept.UnitCount, noun)} of {kept.Layer}, the first few for a class are kept and all others set to 0, or these are silenced; then it is asked how well the rest of the network tells the class from all others. {capital noun}s are ranked by their influence on the class’s score over its images, by the magnitude of that, by their mean activation, and at random. The whole model’s F1 is {Html.fixedTo 2 whole} (mean over {kept.Classes.Count} classes)."""
+                $"Of the {Html.count kept.UnitCount noun} of {kept.Layer}, the first few for a class are kept and all others set to 0, or these are silenced; then it is asked how well the rest of the network tells the class from all others. {capital noun}s are ranked by their influence on the class’s score over its images, by the magnitude of that, by their mean activation, and at random. The whole model’s F1 is {Html.fixedTo 2 (f1 EssenceCurves.WholeModel kept.UnitCount kept)} (mean over {kept.Classes.Count} classes)."
             for curves in both do
-                page.Pictures.Add
-                    $"""essence-{verb curves}.png"""
+                chart
+                    page
+                    $"essence-{verb curves}"
                     $"Recall, precision, F1 and accuracy against the number of {noun}s {verb curves}."
                     (fun () -> EssencePicture.draw page.Report.Names curves)
-                |> Html.chart $"essence-{verb curves}"
             yield!
-                Html.table
-                    "essence-table"
-                    $"F1, the mean over classes, by what the {noun}s are ranked by."
-                    [
-                        $"{noun}s", (fun (curves, count) -> Html.text $"{count} {verb curves}")
-                        for ranking in kept.Rankings do
-                            ranking, f1 ranking
-                    ]
-                    []
-                    rows
+                Html.table "essence-table" $"F1, the mean over classes, by what the {noun}s are ranked by." rows [
+                    $"{noun}s", (fun (curves, count) -> Html.text $"{count} {verb curves}")
+                    for ranking in kept.Rankings do
+                        ranking, (fun (curves, count) -> Html.number 2 "" (f1 ranking count curves))
+                ]
         ]
 
     // What was computed -------------------------------------------------------------------------------------------------
 
-    let private formulas (page: Page) =
-        let report = page.Report
-
-        [
-            "saliency map", "x ⊙ ∇<sub>x</sub> f<sub>c</sub>(x)", "f before softmax, c the predicted class"
-            "integrated gradients",
-            "(x − b) ⊙ (1/N) Σ<sub>i=1…N</sub> ∇<sub>x</sub> f<sub>c</sub>(b + (i/N)(x − b))",
-            "N = 50, b = 0 (black)"
-            "influence",
-            "I = (1/|D|) Σ<sub>x∈D</sub> ∂q(f(x)) / ∂h(x)",
-            $"h the layer, q the quantity of interest, D the distribution of interest; the expert is the {report.Noun} with the largest, sign included"
-            "expert’s picture",
-            "x ⊙ ∇<sub>x</sub> h<sub>i</sub>(x)",
-            "and integrated gradients of h<sub>i</sub>, i the expert"
-            "average drop",
-            "(100/n) Σ max(f<sub>c</sub>(x) − f<sub>c</sub>(M(x)), 0) / f<sub>c</sub>(x)",
-            "M(x) the image with the pixels of positive attribution alone"
-            "necessity ordering",
-            "1/(N+1) Σ<sub>i=1…N</sub> max(f<sub>c</sub>(R(i)) − f<sub>c</sub>(0), 0)",
-            $"R(i) the image without its first i pixels of positive attribution, {report.Steps}"
-            "rank correlation", "Spearman’s", "Pearson’s correlation of the ranks, ties sharing their mean rank"
-            if not (isNull report.Locations) then
-                "share on a region",
-                "Σ<sub>p∈region</sub> max(A<sub>p</sub>, 0) / Σ<sub>p</sub> max(A<sub>p</sub>, 0)",
-                "A the mean over the colour channels; the mean over images"
-        ]
+    let private formulas (page: Page) = [
+        for name in [ ReportMethods.Saliency; ReportMethods.IntegratedGradients ] do
+            let method = AttributionMethod.Find name
+            method.Title, method.Formula, "q the score of the predicted class before softmax; 50 steps from black"
+        "Influence",
+        "I = (1/|D|) Σ ∂q(f(x)) / ∂h(x) over x ∈ D",
+        $"h the layer, q the quantity of interest, D the distribution of interest; the expert is the {page.Report.Noun} with the largest, sign included"
+        "Expert’s picture", "x ⊙ ∇ₓ hᵢ(x)", "i the expert; and integrated gradients of hᵢ"
+        for name in [ "average-drop"; "necessity-ordering" ] do
+            let metric = AttributionMetric.Find name
+            metric.Title, metric.Formula, $"the mean over images; {page.Report.Steps} where pixels are removed"
+        "Rank correlation", "Spearman’s", "Pearson’s correlation of the ranks, ties sharing their mean rank"
+        "Share on a region",
+        "Σ max(A, 0) inside / Σ max(A, 0)",
+        "A the mean over the colour channels; the mean over images"
+    ]
 
     let private computed (page: Page) =
         let report, source = page.Report, page.Source
-        let entry (term: string) content = [ dt [] [ str term ]; dd [] content ]
         let version (t: Type) = t.Assembly.GetName().Version.ToString 3
-        let definitions = dl [ _class "definitions" ]
+
+        let definitions (entries: (string * XmlNode list) list) =
+            dl [ _class "definitions" ] [
+                for term, content in entries do
+                    dt [] [ str term ]
+                    dd [] content
+            ]
 
         Html.section "computed" "What was computed" "" [
             definitions [
-                yield! entry "model" [ Html.code source.Model ]
-                yield!
-                    entry "images" [
-                        Html.code source.Data
-                        str $", {report.Instances.Count} of {report.Images.Width}×{report.Images.Height} pixels"
-                    ]
+                "model", [ Html.code source.Model ]
+                "images",
+                [
+                    Html.code source.Data
+                    str $", {report.Images.Count} of {report.Images.Width}×{report.Images.Height} pixels"
+                ]
                 for choice in report.Choices do
-                    yield! entry choice.What [ str $"{choice.Value} ({choice.Reason})" ]
-                yield! entry "seed" [ str (string report.Options.Seed) ]
-                yield! entry "command" [ Html.code source.Command ]
-                yield!
-                    entry "versions" [
-                        str
-                            $"Attribution {version typeof<AttributionReport>}, TorchSharp {version typeof<TorchSharp.torch>}, .NET {Environment.Version}, {RuntimeInformation.RuntimeIdentifier}"
-                    ]
-                yield! entry "duration" [ tag "time" [] [ str $"{Html.fixedTo 0 report.Duration.TotalSeconds} s" ] ]
+                    choice.What, [ str $"{choice.Value} ({choice.Reason})" ]
+                "seed", [ str (string report.Options.Seed) ]
+                "command", [ Html.code source.Command ]
+                "versions",
+                [
+                    str
+                        $"Attribution {version typeof<AttributionReport>}, TorchSharp {version typeof<TorchSharp.torch>}, .NET {Environment.Version}, {RuntimeInformation.RuntimeIdentifier}"
+                ]
+                "duration", [ tag "time" [] [ str $"{Html.fixedTo 0 report.Duration.TotalSeconds} s" ] ]
                 for note in report.Notes do
-                    yield! entry "note" [ str note ]
+                    "note", [ str note ]
             ]
             Html.fold "Formulas" [
                 definitions [
-                    for term, formula, where in formulas page do
-                        yield! entry term [ span [ _class "math" ] [ rawText formula ]; rawText $", {where}" ]
+                    for term, formula, where in formulas page ->
+                        term, [ span [ _class "math" ] [ str formula ]; str $" — {where}" ]
                 ]
             ]
-            p [] [
-                str "Beside this page: "
-                Html.code "scores.csv"
-                str ", "
-                Html.code "scores.json"
-                str ", "
-                Html.code "experts.json"
-                str $""" and {Words.Count(page.Pictures.All.Length, "picture")} as PNG."""
-            ]
+            Html.paragraph
+                $"""Beside this page: scores.csv, scores.json, experts.json and {Html.count page.Pictures.All.Length "picture"} as PNG."""
         ]
 
     // The first screen --------------------------------------------------------------------------------------------------
 
-    let private fact (term: string) (value: string) =
-        div [] [ dt [] [ str term ]; dd [] [ str value ] ]
-
-    let private facts (page: Page) =
-        let report = page.Report
-
+    let private facts (report: AttributionReport) =
         let distinct f =
-            report.Instances |> Seq.map f |> Seq.distinct |> Seq.length
+            report.Instances |> Seq.map f |> Seq.distinct |> Seq.length |> string
 
         dl [ _class "facts" ] [
-            fact "images" (string report.Instances.Count)
-            if report.HasTrueClasses then
-                fact "classes" (string (distinct _.TrueClass.Value))
-                fact "correctly classified" (Html.percent 1 report.Accuracy)
-            else
-                fact "classes predicted" (string (distinct _.PredictedClass))
-            fact "cut at layer" report.Layer
+            for term, value in
+                [
+                    "images", string report.Instances.Count
+                    if report.HasTrueClasses then
+                        "classes", distinct _.TrueClass.Value
+                        "correctly classified", Html.percent 1 report.Accuracy
+                    else
+                        "classes predicted", distinct _.PredictedClass
+                    "cut at layer", report.Layer
+                ] do
+                div [] [ dt [] [ str term ]; dd [] [ str value ] ]
         ]
 
-    /// The picture that says most: the margin's expert that finds its part best, or the methods on an image.
+    /// The picture that says most: the margin's expert that finds its part best, or else the methods on an image.
     let private best (page: Page) =
         let report = page.Report
 
         let id, title, panels =
-            if isNull report.Locations then
+            match Option.ofObj report.Locations with
+            | Some section ->
+                let p = (foundFirst section).Head
+                let panels = pairPanels page p
+
+                pairId p,
+                $"What the {report.Noun} sees that speaks most for {page.Class p.Expert.Class} and against {page.Class p.Expert.Sibling}, beside the part that tells them apart: {p.Part}.",
+                [ panels[0]; panels[1]; panels[3]; panels[5] ]
+            | None ->
                 let row = report.Methods[0]
 
-                let heat = row.Views |> Seq.map (methodPictures page row >> List.last) |> List.ofSeq
-
                 $"image-{row.Instance.Position}",
-                $"What speaks for {page.Class row.Instance.PredictedClass} (red) and against it (blue) in image {row.Instance.Label}, by method",
-                inputPanel page row.Instance :: heat
-            else
-                let p = (foundFirst report.Locations.Pairs).Head
-
-                let title =
-                    $"What the {report.Noun} sees that decides for {page.Class p.Expert.Class} and against {page.Class p.Expert.Sibling}, beside the part that tells them apart ({p.Part})"
-
-                let all = pairPanels page (pairTitle page p) p
-                pairId p, title, [ all[0]; all[1]; all[3]; all[5] ]
+                $"What speaks for {page.Class row.Instance.PredictedClass} (red) and against it (blue) in image {row.Instance.Label}, by method.",
+                inputPanel page row.Instance
+                :: [ for view in row.Views -> List.last (methodPanels page row.Instance view) ]
 
         figure [ _class "best crisp" ] [
-            Html.panels panels.Length 2 (List.map Some panels)
-            figcaption [] [ str (title + ". "); a [ _href $"#{id}" ] [ str "More of it" ] ]
+            Html.panels 4 2 (List.map Some panels)
+            figcaption [] [ str $"{title} "; a [ _href $"#{id}" ] [ str "All of its pictures" ] ]
         ]
 
-    let private brief (report: AttributionReport) = [
-        yield! report.Findings
-        for sentence in report.Unsound do
-            $"{sentence.TrimEnd '.'}: such maps take part in no mean, rank or comparison."
-        yield! report.Failures
-    ]
-
-    let private contents = [
-        "experts", "Experts"
-        "margins", "What tells two classes apart"
-        "methods", "Methods side by side"
-        "drop", "Average drop"
-        "necessity", "Necessity ordering"
-        "locations", "Where the attribution lies"
-        "truth", "Which methods find it"
-        "study", "Every method, by four criteria"
-        "essence", "The essence of a class"
-        "computed", "What was computed"
-    ]
-
-    /// The page's sections by their ids: those that the report has numbers for.
+    /// The page's sections: those that the report has numbers for.
     let private sections (page: Page) =
         let report = page.Report
 
         [
-            "experts", experts page
-            "margins", margins page
-            "methods", methods page
-            "drop", drop page
-            "necessity", necessity page
-            if not (isNull report.Locations) then
-                "locations", locations page report.Locations
-            if not (isNull report.Truth) then
-                "truth", truths page report.Truth
-            if not (isNull report.Study) then
-                "study", study page report.Study
+            scores page
+            margins page
+            methods page
+            drop page
+            necessity page
+            yield! report.Locations |> Option.ofObj |> Option.map (locations page) |> Option.toList
+            yield! report.Truth |> Option.ofObj |> Option.map (truths page) |> Option.toList
+            yield! report.Study |> Option.ofObj |> Option.map (study page) |> Option.toList
             if report.Essence.Count > 0 then
-                "essence", essence page (List.ofSeq report.Essence)
-            "computed", computed page
+                essence page (List.ofSeq report.Essence)
+            computed page
         ]
+
+    let private policy =
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
     /// The page, and the pictures that lie beside it.
     let render (source: ReportSource) (report: AttributionReport) : string * ReportPicture list =
@@ -1029,16 +894,19 @@ module internal ReportPage =
 
         let sections = sections page
 
+        let found = [
+            yield! report.Findings
+            for sentence in report.Unsound do
+                $"{sentence.TrimEnd '.'}: such maps take part in no mean, rank or comparison."
+            yield! report.Failures
+        ]
+
         let html =
             html [ _lang "en" ] [
                 head [] [
                     meta [ _charset "utf-8" ]
                     meta [ _name "viewport"; _content "width=device-width, initial-scale=1" ]
-                    meta [
-                        attr "http-equiv" "Content-Security-Policy"
-                        _content
-                            "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-                    ]
+                    meta [ attr "http-equiv" "Content-Security-Policy"; _content policy ]
                     meta [ _name "color-scheme"; _content "light dark" ]
                     title [] [ str source.Title ]
                     link [ _rel "icon"; _href "data:," ]
@@ -1048,28 +916,23 @@ module internal ReportPage =
                     a [ _class "skip"; _href "#main" ] [ str "Skip to the report" ]
                     header [] [
                         h1 [] [ str source.Title ]
-                        facts page
+                        facts report
                         div [ _class "first" ] [
-                            div [ _class "brief" ] [ h2 [] [ str "What was found" ]; Html.list (brief report) ]
+                            div [ _class "brief" ] [ h2 [] [ str "What was found" ]; Html.list found ]
                             best page
                         ]
                         nav [ attr "aria-label" "Contents" ] [
-                            ol [] [
-                                for id, name in contents do
-                                    if sections |> List.exists (fst >> (=) id) then
-                                        li [] [ a [ _href $"#{id}" ] [ str name ] ]
-                            ]
+                            ol [] [ for s in sections -> li [] [ a [ _href $"#{s.Id}" ] [ str s.Title ] ] ]
                         ]
                     ]
-                    main [ _id "main" ] (List.map snd sections)
+                    main [ _id "main" ] [ for s in sections -> s.Node ]
                     footer [] [ str "Made with Attribution." ]
                     tag "dialog" [ attr "aria-label" "Enlarged figure" ] [
-                        div [ _class "stage crisp" ] []
+                        div [ _class "stage" ] []
                         p [] []
                         div [ _class "bar" ] [
-                            button [ _type "button"; _value "previous" ] [ str "← Previous" ]
-                            button [ _type "button"; _value "next" ] [ str "Next →" ]
-                            button [ _type "button"; _value "close" ] [ str "Close" ]
+                            for value, words in [ "previous", "← Previous"; "next", "Next →"; "close", "Close" ] ->
+                                button [ _type "button"; _value value ] [ str words ]
                         ]
                     ]
                     script [] [ rawText (asset "ReportPage.js") ]
@@ -1099,9 +962,6 @@ type ReportPages =
         for picture in pictures do
             picture.Figure.Write(folder.Draft picture.Name)
 
-        AtomicFile.Write(
-            folder.Draft "index.html",
-            fun stream -> stream.Write(ReadOnlySpan(Text.Encoding.UTF8.GetBytes html))
-        )
+        AtomicFile.Write(folder.Draft "index.html", _.Write(ReadOnlySpan(Text.Encoding.UTF8.GetBytes html)))
 
         pictures.Length

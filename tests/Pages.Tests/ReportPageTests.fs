@@ -7,7 +7,6 @@ open System.Text.RegularExpressions
 open Expecto
 open Giraffe.ViewEngine
 open TorchSharp
-open type TorchSharp.torch
 open Attribution
 open Attribution.Pages
 
@@ -20,22 +19,23 @@ let source = {
 
 /// A network of two units and three classes, the last of which no unit influences.
 let private network () =
-    let weights = linspace(-1.0, 1.0, 24L).reshape(12L, 2L).DetachFromDisposeScope()
+    let weights =
+        torch.linspace(-1.0, 1.0, 24L).reshape(12L, 2L).DetachFromDisposeScope()
 
     let scores =
-        tensor(array2D [ [ 1.0f; -0.5f; 0.0f ]; [ -0.3f; 0.8f; 0.0f ] ]).DetachFromDisposeScope()
+        torch.tensor(array2D [ [ 1.0f; -0.5f; 0.0f ]; [ -0.3f; 0.8f; 0.0f ] ]).DetachFromDisposeScope()
 
     Model.FromLayers(
-        struct ("hidden", Func<Tensor, Tensor>(fun x -> x.flatten(1L).matmul weights)),
-        struct ("relu", Func<Tensor, Tensor>(fun x -> nn.functional.relu x)),
-        struct ("scores", Func<Tensor, Tensor>(fun x -> x.matmul scores))
+        struct ("hidden", Func<torch.Tensor, torch.Tensor>(fun x -> x.flatten(1L).matmul weights)),
+        struct ("relu", Func<torch.Tensor, torch.Tensor>(fun x -> torch.nn.functional.relu x)),
+        struct ("scores", Func<torch.Tensor, torch.Tensor>(fun x -> x.matmul scores))
     )
 
 /// The report of images of those classes, by their numbers, and its page.
 let private pageOf (classes: int64[]) names (test: AttributionReport -> string -> unit) =
-    use _ = NewDisposeScope()
+    use _ = torch.NewDisposeScope()
     let count = int64 classes.Length
-    let values = linspace(0.0, 255.0, count * 12L).reshape(count, 3L, 2L, 2L)
+    let values = torch.linspace(0.0, 255.0, count * 12L).reshape(count, 3L, 2L, 2L)
 
     let trueClasses =
         if classes |> Array.forall (fun k -> k < 0L) then
@@ -64,13 +64,9 @@ let private matches pattern (text: string) = [ for m in Regex.Matches(text, patt
 let private example test =
     pageOf [| 0L; 1L; 2L; 0L; 2L |] ClassNames.None test
 
-let private rendered (nodes: XmlNode list) = RenderView.AsString.htmlNodes nodes
-
 let private tableOf rows =
-    Html.table "numbers" "Numbers." [ "name", (fun (i: int) -> Html.text $"row {i}"); "value", Html.count ] [] [
-        1..rows
-    ]
-    |> rendered
+    Html.table "numbers" "Numbers." [ 1..rows ] [ "name", (fun i -> Html.text $"row {i}"); "value", Html.whole ]
+    |> RenderView.AsString.htmlNodes
 
 [<Tests>]
 let tests =
