@@ -34,11 +34,21 @@ let private document (given: Given) folder =
     IO.File.WriteAllText(output.Draft "derivatives.md", MethodDocs.Derivatives())
     use inputs = Inputs.demo given
 
+    let scenes = inputs.Scenes
+    use twins = ConceptScenes.DrawTwins(scenes.Images.Count, scenes.Seed)
+
+    let known = {
+        Images = scenes.Images
+        Twins = twins.Images
+        Names = inputs.Names
+        Truth = ReportTruth(scenes.ObjectMasks, scenes.PartMasks, ConceptScenes.Pairs)
+    }
+
     Terminal.watch "Drawing what each makes of scenes" (fun progress ->
         MethodPictures.Draw(
             (fun name -> output.Draft $"pictures/{name}"),
             inputs.Model,
-            inputs.Scenes,
+            known,
             progress,
             given.Stop
         ))
