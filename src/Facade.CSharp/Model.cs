@@ -278,7 +278,7 @@ public sealed partial class Model : IDisposable
         return Like(read(moved.Core), Weights.None, moved, read, notes);
     }
 
-    /// <inheritdoc cref="To(Device, Precision)"/>
+    /// <inheritdoc cref="To(Device, Precision)" path="/summary | /exception"/>
     /// <param name="device">"cpu", "cuda", or "cuda:1" for the second one.</param>
     /// <param name="precision">The numbers that it computes in.</param>
     public Model To(string device, Precision precision)

@@ -6,8 +6,13 @@ open Support
 [<EntryPoint>]
 let main argv =
     try
-        testList "Packages" [ ContentTests.tests; UseTests.tests ]
-        |> testSequenced
-        |> runTestsWithCLIArgs [] argv
+        match argv with
+        | [| "--accept-api" |] ->
+            ApiTests.accept ()
+            0
+        | _ ->
+            testList "Packages" [ ApiTests.tests; ContentTests.tests; UseTests.tests ]
+            |> testSequenced
+            |> runTestsWithCLIArgs [] argv
     finally
         folder.Delete true
