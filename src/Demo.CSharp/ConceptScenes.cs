@@ -105,13 +105,6 @@ public sealed class ConceptScenes : IDisposable
     /// <exception cref="AttributionException">The count is out of range.</exception>
     public static ConceptScenes DrawTwins(int count, int seed = 1) => Draw(count, seed, true, null);
 
-    /// <summary>Writes a labelled PNG of every class: one scene of each pair, drawn as both classes, and the part that tells them apart.</summary>
-    /// <param name="path">The file to write.</param>
-    /// <param name="seed">Decides on the scenes.</param>
-    /// <exception cref="AttributionException">The file cannot be written.</exception>
-    public static void WriteOverview(string path, int seed = 1) =>
-        AtomicFile.Write(path, file => file.Write(SceneOverview.Png(seed)));
-
     private static ConceptScenes Draw(int count, int seed, bool twins, IProgress<Progress>? progress)
     {
         if (count is < 1 or > MaxCount)

@@ -273,18 +273,15 @@ module internal Charts =
         Drawing.png (Density * width) (Density * height) (fun canvas ->
             canvas.Scale Density
 
-            let write colour size at room text =
-                Drawing.text canvas colour size at room text |> ignore
-
             let room = width - 2f * margin
-            write Drawing.ink 17f (margin, 41f) room title
-            write Drawing.faint TextSize (margin, 63f) room subtitle
+            Drawing.write canvas Drawing.ink 17f (margin, 41f) room title
+            Drawing.write canvas Drawing.faint TextSize (margin, 63f) room subtitle
             legend canvas (margin, 89f) entries
 
             for i, panel in List.indexed panels do
                 let x = margin + float32 (i % columns) * cell.Width
                 let y = head + float32 (i / columns) * cell.Height
                 render canvas (SKRect.Create(SKPoint(x, y), cell)) around (fill panel frame.Width)
-                write Drawing.ink 13.5f (x + left, y + 16f) (frame.Width + around.Right) panel.Title
+                Drawing.write canvas Drawing.ink 13.5f (x + left, y + 16f) (frame.Width + around.Right) panel.Title
 
-            write Drawing.faint TextSize (margin, height - 12f) room note)
+            Drawing.write canvas Drawing.faint TextSize (margin, height - 12f) room note)

@@ -97,6 +97,10 @@ module internal Drawing =
         canvas.DrawText(fitting, left, baseline, SKTextAlign.Left, font, paint)
         font.MeasureText fitting
 
+    /// The same, whatever its width.
+    let write canvas colour size place room line =
+        text canvas colour size place room line |> ignore
+
     /// Draws a thin line around what would not stand out from the page.
     let frame (canvas: SKCanvas) (place: SKRect) =
         use paint = new SKPaint(Color = line, Style = SKPaintStyle.Stroke)
@@ -116,7 +120,7 @@ module internal Drawing =
                 pixels.``to``(torch.float32).mean([| 2L |], keepdim = true).``to``(torch.uint8).expand(-1L, -1L, 3L)
 
         let opaque =
-            torch.full (pixels.shape[0], pixels.shape[1], 1L, 255.0.ToScalar(), dtype = torch.uint8)
+            (torch.zeros (pixels.shape[0], pixels.shape[1], 1L, dtype = torch.uint8)).bitwise_not()
 
         let rgba = torch.cat ([| colours; opaque |], 2L)
 
@@ -134,9 +138,24 @@ module internal Drawing =
 
         canvas.DrawImage(image, place, SKSamplingOptions filter)
 
-    /// 0 to 1 as bytes.
-    let bytes (in01: torch.Tensor) =
-        (in01 * 255.0.ToScalar()).round().clamp(0.0.ToScalar(), 255.0.ToScalar()).``to`` torch.uint8
+    /// Draws the colours of heat maps as a bar, what is for on top or on the right.
+    let colourBar (canvas: SKCanvas) (place: SKRect) =
+        use _ = torch.NewDisposeScope()
+        let colours = Visualization.HeatScale(int (max place.Width place.Height))
+
+        if place.Height > place.Width then
+            pixels canvas colours place
+        else
+            pixels canvas (colours.flip(0L).transpose(0L, 1L)) place
+
+        frame canvas place
+
+    /// n×c×h×w numbers from 0 to white as n×h×w×c bytes.
+    let bytes (white: float) (images: torch.Tensor) =
+        use scale = (255. / white).ToScalar()
+        use black = 0.0.ToScalar()
+        use brightest = 255.0.ToScalar()
+        (images.permute (0L, 2L, 3L, 1L) * scale).round().clamp(black, brightest).``to`` torch.uint8
 
     /// h×w×c bytes as a picture of their size.
     let encode (bytes: torch.Tensor) =

@@ -5,13 +5,12 @@ using System.Text.Json;
 using Attribution;
 using Expecto;
 using Expecto.CSharp;
-using SkiaSharp;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Facade.Tests;
 
-/// <summary>Influence around instances, on more quantities, and the pictures of experts.</summary>
+/// <summary>Influence around instances, and on more quantities.</summary>
 public static class NeighbourhoodTests
 {
     public static Test Tests =>
@@ -27,7 +26,6 @@ public static class NeighbourhoodTests
                 InScope("names are the command line's", Names),
                 InScope("what makes no neighbourhood or quantity is refused", Refused),
                 Check.InFolder("a margin's opposite is the opposite margin's expert", Opposite),
-                Check.InFolder("a picture shows the images that the expert is most active on", Picture),
             ]
         );
 
@@ -242,71 +240,5 @@ public static class NeighbourhoodTests
             Expect.equal(written.GetProperty("around").GetString(), around.Name, "the file says around what");
             Expect.isTrue(written.GetProperty("times_activation").GetBoolean(), "and times what");
         }
-    }
-
-    private static void Picture(string folder)
-    {
-        using var scope = NewDisposeScope();
-        using var images = Set(folder);
-        var experts = ExpertSummary.FindAll(
-            Network(),
-            ["conv"],
-            [new(Quantity.Margin(0, 1), IsMargin: true), new(Quantity.Class(0), [2])],
-            images
-        );
-        var painter = new ExpertPicture(Network(), images, ClassNames.None);
-
-        // Panels of 128 pixels, of which a pixel of the image takes 32.
-        SKColor Shown(SKBitmap picture, int column, int row) =>
-            picture.GetPixel(20 + column * 562 + 1, 154 + row * 162);
-        void IsInput(SKBitmap picture, int column, int row, ActiveImage image)
-        {
-            var pixel = images.Images(image.Position..(image.Position + 1))[0, .., 0, 0].data<float>().ToArray();
-            var expected = new SKColor((byte)pixel[0], (byte)pixel[1], (byte)pixel[2]);
-            Expect.equal(Shown(picture, column, row), expected, $"column {column}, row {row}");
-        }
-
-        using var pair = SKBitmap.Decode(painter.Draw(experts[0]));
-        foreach (var row in Enumerable.Range(0, 6))
-        {
-            IsInput(pair, 0, row, experts[0].MostActive[row]);
-            IsInput(pair, 1, row, experts[0].Opposite!.MostActive[row]);
-        }
-
-        var file = Path.Combine(folder, "expert.png");
-        painter.Write(file, experts[1]);
-        using var single = SKBitmap.Decode(file);
-        Expect.equal(experts[1].MostActive.Count, 3, "a class of three images");
-        IsInput(single, 0, 0, experts[1].MostActive[0]);
-        IsInput(single, 0, 1, experts[1].MostActive[1]);
-        IsInput(single, 1, 0, experts[1].MostActive[2]);
-
-        var silent = Model.FromLayers(
-            ("silent", x => (x.to(float64) - 1e6).relu().flatten(1)),
-            ("logits", x => x.narrow(1, 0, 4))
-        );
-        var dead = ExpertSummary.Find(silent, "silent", Quantity.Class(2), images);
-        using var empty = SKBitmap.Decode(new ExpertPicture(silent, images, ClassNames.None).Draw(dead));
-        Expect.isTrue(dead.IsDead, "a unit that never fires");
-        IsInput(empty, 0, 0, dead.MostActive[0]);
-        SKColor Panel(int i) => empty.GetPixel(20 + i * 134 + 1, 154);
-        Expect.equal(Panel(1), SKColors.Black, "it sees nothing");
-        Expect.isTrue(Panel(2) is { Red: <= 25, Green: <= 25, Blue: <= 25 }, "and the image through it is dim");
-        Expect.isTrue(
-            Panel(3) is var grey && grey.Red == grey.Green && grey.Red == grey.Blue,
-            "for and against nothing"
-        );
-        // The unit's largest attribution has the full colour in one of its images.
-        SKColor[] full = [new(178, 24, 43), new(33, 102, 172)];
-        Expect.isTrue(
-            Enumerable
-                .Range(0, 6 * 16)
-                .Any(i =>
-                    full.Contains(
-                        pair.GetPixel(20 + 3 * 134 + 16 + i % 4 * 32, 154 + 16 + i / 4 % 4 * 32 + i / 16 * 162)
-                    )
-                ),
-            "a shared scale"
-        );
     }
 }

@@ -13,6 +13,8 @@ let main argv =
         (testList "Pages" [
             DrawingTests.tests
             ChartsTests.tests
+            PicturesTests.tests
+            DocsTests.tests
             ReportPageTests.tests
             PageTests.tests
         ])

@@ -4,6 +4,8 @@
 #r "TorchSharp.dll"
 #r "Attribution.Core.dll"
 #r "Attribution.dll"
+#r "Attribution.Pages.dll"
+#r "Attribution.Demo.dll"
 
 open Attribution
 

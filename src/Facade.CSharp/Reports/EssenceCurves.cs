@@ -13,18 +13,7 @@ public sealed class EssenceCurves
     /// <summary>What stands for a ranking where all units are left.</summary>
     public const string WholeModel = "whole-model";
 
-    private const int MostOwnRows = 4;
     private const int MostTop = 20;
-
-    private static readonly (string Name, Func<EssencePoint, double> Of)[] scores =
-    [
-        ("Recall", p => p.Recall),
-        ("Precision", p => p.Precision),
-        ("F1", p => p.F1),
-        ("Accuracy", p => p.Accuracy),
-    ];
-
-    private static readonly PointShape[] shapes = Enum.GetValues<PointShape>()[1..];
 
     private readonly IReadOnlyList<UnitRanking> rankings;
     private readonly IReadOnlyDictionary<int, int> images;
@@ -166,56 +155,6 @@ public sealed class EssenceCurves
                 }),
             }
         );
-
-    internal Figure Draw(ClassNames names)
-    {
-        CurveStyle[] styles =
-        [
-            .. Rankings.Select(
-                (_, i) => new CurveStyle(Charts.Palette[i % Charts.Palette.Count], shapes[i % shapes.Length])
-            ),
-        ];
-        var verb = IsSilencing ? "silenced" : "kept";
-        var noun = Units is Units.ChannelSum or Units.ChannelMax ? "channels" : "units";
-        var x = Axis.Logarithmic($"{noun} {verb} (of {UnitCount})", Counts);
-        var y = Axis.Linear("", 0, 1);
-        var isMean = Classes.Count > MostOwnRows;
-
-        Panel Of(IReadOnlyList<int> classes, string title, Func<EssencePoint, double> score)
-        {
-            List<(double, double)> Line(IReadOnlyList<int> among, string ranking) =>
-                [.. Counts.Select(k => ((double)k, Mean(among, ranking, k, score)))];
-            return new(
-                title,
-                x,
-                y,
-                [
-                    .. (classes.Count > 1 ? classes : []).Select(k =>
-                        Charts.Curve(Line([k], Rankings[0]), styles[0].Faint)
-                    ),
-                    Charts.Level(Mean(classes, WholeModel, UnitCount, score), Charts.Reference),
-                    .. Rankings.Zip(styles, (ranking, style) => Charts.Curve(Line(classes, ranking), style)).Reverse(),
-                ]
-            );
-        }
-
-        IEnumerable<(string Title, int[] Classes)> rows = isMean
-            ? [("", [.. Classes])]
-            : Classes.Select(k => ($"{names[k]}: ", new[] { k }));
-        var subject = isMean
-            ? $"mean of {Classes.Count} classes, thin: each class by {Rankings[0]}"
-            : "each class against the rest";
-        return Charts.Draw(
-            IsSilencing ? "What is left of a class without its first units" : "How few units recognise a class",
-            $"Layer {Layer}, {(IsSilencing ? "these" : "all other")} {noun} set to 0 · {subject} · {Words.Count(ImageCount, "image")}",
-            [.. Rankings.Select(Spelled).Zip(styles), ("whole model", Charts.Reference)],
-            scores.Length,
-            [.. from row in rows from score in scores select Of(row.Classes, row.Title + score.Name, score.Of)]
-        );
-    }
-
-    private static string Spelled(string ranking) =>
-        ranking == "random" ? "in random order" : $"by {ranking.Replace('-', ' ')}";
 
     private string Mode => IsSilencing ? "silence" : "keep";
 

@@ -329,8 +329,9 @@ public sealed class ExpertSummary
         writer.Commit();
     }
 
-    /// <summary>The classes that the quantity grows with, or those that it falls with.</summary>
-    internal IReadOnlyList<int> ClassesOf(bool falling) =>
+    /// <summary>The classes that the quantity grows with, or those that it falls with; none where it is no sum of logits.</summary>
+    /// <param name="falling">Whether those that it falls with.</param>
+    public IReadOnlyList<int> ClassesOf(bool falling) =>
         quantity.Core.Source.IsLogits && quantity.Core.Linear is { } linear
             ? [.. linear.Value.Where(term => term.Item2 < 0 == falling).Select(term => term.Item1)]
             : [];

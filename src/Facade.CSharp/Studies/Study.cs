@@ -207,27 +207,6 @@ public sealed class Study
     private PixelSteps? StepsOf(AttributionMetric metric) =>
         Table.Scores.FirstOrDefault(s => s.Metric == metric.Name && s.Steps is not null)?.Steps;
 
-    internal Figure Figure(string subtitle)
-    {
-        const int RowHeight = 19;
-        const float NamesWidth = 165;
-        const float CountsWidth = 45;
-        var most = Metrics.Max(metric => Rows.Count(row => row.Metric == metric.Name));
-        var isAnyUnsound = Rows.Any(row => row.Unsound > 0);
-        return Charts.Draw(
-            "Attribution methods by what they are measured by",
-            subtitle,
-            [],
-            Math.Min(2, Metrics.Count),
-            [.. Metrics.Select(PanelOf)],
-            NamesWidth + (isAnyUnsound ? CountsWidth : 0),
-            new(300, RowHeight * most),
-            isAnyUnsound
-                ? "k/n: of the n maps k are sound, and the box is of these; the others are empty, constant, without positive pixels or not finite."
-                : null
-        );
-    }
-
     private static string[] Unranked(IGrouping<string, StudyRow> method)
     {
         string[] metrics = [.. method.Where(row => !row.IsRanked && row.Unsound > 0).Select(row => row.Metric)];
@@ -237,35 +216,6 @@ public sealed class Study
             [
                 $"{method.Key} takes no rank by {string.Join(", ", metrics)}: fewer than half of the images have a sound map of it, and a score.",
             ];
-    }
-
-    private static string Labelled(StudyRow row, int images) =>
-        row.Unsound > 0 ? $"{row.Method} {images - row.Unsound}/{images}" : row.Method;
-
-    private Panel PanelOf(AttributionMetric metric)
-    {
-        var drawn = Rows.Where(row => row.Metric == metric.Name && (row.Count > 0 || row.Unsound > 0))
-            .Reverse()
-            .ToArray();
-        (double Y, BoxPlot Box)[] boxes =
-        [
-            .. drawn
-                .Index()
-                .Where(row => row.Item.Count > 0)
-                .Select(row =>
-                    ((double)row.Index, BoxPlot.Of(Scores(metric.Name, row.Item.Method).Where(double.IsFinite)))
-                ),
-        ];
-        var (from, to) = boxes.Length > 0 ? (boxes.Min(b => b.Box.Least), boxes.Max(b => b.Box.Most)) : (0, 1);
-        var margin = to > from ? 0.03 * (to - from) : 0.5;
-        var better = metric.Better == Better.Lower ? "← better" : "better →";
-        var methods = drawn.Select((row, i) => ((double)i, Labelled(row, Maps(row.Method).Count)));
-        return new(
-            metric.Title,
-            Axis.Linear(better, from - margin, to + margin),
-            new("", -0.7, drawn.Length - 0.3, [.. methods]),
-            [.. boxes.Select(box => Charts.Box(box.Y, box.Box, Charts.Palette[0]))]
-        );
     }
 
     private static object Numbers(Estimate e) =>

@@ -1,0 +1,138 @@
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.Linq;
+using System.Runtime.CompilerServices;
+using System.Text.RegularExpressions;
+using Attribution;
+using Expecto;
+using Expecto.CSharp;
+using static TorchSharp.torch;
+
+namespace Facade.Tests;
+
+/// <summary>The lines of C# that the documentation shows are what the compiler has read here.</summary>
+public static partial class DocumentedCodeTests
+{
+    private static readonly Dictionary<string, string> methods = new()
+    {
+        ["saliency"] = Method((model, images) => new SaliencyMap(model).Attribute(images)),
+        ["integrated-gradients"] = Method((model, images) => new IntegratedGrad(model).Attribute(images)),
+        ["guided-backpropagation"] = Method((model, images) => new GuidedBackpropagation(model).Attribute(images)),
+        ["deconvolution"] = Method((model, images) => new Deconvolution(model).Attribute(images)),
+        ["deeplift"] = Method((model, images) => new DeepLift(model).Attribute(images)),
+        ["lrp-epsilon"] = Method((model, images) => new Lrp(model, composite: LrpComposite.Epsilon).Attribute(images)),
+        ["lrp-epsilon-plus"] = Method((model, images) => new Lrp(model).Attribute(images)),
+        ["lrp-alpha2-beta1"] = Method(
+            (model, images) => new Lrp(model, composite: LrpComposite.EpsilonAlpha2Beta1).Attribute(images)
+        ),
+        ["lrp-gamma-box"] = Method(
+            (model, images) => new Lrp(model, composite: LrpComposite.EpsilonGammaBox).Attribute(images)
+        ),
+        ["smoothgrad"] = Method((model, images) => new SmoothGrad(model).Attribute(images)),
+        ["smoothgrad-squared"] = Method(
+            (model, images) => new SmoothGrad(model, kind: SmoothGradKind.Squared).Attribute(images)
+        ),
+        ["vargrad"] = Method((model, images) => new SmoothGrad(model, kind: SmoothGradKind.Variance).Attribute(images)),
+        ["expected-gradients"] = Method(
+            (model, images) => new ExpectedGradients(model, background: images).Attribute(images)
+        ),
+        ["occlusion"] = Method((model, images) => new Occlusion(model).Attribute(images)),
+        ["rise"] = Method((model, images) => new Rise(model).Attribute(images)),
+        ["grad-cam"] = Method((model, images) => new GradCam(model).Attribute(images)),
+        ["grad-cam++"] = Method((model, images) => new GradCamPlusPlus(model).Attribute(images)),
+        ["layer-cam"] = Method((model, images) => new LayerCam(model).Attribute(images)),
+        ["guided-grad-cam"] = Method((model, images) => new GuidedGradCam(model).Attribute(images)),
+    };
+
+    private static readonly Dictionary<string, string> metrics = new()
+    {
+        ["average-drop"] = Metric((model, maps, images) => new AverageDrop(model).Evaluate(maps, images)),
+        ["average-drop-soft"] = Metric(
+            (model, maps, images) =>
+                new AverageDrop(model, mask: Mask.Soft, scale: Scale.Probabilities).Evaluate(maps, images)
+        ),
+        ["necessity-ordering"] = Metric((model, maps, images) => new N_Ord(model).Evaluate(maps, images)),
+        ["sufficiency-ordering"] = Metric((model, maps, images) => new S_Ord(model).Evaluate(maps, images)),
+        ["proportionality-necessity"] = Metric((model, maps, images) => new TPN(model).Evaluate(maps, images)),
+        ["proportionality-sufficiency"] = Metric((model, maps, images) => new TPS(model).Evaluate(maps, images)),
+        ["deletion"] = Metric((model, maps, images) => new Deletion(model).Evaluate(maps, images)),
+        ["insertion"] = Metric((model, maps, images) => new Insertion(model).Evaluate(maps, images)),
+        ["pixel-flipping"] = Metric((model, maps, images) => new PixelFlipping(model).Evaluate(maps, images)),
+        ["average-increase"] = Metric((model, maps, images) => new AverageIncrease(model).Evaluate(maps, images)),
+        ["average-gain"] = Metric((model, maps, images) => new AverageGain(model).Evaluate(maps, images)),
+        ["sparseness"] = Metric((_, maps, _) => Sparseness.Evaluate(maps)),
+        ["complexity"] = Metric((_, maps, _) => Complexity.Evaluate(maps)),
+        ["effective-complexity"] = Metric((_, maps, _) => EffectiveComplexity.Evaluate(maps)),
+        ["effective-complexity-loss"] = Metric(
+            (model, maps, images) => new EffectiveComplexityByLoss(model).Evaluate(maps, images)
+        ),
+        ["infidelity"] = Metric((model, maps, images) => new Infidelity(model).Evaluate(maps, images)),
+        ["max-sensitivity"] = Metric(
+            (model, maps, images) =>
+                new MaxSensitivity(model, (m, q) => new DeepLift(m, q).Attribute).Evaluate(maps, images)
+        ),
+        ["sensitivity-n"] = Metric((model, maps, images) => new SensitivityN(model).Evaluate(maps, images)),
+        ["completeness-gap"] = Metric((model, maps, images) => new CompletenessGap(model).Relative(maps, images)),
+        ["parameter-randomisation"] = Metric(
+            (model, maps, images) =>
+                new ParameterRandomisation(model, (m, q) => new DeepLift(m, q).Attribute).Evaluate(maps, images)
+        ),
+        ["random-logit"] = Metric(
+            (model, maps, images) =>
+                new RandomLogit(model, (m, q) => new DeepLift(m, q).Attribute).Evaluate(maps, images)
+        ),
+    };
+
+    public static Test Tests =>
+        Runner.TestList(
+            "Documented code",
+            [
+                Runner.TestCase(
+                    "each method's line of C# compiles",
+                    () => Shown("methods.md", AttributionMethod.All.Select(m => m.Name), methods)
+                ),
+                Runner.TestCase(
+                    "each metric's line of C# compiles",
+                    () => Shown("metrics.md", AttributionMetric.All.Select(m => m.Name), metrics)
+                ),
+            ]
+        );
+
+    private static void Shown(string page, IEnumerable<string> names, Dictionary<string, string> lines)
+    {
+        Check.Same(lines.Keys, [.. names]);
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(folder.FullName, "Attribution.sln")))
+            folder = folder.Parent!;
+        var sections = File.ReadAllText(Path.Combine(folder.FullName, "docs", page)).Split("<a id=");
+        foreach (var (name, line) in lines)
+        {
+            var section = sections.Single(section => section.Contains($"| Name | `{name}` |"));
+            Expect.isTrue(section.Contains($"| C# | `{line}` |"), $"{name}: {line}");
+        }
+    }
+
+    private static string Method(
+        Func<Model, Instances, Tensor> code,
+        [CallerArgumentExpression(nameof(code))] string text = ""
+    ) => Line(text);
+
+    private static string Metric(
+        Func<Model, Tensor, Instances, object> code,
+        [CallerArgumentExpression(nameof(code))] string text = ""
+    ) => Line(text);
+
+    // The lambda's body, in one line however its file is formatted.
+    private static string Line(string lambda)
+    {
+        var body = lambda[(lambda.IndexOf("=>", StringComparison.Ordinal) + 2)..].Trim();
+        return Blanks().Replace(Breaks().Replace(body, ""), " ");
+    }
+
+    [GeneratedRegex(@"(?<=\()\s+|\s+(?=[.)])")]
+    private static partial Regex Breaks();
+
+    [GeneratedRegex(@"\s+")]
+    private static partial Regex Blanks();
+}
