@@ -16,7 +16,23 @@ type TextTable = {
     Rows: IReadOnlyList<IReadOnlyList<string>>
     /// <summary>What there is to say under it, a sentence each.</summary>
     Notes: IReadOnlyList<string>
-}
+} with
+
+    /// <summary>A table.</summary>
+    static member Of
+        (
+            title: string,
+            words: int,
+            headers: IReadOnlyList<string>,
+            rows: IReadOnlyList<IReadOnlyList<string>>,
+            notes: IReadOnlyList<string>
+        ) : TextTable = {
+        Title = title
+        Words = words
+        Headers = headers
+        Rows = rows
+        Notes = notes
+    }
 
 [<RequireQualifiedAccess>]
 module internal TextTable =
@@ -27,13 +43,8 @@ module internal TextTable =
 
     let percent share = number "0.0" (100. * share) + " %"
 
-    let create title words (headers: string list) (rows: string list list) (notes: string list) = {
-        Title = title
-        Words = words
-        Headers = headers
-        Rows = [ for row in rows -> row :> IReadOnlyList<string> ]
-        Notes = notes
-    }
+    let create title words (headers: string list) (rows: string list list) (notes: string list) =
+        TextTable.Of(title, words, headers, [ for row in rows -> row :> IReadOnlyList<string> ], notes)
 
 /// <summary>Tables of results, for a terminal.</summary>
 [<Sealed; AbstractClass; Extension>]
@@ -372,6 +383,25 @@ type TextTables =
                     ]
             ] []
 
+    /// <summary>What an examination of the machine found.</summary>
+    /// <param name="found">The examination.</param>
+    [<Extension>]
+    static member Tables(found: Examination) : IReadOnlyList<TextTable> =
+        // A person reads the first; a machine with many is wrong altogether.
+        let mostFaults = 20
+
+        [
+            TextTable.create "" 2 [ "what"; "found" ] [ for struct (name, value) in found.Facts -> [ name; value ] ] []
+            if found.Faults.Count > 0 then
+                TextTable.create
+                    $"Convolutions that oneDNN gets wrong (the first of {found.Faults.Count})"
+                    3
+                    [ "convolution"; "oneDNN"; "computed by" ] [
+                        for fault in Seq.truncate mostFaults found.Faults ->
+                            [ fault.Convolution; fault.Fault; fault.Instead ]
+                    ] []
+        ]
+
     /// <summary>Times against the passes that they need.</summary>
     /// <param name="measurements">The times.</param>
     /// <param name="title">Of what they are.</param>
@@ -410,3 +440,25 @@ type TextTables =
                     | None -> ""
                 ]
         ] []
+
+    /// <summary>Every method and metric, with formula and source, as lines of text.</summary>
+    static member Registry() : IReadOnlyList<string> =
+        let entry (name: string) title formula source = [ $"{name, -28} {title}"; $"    {formula}"; $"    {source}" ]
+
+        let struct (name, title, formula, source) = MethodDocs.InfluenceDirected
+
+        [
+            "METHODS, for --method and --methods"
+            ""
+            yield! entry name title formula source
+            for m in AttributionMethod.All do
+                yield! entry m.Name m.Title m.Formula m.Source
+            ""
+            "METRICS, for --metrics"
+            ""
+            for m in AttributionMetric.All do
+                let better = (string m.Better).ToLowerInvariant()
+                let over = (string m.Over).ToLowerInvariant()
+                let hidden = if m.Blank = "-" then "" else $", hidden pixels {m.Blank}"
+                yield! entry m.Name $"{m.Title}: {better} is better, {m.Range}, over {over}{hidden}" m.Formula m.Source
+        ]

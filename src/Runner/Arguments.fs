@@ -85,21 +85,6 @@ module Arguments =
     let integers name =
         numbers name (fun s -> Int64.TryParse(s, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture))
 
-    /// "a, b or c".
-    let private orList (names: string list) =
-        match List.rev names with
-        | last :: _ :: _ as all -> $"""{String.concat ", " (List.rev all.Tail)} or {last}"""
-        | _ -> String.concat "" names
-
-    /// What one of several words stands for; the first where none is given.
-    let choice option (cases: (string * 'a) list) (given: string option) =
-        match given with
-        | None -> snd cases.Head
-        | Some text ->
-            match cases |> List.tryFind (fst >> (=) text) with
-            | Some(_, value) -> value
-            | None -> wrong $"{option} takes {orList (List.map fst cases)}, and not '{text}'."
-
     /// One or several of the known names, separated by commas, blanks or further uses of the option; and whether that is all.
     let names option (known: string seq) (given: string list list) =
         let given = List.concat given |> List.collect parts
@@ -140,16 +125,11 @@ module Arguments =
     let seed (given: Given) = defaultArg (given.Get Seed) 1
 
     let units (given: Given) =
-        given.Get CutOption.Units
-        |> choice "--units" [
-            "auto", Units.Auto
-            "each", Units.Each
-            "channel-sum", Units.ChannelSum
-            "channel-max", Units.ChannelMax
-        ]
+        Spelled.Units(defaultArg (given.Get CutOption.Units) "auto")
 
     /// Every --layer.
-    let layers (given: Given) = List.distinct (given.All CutOption.Layer)
+    let layers (given: Given) =
+        List.distinct (given.All CutOption.Layer)
 
     /// A line of an option and what it means, folded at a width that most terminals have.
     let private line (name: string) (meaning: string) =

@@ -10,37 +10,15 @@ open Attribution
 let private number (format: string) (value: float) =
     value.ToString(format, CultureInfo.InvariantCulture)
 
-let private optional (value: Nullable<float>) =
-    value
-    |> Option.ofNullable
-    |> Option.map (number "0.00")
-    |> Option.defaultValue ""
-
-let private timings title rounds (measurements: Measurement seq) =
-    Terminal.table $"{title} (the fastest of {rounds} rounds)" 1 [
-        "what"
-        "images"
-        "seconds"
-        "images/s"
-        "ratio"
-        "at most"
-    ] [
-        for m in measurements ->
-            [
-                m.Name
-                string m.Images
-                number "0.00" m.Seconds
-                number "0.00" m.ImagesPerSecond
-                optional m.Ratio
-                optional m.Target
-            ]
-    ]
-
 let private methods rounds (benchmark: Benchmark) =
     let measurements =
         Terminal.watch "Timing every method" (fun progress -> benchmark.RunMethods(rounds, progress))
 
-    timings "Every method's time against that of its passes in bare loops in the same process" rounds measurements
+    Terminal.table (
+        measurements.Table
+            $"Every method's time against that of its passes in bare loops in the same process (the fastest of {rounds} rounds)"
+    )
+
     measurements
 
 /// What starts this program again.
@@ -56,7 +34,10 @@ let private whole (given: Given) rounds (benchmark: Benchmark) smallModel =
     let result =
         Terminal.watch "Timing" (fun progress -> benchmark.Run(rounds, progress = progress))
 
-    timings "Time against bare loops in the same process" rounds result.Measurements
+    Terminal.table (
+        result.Measurements.Table $"Time against bare loops in the same process (the fastest of {rounds} rounds)"
+    )
+
     // A round of every method takes as long as one of all else, so two must do; --part methods takes as many as asked for.
     let methods = methods (min 2 rounds) benchmark
 
@@ -65,15 +46,7 @@ let private whole (given: Given) rounds (benchmark: Benchmark) smallModel =
             ProcessBenchmark(self, Array.ofList ("bench" :: given.Words))
                 .Run(benchmark, result, Option.toNullable (Inputs.memory given), smallModel))
 
-    Terminal.table "Whole processes" 1 [ "what"; "measured"; "at most" ] [
-        for p in processes ->
-            let text value =
-                match optional value with
-                | "" -> ""
-                | number -> $"{number} {p.Unit}"
-
-            [ p.Name; text (Nullable p.Value); text p.Target ]
-    ]
+    Terminal.table (processes.Table "Whole processes")
 
     match Option.ofObj result.BFloat16 with
     | Some change ->

@@ -1,8 +1,6 @@
 namespace Attribution.Runner
 
 open System
-open System.Globalization
-open System.IO
 open Attribution
 
 /// Methods against metrics, for the commands that measure.
@@ -12,9 +10,6 @@ module Grid =
         Inputs.options
         @ [ Group.of'<GridOption>; Group.of'<StepOption> ]
         @ Methods.options
-
-    let number (value: float) =
-        value.ToString("0.000", CultureInfo.InvariantCulture)
 
     // No result depends on these.
     let private indifferent = [

@@ -45,19 +45,9 @@ module Inputs =
 
     let syntax = "(--demo | --model FILE (--dataset FILE | --images PATH…))"
 
-    /// The bytes that a size names: "2GB", "500 MB", "1.5GiB".
-    let private bytes (text: string) =
-        let found =
-            Regex.Match(text, @"^([0-9. ]+)(?:([KMG])(?:I?B)|B)$", RegexOptions.IgnoreCase)
-
-        let power = " KMG".IndexOf(found.Groups[2].Value.ToUpperInvariant().PadLeft 1)
-
-        match Double.TryParse(found.Groups[1].Value, NumberStyles.Float, CultureInfo.InvariantCulture) with
-        | true, n when n * 1024. ** power >= 1. && n * 1024. ** power < 2. ** 62. -> int64 (n * 1024. ** power)
-        | _ -> Arguments.wrong $"--memory takes a size such as 2GB or 500MB, and not '{text}'."
-
     /// The bytes that --memory names.
-    let memory (given: Given) = given.Get ModelOption.Memory |> Option.map bytes
+    let memory (given: Given) =
+        given.Get ModelOption.Memory |> Option.map Spelled.Bytes
 
     /// Moves a model to where --device and --precision say, and bounds what it takes by --memory.
     let private placement (given: Given) : Model -> Model =
@@ -66,17 +56,7 @@ module Inputs =
         if not (Regex.IsMatch(place, @"^(cpu|cuda(:\d)?)$")) then
             Arguments.wrong $"--device takes cpu, cuda or cuda:I, and not '{place}'."
 
-        let numbers =
-            given.Get ModelOption.Precision
-            |> Option.map (
-                Some
-                >> Arguments.choice "--precision" [
-                    "float32", Precision.Float32
-                    "float64", Precision.Float64
-                    "bfloat16", Precision.BFloat16
-                ]
-            )
-
+        let numbers = given.Get ModelOption.Precision |> Option.map Spelled.Precision
         let memory = memory given
 
         fun loaded ->
@@ -119,12 +99,7 @@ module Inputs =
         let numbers name text : float[] =
             text |> Option.map (Arguments.floats name >> Array.ofList) |> Option.toObj
 
-        let order =
-            given.Get Channel_Order
-            |> Option.map (
-                Some
-                >> Arguments.choice "--channel-order" [ "rgb", ChannelOrder.Rgb; "bgr", ChannelOrder.Bgr ]
-            )
+        let order = given.Get Channel_Order |> Option.map Spelled.ChannelOrder
 
         let explicit =
             Preprocessing(
@@ -137,16 +112,7 @@ module Inputs =
         match given.Get Preprocess with
         | None when explicit = Preprocessing() -> null
         | None -> explicit
-        | preset ->
-            preset
-            |> Arguments.choice "--preprocess" [
-                "imagenet", Preprocessing.ImageNet
-                "caffe", Preprocessing.Caffe
-                "unit", Preprocessing.Unit
-                "cifar10", Preprocessing.Cifar10
-                "none", Preprocessing.None
-            ]
-            |> explicit.Or
+        | Some preset -> explicit.Or(Spelled.Preprocessing preset)
 
     let private demoNetwork (given: Given) =
         let others = [
@@ -242,29 +208,14 @@ module Inputs =
                     first.Naming(fun () -> model.ClassScores(Instances.op_Implicit first, cancellation = given.Stop))
 
                 let classes = int scores.shape[1]
-                let all = all.LabelledByFolders(named |> Option.map snd |> Option.toObj, classes)
-
-                let all =
-                    match named with
-                    | None -> all
-                    | Some(file, names) ->
-                        [
-                            if not (isNull names.Note) then
-                                $"'{file}': {names.Note}."
-                            names.Warning(classes, $"'{file}'")
-                        ]
-                        |> List.filter (not << isNull)
-                        |> List.fold _.Noting all
-
+                let names, file' = Option.map snd named, Option.map fst named
+                let all = all.Named(Option.toObj names, Option.toObj file', classes)
                 Seq.iter Terminal.say all.Notes
 
                 let unnamed =
-                    if given.Has Demo then
-                        ClassNames.Of ConceptScenes.ClassNames
-                    elif classes = CoursesClasses then
-                        ClassNames.Course
-                    else
-                        ClassNames.None
+                    if isDemo then ClassNames.Of ConceptScenes.ClassNames
+                    elif classes = CoursesClasses then ClassNames.Course
+                    else ClassNames.None
 
                 {
                     Model = model
@@ -272,7 +223,7 @@ module Inputs =
                     Source = source
                     All = all
                     Selected = all.Take positions
-                    Names = named |> Option.map snd |> Option.defaultValue unnamed
+                    Names = Option.defaultValue unnamed names
                     Classes = classes
                     Scenes = scenes
                 }))
@@ -296,26 +247,5 @@ module Inputs =
         |> Option.iter Terminal.say
 
     /// The number of a class that was given by its number or its name.
-    let classOf (inputs: Inputs) (spec: string) =
-        if inputs.Names.Count = 0 && not (Seq.forall Char.IsAsciiDigit spec) then
-            raise (
-                AttributionException
-                    $"The class '{spec}' has no number: name the classes with --labels FILE, or give its number."
-            )
-
-        match inputs.Names.Find spec with
-        | k when k < inputs.Classes -> k
-        | k ->
-            raise (
-                AttributionException
-                    $"There is no class {k}: the model has {inputs.Classes} classes, 0 to {inputs.Classes - 1}."
-            )
-
-    /// "image 3 · id 11436", or the file's name, of a selected image.
-    let title (inputs: Inputs) i =
-        let number = inputs.Selected.Position i
-
-        match $"image {number}", inputs.Selected.Label i with
-        | position, id when inputs.Selected.HasIds -> $"{position} · id {id}"
-        | position, label when label = string number -> position
-        | position, file -> $"{position} · {file}"
+    let classOf (inputs: Inputs) (text: string) =
+        Spelled.Class(text, inputs.Names, inputs.Classes)

@@ -67,13 +67,7 @@ module Methods =
         quantity.For(inputs.Model, inputs.Selected, Inputs.classOf inputs)
 
     let private rule (given: Given) =
-        given.Get Rule
-        |> Arguments.choice "--rule" [
-            "right", IntegrationRule.RightHand
-            "midpoint", IntegrationRule.Midpoint
-            "trapezoid", IntegrationRule.Trapezoid
-            "gauss-legendre", IntegrationRule.GaussLegendre
-        ]
+        Spelled.Rule(defaultArg (given.Get Rule) "right")
 
     /// The steps of a path, or the gap that as few as an image needs may leave.
     let private steps (given: Given) : Result<int, float> =
@@ -127,14 +121,6 @@ module Methods =
                 $"--stride must be at most --window, so that windows cover every pixel, but {stride} is more than {window}."
         | _ -> ()
 
-        let maxPool =
-            given.Get Max_Pool
-            |> Arguments.choice "--max-pool" [
-                "rescale", MaxPoolRule.Rescale
-                "last-window", MaxPoolRule.LastWindow
-                "gradient", MaxPoolRule.Gradient
-            ]
-
         MethodSettings(
             Quantity = quantityOf inputs (quantity given),
             Baseline = baseline given,
@@ -144,7 +130,7 @@ module Methods =
             Layer = Option.toObj (given.Get Map_Layer),
             // Which images are explained is no reason to compare them with fewer.
             Background = Nullable(Instances.op_Implicit inputs.All),
-            MaxPool = maxPool,
+            MaxPool = Spelled.MaxPool(defaultArg (given.Get Max_Pool) "rescale"),
             Steps =
                 (match steps given with
                  | Ok n -> n

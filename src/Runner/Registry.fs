@@ -4,28 +4,6 @@ module Attribution.Runner.Registry
 open System
 open Attribution
 
-let private entry (name: string) title formula source =
-    String.concat "\n" [ $"{name, -28} {title}"; $"    {formula}"; $"    {source}" ]
-
-let private list () =
-    Terminal.say "METHODS, for --method and --methods\n"
-
-    let struct (name, title, formula, source) = MethodDocs.InfluenceDirected
-    Terminal.say (entry name title formula source)
-
-    for m in AttributionMethod.All do
-        Terminal.say (entry m.Name m.Title m.Formula m.Source)
-
-    Terminal.say "\nMETRICS, for --metrics\n"
-
-    for m in AttributionMetric.All do
-        let better = (string m.Better).ToLowerInvariant()
-        let over = (string m.Over).ToLowerInvariant()
-
-        let hidden = if m.Blank = "-" then "" else $", hidden pixels {m.Blank}"
-
-        Terminal.say (entry m.Name $"{m.Title}: {better} is better, {m.Range}, over {over}{hidden}" m.Formula m.Source)
-
 /// Writes what is known of all of them, with pictures of the demo's network and scenes.
 let private document (given: Given) folder =
     use output = new Output(folder, given)
@@ -33,7 +11,6 @@ let private document (given: Given) folder =
     IO.File.WriteAllText(output.Draft "metrics.md", MethodDocs.Metrics())
     IO.File.WriteAllText(output.Draft "derivatives.md", MethodDocs.Derivatives())
     use inputs = Inputs.demo given
-
     let scenes = inputs.Scenes
     use twins = ConceptScenes.DrawTwins(scenes.Images.Count, scenes.Seed)
 
@@ -45,20 +22,14 @@ let private document (given: Given) folder =
     }
 
     Terminal.watch "Drawing what each makes of scenes" (fun progress ->
-        MethodPictures.Draw(
-            (fun name -> output.Draft $"pictures/{name}"),
-            inputs.Model,
-            known,
-            progress,
-            given.Stop
-        ))
+        MethodPictures.Draw((fun name -> output.Draft $"pictures/{name}"), inputs.Model, known, progress, given.Stop))
 
     output.Commit "methods.md, metrics.md, derivatives.md and their pictures"
 
 let private run (given: Given) =
     match given.Get Out with
     | Some folder -> document given folder
-    | None -> list ()
+    | None -> Seq.iter Terminal.say (TextTables.Registry())
 
 let command = {
     Name = "methods"

@@ -39,11 +39,6 @@ type private Watched(title: string) =
                 fraction <- next
                 stage <- if isNull p.Stage then title else p.Stage)
 
-/// The time that is left.
-type private TimeLeft(left: unit -> string) =
-    inherit ProgressColumn()
-    override _.Render(_: RenderOptions, _: ProgressTask, _: TimeSpan) : IRenderable = Text(left ())
-
 /// What a person at the terminal sees.
 [<RequireQualifiedAccess>]
 module Terminal =
@@ -62,23 +57,24 @@ module Terminal =
 
         console
 
-    /// A table; columns after the first `left` are numbers.
-    let table (title: string) (left: int) (headers: string list) (rows: string list seq) =
+    /// A table, under its title and above its notes.
+    let table (given: TextTable) =
         let table = Table(Border = TableBorder.Rounded)
 
-        if title <> "" then
-            say title
+        if given.Title <> "" then
+            say given.Title
 
-        headers
-        |> List.iteri (fun i header ->
+        given.Headers
+        |> Seq.iteri (fun i header ->
             let column = TableColumn(Markup.Escape header)
-            column.Alignment <- if i < left then Justify.Left else Justify.Right
+            column.Alignment <- if i < given.Words then Justify.Left else Justify.Right
             table.AddColumn column |> ignore)
 
-        for row in rows do
-            table.AddRow(row |> List.map (fun cell -> Text cell :> IRenderable)) |> ignore
+        for row in given.Rows do
+            table.AddRow [ for cell in row -> Text cell :> IRenderable ] |> ignore
 
         (console Console.Out Console.IsOutputRedirected).Write table
+        Seq.iter say given.Notes
 
     /// Shows the cursor again, which a progress bar hides.
     let restore () =
@@ -94,14 +90,7 @@ module Terminal =
 
     /// A bar, from the first second on.
     let private show (work: Watched) (finished: ManualResetEventSlim) =
-        let columns: ProgressColumn[] = [|
-            TaskDescriptionColumn()
-            ProgressBarColumn()
-            PercentageColumn()
-            TimeLeft(fun () ->
-                let struct (_, _, _, left) = work.Now
-                timeLeft left)
-        |]
+        let columns: ProgressColumn[] = [| TaskDescriptionColumn(); ProgressBarColumn(); PercentageColumn() |]
 
         if not (finished.Wait 1000) then
             (console Console.Error false)
@@ -112,8 +101,8 @@ module Terminal =
                     let task = context.AddTask("", maxValue = 1.)
 
                     while not (finished.Wait 100) do
-                        let struct (stage, fraction, _, _) = work.Now
-                        task.Description <- Markup.Escape stage
+                        let struct (stage, fraction, _, left) = work.Now
+                        task.Description <- Markup.Escape $"{stage} {timeLeft left}"
                         task.IsIndeterminate <- (fraction = 0.)
                         task.Value <- fraction)
 

@@ -1,6 +1,7 @@
 [<RequireQualifiedAccess>]
 module Attribution.Runner.TrainDemo
 
+open System.Collections.Generic
 open Attribution
 
 let private run (given: Given) =
@@ -10,12 +11,22 @@ let private run (given: Given) =
         Terminal.watch "Training on scenes" (fun progress ->
             DemoNetwork.Train(output.Draft "demo-vgg.npz", Arguments.seed given, progress, given.Stop))
 
-    Terminal.table "Accuracy on scenes that it never saw" 1 [ "part"; "accuracy (%)" ] [
-        for pair, share in Seq.zip ConceptScenes.Pairs accuracy.PerPair do
-            yield [ pair.Part; $"%.1f{100. * share}" ]
+    let row (part: string) (share: float) =
+        [| part; $"%.1f{100. * share}" |] :> IReadOnlyList<string>
 
-        yield [ "all"; $"%.1f{100. * accuracy.Overall}" ]
-    ]
+    TextTable.Of(
+        "Accuracy on scenes that it never saw",
+        1,
+        [| "part"; "accuracy (%)" |],
+        [|
+            for pair, share in Seq.zip ConceptScenes.Pairs accuracy.PerPair do
+                yield row pair.Part share
+
+            yield row "all" accuracy.Overall
+        |],
+        [||]
+    )
+    |> Terminal.table
 
     output.Commit "demo-vgg.npz"
 

@@ -31,6 +31,16 @@ public sealed partial class ImageSet
     /// <param name="i">Its position in this set.</param>
     public int Position(int i) => (int)rows[i];
 
+    /// <summary>What an image is called, for people: "image 3 · id 11436", or with its file's name.</summary>
+    /// <param name="i">Its position in this set.</param>
+    public string Title(int i)
+    {
+        var (number, label) = (Position(i).ToString(), Label(i));
+        return HasIds ? $"image {number} · id {label}"
+            : label == number ? $"image {number}"
+            : $"image {number} · {label}";
+    }
+
     /// <summary>The positions of some images, each once, in the order given; all where neither is given.</summary>
     /// <param name="indices">Positions.</param>
     /// <param name="ids">Values of <see cref="Ids"/>, of which every image that has one is meant.</param>
@@ -52,12 +62,25 @@ public sealed partial class ImageSet
     /// <exception cref="AttributionException">The work's, of "image 7" in place of "instance 2".</exception>
     public T Naming<T>(Func<T> work) => ImageParts.Naming(this, work);
 
+    /// <summary>The images beside the names of a model's classes: with the true classes that their folders stand for, if they lie in
+    /// some, and with notes of what is to be known of the names; this set gives the images up.</summary>
+    /// <param name="names">What the classes are called; null: nobody says.</param>
+    /// <param name="file">The file of the names.</param>
+    /// <param name="classes">How many classes the model has.</param>
+    public ImageSet Named(ClassNames? names, string? file, int classes)
+    {
+        var images = LabelledByFolders(names, classes);
+        if (names?.Note is { } note)
+            images = images.Noting($"'{file}': {note}.");
+        return names?.Warning(classes, $"'{file}'") is { } warning ? images.Noting(warning) : images;
+    }
+
     /// <summary>The images with the true classes that the folders they lie in stand for: by their names where these are known, else
     /// in alphabetical order where there are as many as classes, as torchvision's ImageFolder has them. What was decided is
     /// noted; this set gives the images up.</summary>
     /// <param name="names">What the classes are called.</param>
     /// <param name="classes">How many classes the model has.</param>
-    public ImageSet LabelledByFolders(ClassNames? names, int classes)
+    private ImageSet LabelledByFolders(ClassNames? names, int classes)
     {
         if (Folders is not { } folders)
             return this;

@@ -67,7 +67,7 @@ public static class Spelled
     /// <param name="text">As <see cref="Attribution.Quantity.Name"/> gives it, with names of classes in place of numbers too.</param>
     /// <param name="units">What a unit of a layer is.</param>
     /// <exception cref="UsageException">It is none of these.</exception>
-    public static SpelledQuantity Quantity(string text, Units units = Units.Auto)
+    public static SpelledQuantity Quantity(string text, Units units = Attribution.Units.Auto)
     {
         static string[] Sides(string side) => Parts(side, '+');
         switch (Split(text))
@@ -137,6 +137,108 @@ public static class Spelled
             default:
                 throw new UsageException($"--baseline takes black, white, random or random:SEED, and not '{text}'.");
         }
+    }
+
+    /// <summary>What a unit of a layer is: auto, each, channel-sum or channel-max.</summary>
+    /// <exception cref="UsageException">It is none of these.</exception>
+    public static Units Units(string text) =>
+        OneOf("--units", text, [.. Enum.GetValues<Attribution.Units>().Select(units => (units.Name(), units))]);
+
+    /// <summary>The rule of a path: right, midpoint, trapezoid or gauss-legendre.</summary>
+    /// <exception cref="UsageException">It is none of these.</exception>
+    public static IntegrationRule Rule(string text) =>
+        OneOf(
+            "--rule",
+            text,
+            ("right", IntegrationRule.RightHand),
+            ("midpoint", IntegrationRule.Midpoint),
+            ("trapezoid", IntegrationRule.Trapezoid),
+            ("gauss-legendre", IntegrationRule.GaussLegendre)
+        );
+
+    /// <summary>What a max pool hands on in DeepLIFT: rescale, last-window or gradient.</summary>
+    /// <exception cref="UsageException">It is none of these.</exception>
+    public static MaxPoolRule MaxPool(string text) =>
+        OneOf(
+            "--max-pool",
+            text,
+            ("rescale", MaxPoolRule.Rescale),
+            ("last-window", MaxPoolRule.LastWindow),
+            ("gradient", MaxPoolRule.Gradient)
+        );
+
+    /// <summary>The numbers of a network: float32, float64 or bfloat16.</summary>
+    /// <exception cref="UsageException">It is none of these.</exception>
+    public static Precision Precision(string text) =>
+        OneOf(
+            "--precision",
+            text,
+            ("float32", Attribution.Precision.Float32),
+            ("float64", Attribution.Precision.Float64),
+            ("bfloat16", Attribution.Precision.BFloat16)
+        );
+
+    /// <summary>A network's order of channels: rgb or bgr.</summary>
+    /// <exception cref="UsageException">It is neither.</exception>
+    public static ChannelOrder ChannelOrder(string text) =>
+        OneOf("--channel-order", text, ("rgb", Attribution.ChannelOrder.Rgb), ("bgr", Attribution.ChannelOrder.Bgr));
+
+    /// <summary>What training did to pixels: imagenet, caffe, unit, cifar10 or none.</summary>
+    /// <exception cref="UsageException">It is none of these.</exception>
+    public static Preprocessing Preprocessing(string text) =>
+        OneOf(
+            "--preprocess",
+            text,
+            ("imagenet", Attribution.Preprocessing.ImageNet),
+            ("caffe", Attribution.Preprocessing.Caffe),
+            ("unit", Attribution.Preprocessing.Unit),
+            ("cifar10", Attribution.Preprocessing.Cifar10),
+            ("none", Attribution.Preprocessing.None)
+        );
+
+    /// <summary>A size of memory in bytes: "2GB", "500 MB", "1.5GiB".</summary>
+    /// <exception cref="UsageException">It is none.</exception>
+    public static long Bytes(string text)
+    {
+        var number = text.TrimEnd("BKMGIbkmgi".ToCharArray());
+        var power = text[number.Length..].ToUpperInvariant() switch
+        {
+            "B" => 0,
+            "KB" or "KIB" => 1,
+            "MB" or "MIB" => 2,
+            "GB" or "GIB" => 3,
+            _ => int.MaxValue,
+        };
+        return Finite(number) * Math.Pow(1024, power) is >= 1 and < (1L << 62) and var bytes
+            ? (long)bytes
+            : throw new UsageException($"--memory takes a size such as 2GB or 500MB, and not '{text}'.");
+    }
+
+    /// <summary>The number of a class that is given by its number or its name.</summary>
+    /// <param name="text">The number or the name.</param>
+    /// <param name="names">What classes are called.</param>
+    /// <param name="classes">How many classes the model has.</param>
+    /// <exception cref="AttributionException">There is no such class.</exception>
+    public static int Class(string text, ClassNames names, int classes)
+    {
+        if (names.Count == 0 && !text.All(char.IsAsciiDigit))
+            throw new AttributionException(
+                $"The class '{text}' has no number: name the classes with --labels FILE, or give its number."
+            );
+        return names.Find(text) is var k && k < classes
+            ? k
+            : throw new AttributionException(
+                $"There is no class {k}: the model has {classes} classes, 0 to {classes - 1}."
+            );
+    }
+
+    private static T OneOf<T>(string option, string text, params (string Name, T Value)[] choices)
+    {
+        foreach (var (name, value) in choices)
+            if (name == text)
+                return value;
+        var names = string.Join(", ", choices[..^1].Select(choice => choice.Name));
+        throw new UsageException($"{option} takes {names} or {choices[^1].Name}, and not '{text}'.");
     }
 
     /// <summary>Where around each image influence is taken: itself, line, layer-line or gaussian:SIGMA.</summary>
