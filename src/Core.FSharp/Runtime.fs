@@ -181,7 +181,12 @@ module Runtime =
             let folder = Path.Combine(folder, key)
             let file = Path.Combine(folder, libraryName)
 
-            if not (File.Exists file && File.ReadAllBytes(file).AsSpan().SequenceEqual(ReadOnlySpan patched)) then
+            if
+                not (
+                    File.Exists file
+                    && File.ReadAllBytes(file).AsSpan().SequenceEqual(ReadOnlySpan patched)
+                )
+            then
                 Directory.CreateDirectory folder |> ignore
                 writeWhole file patched
 
