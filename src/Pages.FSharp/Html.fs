@@ -36,6 +36,9 @@ module internal Html =
     /// "1 image", "2 images".
     let count (n: int) thing = Words.Count(int64 n, thing)
 
+    /// Words, or none.
+    let where condition words = if condition then words else ""
+
     // Links -------------------------------------------------------------------------------------------------------------
 
     /// A link to what has an id, beside its title.

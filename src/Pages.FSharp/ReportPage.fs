@@ -107,18 +107,18 @@ module internal ReportPage =
 
     let private runnersUp digits (e: ReportExpert) =
         match
-            [
-                for u in e.Top |> Seq.skip 1 |> Seq.truncate 3 do
-                    if u.Influence <> 0. then
-                        u
-            ]
+            e.Top
+            |> Seq.skip 1
+            |> Seq.truncate 3
+            |> Seq.filter (fun u -> u.Influence <> 0.)
+            |> List.ofSeq
         with
         | [] -> "none has influence"
         | some -> String.concat ", " [ for u in some -> $"{u.Unit}\u00A0({Html.fixedTo digits u.Influence})" ]
 
     let private expertTable (page: Page) id title (experts: ReportExpert seq) =
         let digits = experts |> Seq.map _.Influence |> Html.decimals
-        let dead (e: ReportExpert) = if e.IsDead then " dead" else ""
+        let dead (e: ReportExpert) = Html.where e.IsDead " dead"
         let noun = page.Report.Noun
 
         Html.table id title experts [
@@ -202,13 +202,11 @@ module internal ReportPage =
             let own, other =
                 (report.Layer, experts.Experts), (report.Companion, experts.Companions)
 
-            let (before, ofBefore), (after, ofAfter) =
+            let (before, ofBefore), (after, ofAfter), side =
                 if report.IsCutBeforeActivation then
-                    own, other
+                    own, other, "after"
                 else
-                    other, own
-
-            let side = if report.IsCutBeforeActivation then "after" else "before"
+                    other, own, "before"
 
             let dead (all: ReportExpert seq) =
                 $"{all |> Seq.filter _.IsDead |> Seq.length} of the {Seq.length all} experts"
@@ -269,17 +267,8 @@ module internal ReportPage =
         let row, name = instance.Position, methodName v.Method
         let magnitude = (MapScale.Of(v.Map.unsqueeze 0L)).Magnitude
 
-        let unit =
-            if v.Unit.HasValue then
-                $", {page.Report.Noun} {v.Unit.Value}"
-            else
-                ""
-
-        let empty =
-            if v.PositivePixels = 0 then
-                ", no positive attribution"
-            else
-                ""
+        let unit = Html.where v.Unit.HasValue $", {page.Report.Noun} {v.Unit}"
+        let empty = Html.where (v.PositivePixels = 0) ", no positive attribution"
 
         let described kind =
             $"{name}, {kind}: {sentence page instance}"
@@ -314,16 +303,14 @@ module internal ReportPage =
 
         let group (title: string) isCorrect = [
             match
-                [
-                    for row in report.Methods do
-                        if row.Instance.IsCorrect = isCorrect then
-                            methodRow page row
-                ]
+                report.Methods
+                |> Seq.filter (fun row -> row.Instance.IsCorrect = isCorrect)
+                |> List.ofSeq
             with
             | [] -> ()
             | rows ->
                 h3 [] [ str title ]
-                yield! oneThenFold "image" rows
+                yield! oneThenFold "image" (List.map (methodRow page) rows)
         ]
 
         let wrong (instances: ReportInstance seq) =
@@ -447,12 +434,8 @@ module internal ReportPage =
     let private necessity (page: Page) =
         let report, names = page.Report, List.ofSeq ReportMethods.All
 
-        let digits =
-            [
-                for row in report.Necessity do
-                    for c in row.Curves -> c.Score
-            ]
-            |> Html.decimals
+        let scores = report.Scores |> Seq.filter (fun s -> s.Metric = "necessity-ordering")
+        let digits = scores |> Seq.collect _.PerInstance |> Html.decimals
 
         let scored (c: MethodCurve) =
             let what =
@@ -465,23 +448,14 @@ module internal ReportPage =
 
             Html.number digits what c.Score
 
-        // Over the images whose map is sound.
-        let sound i = [
-            for row in report.Necessity do
-                if row.Curves[i].Map = MapState.Sound then
-                    row.Curves[i].Score
-        ]
-
-        let isAllSound =
-            names
-            |> List.indexed
-            |> List.forall (fun (i, _) -> (sound i).Length = report.Necessity.Count)
-
         let foot = [
-            Html.text (if isAllSound then "mean" else "mean of sound maps")
+            Html.text (
+                "mean"
+                + Html.where (scores |> Seq.exists (fun s -> s.Maps.Unsound > 0)) " of sound maps"
+            )
             yield! List.replicate 3 (Html.text "")
-            for i, _ in List.indexed names do
-                Html.number digits "" (if (sound i).IsEmpty then nan else List.average (sound i))
+            for s in scores do
+                Html.number digits "" s.OfSound.Score
         ]
 
         let figure () =
@@ -639,12 +613,7 @@ module internal ReportPage =
     let private estimate digits sign (e: Estimate) = Html.number digits sign e.Value
 
     let private interval digits (e: Estimate) =
-        Html.text (
-            if Double.IsFinite e.Low then
-                $"{Html.fixedTo digits e.Low} to {Html.fixedTo digits e.High}"
-            else
-                ""
-        )
+        Html.text (Html.where (Double.IsFinite e.Low) $"{Html.fixedTo digits e.Low} to {Html.fixedTo digits e.High}")
 
     let private truths (page: Page) (section: TruthSection) =
         let what =
@@ -672,25 +641,16 @@ module internal ReportPage =
     let private criterion (study: Study) (metric: AttributionMetric) =
         let better = if metric.Better = Better.Lower then "lower" else "higher"
 
-        let pairs = [
-            for p in study.Pairs do
-                if p.Metric = metric.Name && p.Count > 0 then
-                    p
-        ]
+        let pairs =
+            study.Pairs |> Seq.filter (fun p -> p.Metric = metric.Name && p.Count > 0)
 
-        let sure = pairs |> List.filter (fun p -> p.Corrected < 0.05)
-
-        let rows = [
-            for row in study.Rows do
-                if row.Metric = metric.Name then
-                    row
-        ]
-
-        let ranked = rows |> List.map _.Ranked |> List.max
+        let sure = pairs |> Seq.filter (fun p -> p.Corrected < 0.05) |> Seq.length
+        let rows = study.Rows |> Seq.filter (fun row -> row.Metric = metric.Name)
+        let ranked = rows |> Seq.map _.Ranked |> Seq.max
 
         Html.table
             $"study-{metric.Name}"
-            $"""{metric.Title}: {better} is better. Medians, and mean ranks over {Html.count ranked "image"}, with 95%% bootstrap intervals; {sure.Length} of {pairs.Length} pairs of methods differ (signed-rank test, Holm’s correction, 5%%)."""
+            $"""{metric.Title}: {better} is better. Medians, and mean ranks over {Html.count ranked "image"}, with 95%% bootstrap intervals; {sure} of {Seq.length pairs} pairs of methods differ (signed-rank test, Holm’s correction, 5%%)."""
             rows
             [
                 "method", (fun (row: StudyRow) -> Html.text row.Method)
@@ -705,11 +665,7 @@ module internal ReportPage =
     let private study (page: Page) (study: Study) =
         let images = Html.count (study.Maps study.Rows[0].Method).Count "image"
 
-        let steps =
-            if study.Steps.HasValue then
-                $", {study.Steps.Value}"
-            else
-                ""
+        let steps = Html.where study.Steps.HasValue $", {study.Steps}"
 
         let figure () =
             StudyPicture.draw

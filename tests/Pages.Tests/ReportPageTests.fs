@@ -56,7 +56,7 @@ let private visible (html: string) =
     |> WebUtility.HtmlDecode
 
 let private tile (html: string) (term: string) =
-    Regex.Match(html, $"<dt>{term}</dt><dd>([^<]*)</dd>").Groups[1].Value
+    Regex.Match(html.Substring(0, html.IndexOf "</header>"), $"<dt>{term}</dt><dd>([^<]*)</dd>").Groups[1].Value
 
 let private matches pattern (text: string) = [ for m in Regex.Matches(text, pattern) -> m.Groups[1].Value ]
 

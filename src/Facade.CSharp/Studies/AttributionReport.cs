@@ -95,6 +95,10 @@ public sealed class AttributionReport : IDisposable
     /// <summary>The share of the images whose true class the model predicts; NaN where they are not known.</summary>
     public double Accuracy => HasTrueClasses ? Instances.Average(i => i.IsCorrect == true ? 1.0 : 0.0) : double.NaN;
 
+    /// <summary>The scores of the three methods: the average drop's, then the necessity ordering's, each over the images of its
+    /// section.</summary>
+    public IReadOnlyList<MethodScores> Scores => [.. ReportScores.All(this).Select(of => of.Scores)];
+
     /// <summary>What was found, in a few sentences that the numbers decide, the most telling first.</summary>
     public IReadOnlyList<string> Findings => ReportFindings.Of(this);
 

@@ -16,34 +16,9 @@ internal sealed class ReportChooser
     // The course's figures: correctly, and wrongly classified.
     private static readonly long[] coursesFigures =
     [
-        11490,
-        12228,
-        11436,
-        11691,
-        1434,
-        1594,
-        16075,
-        1504,
-        13329,
-        1568,
-        12510,
-        12153,
-        111,
-        12727,
-        18094,
-        1174,
-        431,
-        11993,
-        430,
-        2167,
-        27643,
-        1338,
-        10857,
-        1206,
-        11055,
-        10657,
-        3690,
-        12574,
+        .. "11490 12228 11436 11691 1434 1594 16075 1504 13329 1568 12510 12153 111 12727 18094 1174 431 11993 430 2167 27643 1338 10857 1206 11055 10657 3690 12574"
+            .Split(' ')
+            .Select(long.Parse),
     ];
 
     private readonly ImageSet images;

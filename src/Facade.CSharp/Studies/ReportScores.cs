@@ -56,7 +56,7 @@ internal static class ReportScores
                 })
         );
 
-    private static IEnumerable<(IReadOnlyList<ReportInstance> Instances, MethodScores Scores)> All(
+    public static IEnumerable<(IReadOnlyList<ReportInstance> Instances, MethodScores Scores)> All(
         AttributionReport report
     ) =>
         report
