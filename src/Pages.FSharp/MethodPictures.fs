@@ -7,16 +7,23 @@ open TorchSharp
 open Attribution.Pages
 
 /// <summary>Images whose truth is known, as documentation draws them.</summary>
-type KnownImages = {
-    /// The images, with their true classes: two or more of each.
-    Images: ImageSet
-    /// The same images, each drawn as the other class of its pair.
-    Twins: ImageSet
+/// <param name="images">The images, with their true classes: two or more of each.</param>
+/// <param name="twins">The same images, each drawn as the other class of its pair.</param>
+/// <param name="names">What the classes are called.</param>
+/// <param name="truth">Where the parts that tell related classes apart lie, and the pairs of these classes.</param>
+[<Sealed>]
+type KnownImages(images: ImageSet, twins: ImageSet, names: ClassNames, truth: ReportTruth) =
+    /// The images.
+    member _.Images = images
+
+    /// Their twins.
+    member _.Twins = twins
+
     /// What the classes are called.
-    Names: ClassNames
-    /// Where the objects and the parts that tell related classes apart lie, and the pairs of these classes.
-    Truth: ReportTruth
-}
+    member _.Names = names
+
+    /// What is known.
+    member _.Truth = truth
 
 /// Small pictures of images, and of the truth about them.
 module internal KnownPictures =
@@ -32,7 +39,7 @@ module internal KnownPictures =
     let tile picture caption = { Picture = picture; Caption = caption }
 
     /// A column for each pair of classes: an image as the one and as the other, and what tells them apart in its colours.
-    let overview known =
+    let overview (known: KnownImages) =
         let part row =
             let picture = (input known.Images row).``to`` torch.int32
 

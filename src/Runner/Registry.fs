@@ -14,12 +14,9 @@ let private document (given: Given) folder =
     let scenes = inputs.Scenes
     use twins = ConceptScenes.DrawTwins(scenes.Images.Count, scenes.Seed)
 
-    let known = {
-        Images = scenes.Images
-        Twins = twins.Images
-        Names = inputs.Names
-        Truth = ReportTruth(scenes.ObjectMasks, scenes.PartMasks, ConceptScenes.Pairs)
-    }
+    let truth = ReportTruth(scenes.ObjectMasks, scenes.PartMasks, ConceptScenes.Pairs)
+
+    let known = KnownImages(scenes.Images, twins.Images, inputs.Names, truth)
 
     Terminal.watch "Drawing what each makes of scenes" (fun progress ->
         MethodPictures.Draw((fun name -> output.Draft $"pictures/{name}"), inputs.Model, known, progress, given.Stop))
