@@ -17,26 +17,30 @@ open Attribution.Core
 type Ranks() =
     let maps = torch.randn (16L, 224L, 224L)
     let images = torch.rand (16L, 3L, 224L, 224L)
-    let ranks = Ranking.ranks maps
-    let counts = torch.full ([| 16L |], 1000L.ToScalar(), torch.int64)
+    let order = Ranking.ofPositive maps
+    let counts = torch.full ([| 16L |], Number.Of 1000L, torch.int64)
 
     let freed (work: unit -> Tensor) =
         use _ = torch.NewDisposeScope()
         work () |> ignore
 
+    let without (mask: Tensor) =
+        Relax.blend (mask.reshape (16L, 1L, 224L, 224L)) (torch.zeros_like images) images
+
     [<Benchmark>]
-    member _.Rank() = freed (fun () -> Ranking.ranks maps)
+    member _.Order() =
+        freed (fun () -> (Ranking.ofPositive maps).Ranks)
 
     [<Benchmark>]
     member _.Positives() = Ranking.positives maps
 
     [<Benchmark>]
     member _.Mask() =
-        freed (fun () -> Ranking.mask (Tensor.isPositive maps) images)
+        freed (fun () -> without (Tensor.isPositive maps))
 
     [<Benchmark>]
     member _.Remove() =
-        freed (fun () -> Ranking.replace ranks counts (torch.zeros_like images) images)
+        freed (fun () -> without (Relax.first Relaxation.Exact order counts))
 
 /// Files of arrays, from a warm file cache.
 [<MemoryDiagnoser>]
