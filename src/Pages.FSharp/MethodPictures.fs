@@ -54,7 +54,7 @@ module internal KnownPictures =
 
         let each tileOf = [ for pair, row in firsts -> "", [ tileOf pair row ] ]
 
-        Tiles.draw None firsts.Length 96f [
+        Tiles.draw None firsts.Length 160f [
             yield! each (fun (pair: ConceptPair) row -> tile (input known.Images row) [ known.Names[pair.First] ])
             yield! each (fun pair row -> tile (input known.Twins row) [ known.Names[pair.Second] ])
             yield! each (fun pair row -> tile (part row) [ pair.Part ])

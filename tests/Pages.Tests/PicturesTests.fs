@@ -193,9 +193,9 @@ let tests =
                 KnownImages(scenes.Images, twins.Images, ClassNames.Of ConceptScenes.ClassNames, truth)
 
             use picture = SKBitmap.Decode (KnownPictures.overview known).Png
-            // Scenes at three times their size, 52 apart; a caption and 13 below each, at twice their size.
+            // Scenes at five times their size; below each a caption of 32 lines, and 26 to the next.
             let at row y x =
-                picture.GetPixel(3 * x + 1, row * (192 + 32 + 26) + 3 * y + 1)
+                picture.GetPixel(5 * x + 2, row * (320 + 32 + 26) + 5 * y + 2)
 
             let first, twin = scenes.X[0L], twins.X[0L]
 
