@@ -170,7 +170,6 @@ module internal Html =
                 _alt image.Description
                 _width (string image.Figure.Width)
                 _height (string image.Figure.Height)
-                attr "decoding" "async"
             ]
         ]
 

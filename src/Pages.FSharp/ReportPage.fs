@@ -411,6 +411,19 @@ module internal ReportPage =
                     $"{skipped} of {images} take no part: the score of their predicted class is not positive, so that a drop in percent is undefined."
         ]
 
+    /// The line of the i-th method, told apart by its pattern too.
+    let private line i =
+        let patterns = [|
+            ScottPlot.LinePattern.Solid
+            ScottPlot.LinePattern.Dashed
+            ScottPlot.LinePattern.Dotted
+        |]
+
+        {
+            Charts.bare (Charts.stroke i) with
+                Pattern = patterns[i % patterns.Length]
+        }
+
     let private curvePanel (page: Page) (row: NecessityRow) =
         let curves = [
             for c in row.Curves ->
@@ -426,9 +439,7 @@ module internal ReportPage =
             Title = $"{sign}{row.Instance.Label}: {page.Class row.Instance.PredictedClass}"
             X = Charts.linear "pixels removed" 0. (curves |> List.concat |> List.map fst |> List.max)
             Y = fromZero "" (curves |> List.concat |> List.map snd)
-            Marks = [
-                for i, curve in List.indexed curves -> Charts.curve (Charts.bare (Charts.stroke i)) curve
-            ]
+            Marks = [ for i, curve in List.indexed curves -> Charts.curve (line i) curve ]
         }
 
     let private necessity (page: Page) =
@@ -462,9 +473,7 @@ module internal ReportPage =
             Charts.draw
                 ("Score of the predicted class against the pixels removed",
                  $"✓ correctly classified, ✗ misclassified · {report.Steps}")
-                [
-                    for i, name in List.indexed names -> methodName name, Charts.bare (Charts.stroke i)
-                ]
+                [ for i, name in List.indexed names -> methodName name, line i ]
                 (min 5 report.Necessity.Count)
                 42f
                 (SKSize(218f, 170f))
@@ -850,8 +859,7 @@ module internal ReportPage =
 
         let sections = sections page
 
-        let found = [
-            yield! report.Findings
+        let leftOut = [
             for sentence in report.Unsound do
                 $"{sentence.TrimEnd '.'}: such maps take part in no mean, rank or comparison."
             yield! report.Failures
@@ -874,7 +882,12 @@ module internal ReportPage =
                         h1 [] [ str source.Title ]
                         facts report
                         div [ _class "first" ] [
-                            div [ _class "brief" ] [ h2 [] [ str "What was found" ]; Html.list found ]
+                            div [ _class "brief" ] [
+                                h2 [] [ str "What was found" ]
+                                Html.list report.Findings
+                                if leftOut <> [] then
+                                    Html.fold "What was left out" [ Html.list leftOut ]
+                            ]
                             best page
                         ]
                         nav [ attr "aria-label" "Contents" ] [

@@ -21,6 +21,11 @@ type internal ReportPictures(report: AttributionReport) =
 
     let images = report.Images
     let side = max images.Height images.Width
+
+    // TorchSharp lets go of a number before its native call returns: those in use must be kept.
+    let zero, five, white, brightness =
+        0.0.ToScalar(), 5.0.ToScalar(), 255.0.ToScalar(), (255f / images.Peak).ToScalar()
+
     let drawn = Dictionary<string, ReportPicture>()
 
     // On a large image single pixels are too small to see.
@@ -57,15 +62,10 @@ type internal ReportPictures(report: AttributionReport) =
             Drawing.encode (pixels().repeat_interleave(factor, dim = 0L).repeat_interleave(factor, dim = 1L)))
 
     // 1×c×h×w to h×w×c bytes.
-    let bytes (values: torch.Tensor) (scale: float32) =
-        (values * scale.ToScalar())
-            .round()
-            .clamp(0.0.ToScalar(), 255.0.ToScalar())
-            .``to``(torch.uint8)
-            .squeeze(0L)
-            .permute(1L, 2L, 0L)
+    let bytes (values: torch.Tensor) (scale: Scalar) =
+        (values * scale).round().clamp(zero, white).``to``(torch.uint8).squeeze(0L).permute(1L, 2L, 0L)
 
-    let input row = bytes (image row) (255f / images.Peak)
+    let input row = bytes (image row) brightness
 
     /// The blur of binary masks in pixels.
     member _.Blur = blur
@@ -83,7 +83,7 @@ type internal ReportPictures(report: AttributionReport) =
     /// A map (h×w) as grey on black.
     member _.PointCloud name row (map: torch.Tensor) description =
         draw $"{name}-{number row}-point-cloud" description (fun () ->
-            bytes (Visualization.PointCloud(map.unsqueeze 0L, threshold = 0.).unsqueeze 1L) 255f)
+            bytes (Visualization.PointCloud(map.unsqueeze 0L, threshold = 0.).unsqueeze 1L) white)
 
     /// An image seen through a map (h×w).
     member _.Mask name row (map: torch.Tensor) description =
@@ -97,7 +97,7 @@ type internal ReportPictures(report: AttributionReport) =
             let colours = (Visualization.HeatScale images.Width).flip(0L).transpose(0L, 1L)
             let height = int64 (max 1 (images.Height / 40))
             let bar = colours.expand (height, -1L, -1L)
-            torch.cat ([| heat; torch.full_like (bar, 255.0.ToScalar()); bar |], 0L))
+            torch.cat ([| heat; torch.full_like (bar, white); bar |], 0L))
 
     /// An image of which all but a region (h×w booleans) is dimmed.
     member _.Region name row (region: torch.Tensor) description =
@@ -107,5 +107,5 @@ type internal ReportPictures(report: AttributionReport) =
             torch.where (
                 region.unsqueeze -1L,
                 pixels,
-                pixels.div (torch.full_like (pixels, 5.0.ToScalar()), torch.RoundingMode.floor)
+                pixels.div (torch.full_like (pixels, five), torch.RoundingMode.floor)
             ))

@@ -36,7 +36,7 @@ internal static class ReportFindings
         PairLocation[] second = [.. section.Pairs.Where(p => !p.IsFirstForm)];
         return
         [
-            $"The expert of the margin looks at the part that tells two classes apart: it puts more of its positive attribution there than a uniform map does in {Found(first, p => p.Gradient)}, and by integrated gradients in {Found(first, p => p.Integrated)}.",
+            $"The expert of the margin puts more of its attribution on the part that tells two classes apart than a uniform map does in {Found(first, p => p.Gradient)}, and by integrated gradients in {Found(first, p => p.Integrated)}.",
             $"For the margin the other way round it does so in {Found(second, p => p.Gradient)}, and by integrated gradients in {Found(second, p => p.Integrated)}.",
             $"The experts tell the two classes of their pair apart with a selectivity of {Apart(first)}, and the other way round of {Apart(second)}; 0.5 tells nothing, 1 tells every image.",
         ];
@@ -78,7 +78,7 @@ internal static class ReportFindings
             ? $"have the same expert, {report.Noun} {c.One.Unit} of {report.Layer}"
             : $"have different experts, {report.Noun}s {c.One.Unit} and {c.Other.Unit} of {report.Layer}";
         return Invariant(
-            $"{one} and {other} {which}; the rank correlation of all influences on them is {c.RankCorrelation:0.00}."
+            $"{char.ToUpperInvariant(one[0])}{one[1..]} and {other} {which}; the rank correlation of all influences on them is {c.RankCorrelation:0.00}."
         );
     }
 }
