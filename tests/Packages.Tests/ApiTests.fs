@@ -6,6 +6,7 @@ open System
 open System.IO
 open System.Reflection
 open System.Runtime.CompilerServices
+open System.Text.RegularExpressions
 open Expecto
 open Support
 
@@ -13,6 +14,9 @@ let private packages = [ "Attribution.Core"; "Attribution"; "Attribution.Pages";
 
 let private accepted package =
     root </> "tests" </> "Packages.Tests" </> "Api" </> $"{package}.txt"
+
+let private short (t: Type) =
+    Regex.Replace(t.FullName, "`[0-9]+", "").Replace('+', '.').Replace("TorchSharp.torch.", "")
 
 let rec private nameOf (t: Type) : string =
     let join (types: Type seq) = String.Join(", ", Seq.map nameOf types)
@@ -24,9 +28,9 @@ let rec private nameOf (t: Type) : string =
     elif t.IsGenericParameter then
         t.Name
     elif t.IsGenericType then
-        $"{(t.GetGenericTypeDefinition().FullName.Split '`')[0]}<{join (t.GetGenericArguments())}>"
+        $"{short (t.GetGenericTypeDefinition())}<{join (t.GetGenericArguments())}>"
     else
-        t.FullName
+        short t
 
 let private parametersOf (of': MethodBase) =
     let text (p: ParameterInfo) =
@@ -62,7 +66,14 @@ let private membersOf (t: Type) = [
     for p in t.GetProperties all do
         let accessors = p.GetAccessors()
         let can = String.Join(" ", accessors |> Seq.map (fun a -> a.Name.Substring(0, 3)))
-        $"{owner accessors[0].IsStatic}.{p.Name}({parametersOf accessors[0]}): {nameOf p.PropertyType}, {can}"
+
+        let index =
+            if p.GetIndexParameters().Length = 0 then
+                ""
+            else
+                $"({parametersOf accessors[0]})"
+
+        $"{owner accessors[0].IsStatic}.{p.Name}{index}: {nameOf p.PropertyType}, {can}"
 
     for e in t.GetEvents all do
         $"{owner e.AddMethod.IsStatic}.{e.Name}: event of {nameOf e.EventHandlerType}"
@@ -120,7 +131,7 @@ let private current package =
 let accept () =
     for package in packages do
         Directory.CreateDirectory(Path.GetDirectoryName(accepted package)) |> ignore
-        File.WriteAllText(accepted package, String.Join('\n', current package) + "\n")
+        File.WriteAllText(accepted package, current package |> Array.map (fun line -> line + "\n") |> String.Concat)
 
 let tests =
     testList "API" [

@@ -63,7 +63,7 @@ let private library (package, project) =
                 new MemoryStream(content $"{package}.nupkg" $"lib/net10.0/{package}.xml")
 
             let members = XDocument.Load(documentation).Descendants(XName.Get "summary")
-            Expect.isGreaterThan (Seq.length members) 5 "members are documented"
+            Expect.isNonEmpty members "members are documented"
             let readme = Encoding.UTF8.GetString(content $"{package}.nupkg" "README.md")
             Expect.stringContains readme $"# {package}" "a README of its own")
 
