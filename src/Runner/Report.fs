@@ -21,8 +21,8 @@ let private show page =
         Terminal.say $"No browser could be opened: open {page}."
 
 /// The command as it was given, for the page.
-let private spelled (given: Given) name =
-    name :: given.Words
+let private spelled (given: Given) =
+    given.Command :: given.Words
     |> List.map (fun word -> if word.Contains ' ' then $"'{word}'" else word)
     |> String.concat " "
     |> fun words -> $"attribution {words}"
@@ -84,7 +84,7 @@ let private run (given: Given) =
         Title = $"What {file} looks at in {data}"
         Model = file
         Data = data
-        Command = spelled given "report"
+        Command = spelled given
     }
 
 let command = {
@@ -140,7 +140,7 @@ let private runDemo (given: Given) =
         Title = "What a network looks at, in scenes whose truth is known"
         Model = Path.GetFileName DemoNetwork.WeightsPath
         Data = $"ConceptScenes, seed {seed}"
-        Command = spelled given "demo"
+        Command = spelled given
     }
 
 let demo = {
