@@ -20,9 +20,16 @@ let private show page =
     with _ ->
         Terminal.say $"No browser could be opened: open {page}."
 
-/// The command as it was given, for the page.
+/// The command as it was given, for the page, which is the same wherever it is written.
 let private spelled (given: Given) =
-    given.Command :: given.Words
+    let rec shown words =
+        match words with
+        | "--out" :: _ :: rest -> shown rest
+        | (word: string) :: rest when word.StartsWith "--out=" -> shown rest
+        | word :: rest -> word :: shown rest
+        | [] -> []
+
+    given.Command :: shown given.Words
     |> List.map (fun word -> if word.Contains ' ' then $"'{word}'" else word)
     |> String.concat " "
     |> fun words -> $"attribution {words}"
