@@ -27,13 +27,16 @@ module Group =
         }
 
 /// What a command was given.
-type Given(words: string list, results: IReadOnlyDictionary<Type, obj>, stop: CancellationToken) =
+type Given(command: string, words: string list, results: IReadOnlyDictionary<Type, obj>, stop: CancellationToken) =
     let find () : ParseResults<'T> option =
         match results.TryGetValue typeof<ParseResults<'T>> with
         | true, found -> Some(unbox found)
         | _ -> None
 
-    /// The words after the command's name.
+    /// The command's name.
+    member _.Command = command
+
+    /// The words after it.
     member _.Words = words
 
     /// Says that the run is to stop.
@@ -213,4 +216,4 @@ module Arguments =
                     // Argu appends the usage of the group.
                     wrong ((e.Message.Split('\n')[0]).Replace("ERROR: ", ""))
 
-            Some(Given(argv, results, stop))
+            Some(Given(command.Name, argv, results, stop))

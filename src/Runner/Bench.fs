@@ -43,7 +43,7 @@ let private whole (given: Given) rounds (benchmark: Benchmark) smallModel =
 
     let processes =
         Terminal.watch "Timing whole processes" (fun _ ->
-            ProcessBenchmark(self, Array.ofList ("bench" :: given.Words))
+            ProcessBenchmark(self, Array.ofList (given.Command :: given.Words))
                 .Run(benchmark, result, Option.toNullable (Inputs.memory given), smallModel))
 
     Terminal.table (processes.Table "Whole processes")

@@ -79,10 +79,11 @@ module Inputs =
     /// What the last number given to --scale divides pixels by.
     let private scale (given: Given) =
         given.All ModelOption.Scale
-        |> List.filter (fun text -> text <> "own" && text <> "shared")
+        |> List.filter (fun text -> text <> "own" && text <> "shared" || given.Command <> "explain")
         |> List.map (fun text ->
-            match Double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture) with
-            | true, number -> number
+            match text, Double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture) with
+            | ("own" | "shared"), _ -> Arguments.wrong "--scale own and shared are for explain's pictures."
+            | _, (true, number) -> number
             | _ ->
                 Arguments.wrong $"--scale takes a number that pixels are divided by, own or shared, and not '{text}'.")
         |> List.tryLast

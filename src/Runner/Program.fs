@@ -43,7 +43,7 @@ let private listen (stop: CancellationTokenSource) =
     let onSignal (context: PosixSignalContext) =
         context.Cancel <- true
         stop.Cancel()
-        Thread.Sleep 1000
+        Thread.Sleep 2000
         Terminal.restore ()
         context.Cancel <- false
 

@@ -20,9 +20,16 @@ let private show page =
     with _ ->
         Terminal.say $"No browser could be opened: open {page}."
 
-/// The command as it was given, for the page.
-let private spelled (given: Given) name =
-    name :: given.Words
+/// The command as it was given, for the page, which is the same wherever it is written.
+let private spelled (given: Given) =
+    let rec shown words =
+        match words with
+        | "--out" :: _ :: rest -> shown rest
+        | (word: string) :: rest when word.StartsWith "--out=" -> shown rest
+        | word :: rest -> word :: shown rest
+        | [] -> []
+
+    given.Command :: shown given.Words
     |> List.map (fun word -> if word.Contains ' ' then $"'{word}'" else word)
     |> String.concat " "
     |> fun words -> $"attribution {words}"
@@ -84,7 +91,7 @@ let private run (given: Given) =
         Title = $"What {file} looks at in {data}"
         Model = file
         Data = data
-        Command = spelled given "report"
+        Command = spelled given
     }
 
 let command = {
@@ -140,7 +147,7 @@ let private runDemo (given: Given) =
         Title = "What a network looks at, in scenes whose truth is known"
         Model = Path.GetFileName DemoNetwork.WeightsPath
         Data = $"ConceptScenes, seed {seed}"
-        Command = spelled given "demo"
+        Command = spelled given
     }
 
 let demo = {

@@ -193,7 +193,7 @@ let tests =
                 attribution $"explain {Tiny.means folder} --method saliency,lrp-epsilon,grad-cam,occlusion --out {out}"
 
             Expect.equal told.Code 1 "exit code"
-            let sentences = told.Error.TrimEnd('\n').Split '\n'
+            let sentences = (Support.said told).TrimEnd('\n').Split '\n'
             Expect.hasLength sentences 2 "a sentence each"
             Expect.stringStarts sentences[0] "The method lrp-epsilon failed: " "which, and why"
             Expect.stringStarts sentences[1] "The method grad-cam failed: " "which, and why"

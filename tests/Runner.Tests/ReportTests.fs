@@ -58,10 +58,7 @@ let tests =
                 Expect.stringContains html $"The expert of a class is the {noun} of layer" "the text"
                 let figure = expert.GetProperty("expert").GetInt32()
 
-                Expect.stringContains
-                    html
-                    $"{Words.Capital noun} {figure} of conv5_3l"
-                    "a figure")
+                Expect.stringContains html $"{Words.Capital noun} {figure} of conv5_3l" "a figure")
 
         example "its scores are the library's" (fun folder ->
             let written =

@@ -145,7 +145,8 @@ let close tolerance (expected: float seq) (actual: float seq) message =
         actual
 
 /// What long work says of how far it is.
-let private progress = Regex(@"^[^\n]+ …( \d+ %, ([\d:]+ left)?)?\n", RegexOptions.Multiline)
+let private progress =
+    Regex(@"^[^\n]+ …( \d+ %, ([\d:]+ left)?)?\n", RegexOptions.Multiline)
 
 /// Standard error, but for that.
 let said (outcome: Outcome) = progress.Replace(outcome.Error, "")
