@@ -17,7 +17,7 @@ find_feed() {
 
 # Whether a project's stamp is younger than everything that it is built from.
 is_current() {
-    [ -f "$2" ] && [ -z "$(find "$root/src" "$root/$1" "$root"/*.props "$root/paket.lock" \
+    [ -f "$2" ] && [ -z "$(find "$root/src" "$root/$1" "$root"/*.props "$root"/*.targets "$root/paket.lock" \
         \( -name bin -o -name obj \) -prune -o -type f -newer "$2" -print -quit)" ]
 }
 

@@ -19,6 +19,9 @@ type Interop private () =
     /// Hands `listener` every sentence that a person should know about the machine's kernels.
     static member WhenSaid(listener: Action<string>) = Kernels.said.Add listener.Invoke
 
+    /// The path of a file of those bytes in the user's cache, written where it is not there yet.
+    static member Keep(name: string, bytes: byte[]) = Runtime.keep name bytes bytes
+
     /// Turns oneDNN off for the process where this machine's kernels are not to be trusted: for modules that are run, or
     /// trained, past this library's own convolutions.
     static member Shield() = Kernels.shield ()

@@ -818,8 +818,7 @@ module internal Kernels =
                 // No probe tries the gradient of weights.
                 | Sound
                 | Unsound when c.Weight.requires_grad && torch.is_grad_enabled () -> by Kernel.Products
-                | Sound
-                | Unsound -> tried ()
+                | _ -> tried ()
 
     /// A convolution, by a kernel that this machine computes rightly.
     let convolve (c: Convolution) (x: Tensor) = compute false c x

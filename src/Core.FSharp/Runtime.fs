@@ -119,7 +119,20 @@ module Runtime =
 
     let private libraryName = "libLibTorchSharp.so"
 
-    /// Folders in which the host or TorchSharp's own package keeps native libraries.
+    // The libtorch that TorchSharp was made for, as Directory.Build.targets names it.
+    let private torchVersion = "2.10.0"
+
+    let private torchFile, platform =
+        let file, system =
+            if OperatingSystem.IsWindows() then "torch.dll", "win"
+            elif OperatingSystem.IsMacOS() then "libtorch.dylib", "osx"
+            else "libtorch.so", "linux"
+
+        file, $"{system}-{RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant()}"
+
+    let private torchPackage = $"libtorch-cpu-{platform}"
+
+    /// Folders in which the host or the packages of TorchSharp and libtorch keep native libraries.
     let internal nativeFolders () =
         let besideTorchSharp =
             match (typeof<TorchSharp.torch>.Assembly: Assembly).Location with
@@ -131,13 +144,25 @@ module Runtime =
             | :? string as folders -> folders.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
             | _ -> [||]
 
-        let inPackage = Path.Combine("runtimes", "linux-x64", "native")
+        let inPackage = Path.Combine("runtimes", platform, "native")
+
+        // F# Interactive adds to PATH where the packages of a script keep theirs.
+        let fromScript =
+            match Environment.GetEnvironmentVariable "PATH" with
+            | null -> [||]
+            | folders ->
+                folders.Split Path.PathSeparator
+                |> Array.filter _.EndsWith(inPackage, StringComparison.Ordinal)
+
+        let inCache = Path.Combine(besideTorchSharp, "..", "..", "..", "..")
 
         [
             yield! fromHost
             besideTorchSharp
             Path.Combine(besideTorchSharp, inPackage)
+            yield! fromScript
             Path.Combine(besideTorchSharp, "..", "..", inPackage)
+            Path.Combine(inCache, torchPackage, torchVersion, inPackage)
         ]
 
     let internal tryFind file =
@@ -173,17 +198,18 @@ module Runtime =
         File.WriteAllBytes(draft, bytes)
         File.Move(draft, file, true)
 
-    /// Keeps the library in a folder of the cache that is keyed by what it was made from.
-    let private cache (original: byte[]) (patched: byte[]) =
-        let key = Convert.ToHexString(SHA256.HashData original).Substring(0, 16)
+    /// The path of a file in the cache, in a folder that is keyed by what the file was made from; written where it is not
+    /// there, or not whole.
+    let internal keep (name: string) (source: byte[]) (content: byte[]) =
+        let key = Convert.ToHexString(SHA256.HashData source).Substring(0, 16)
 
         inCache (fun folder ->
             let folder = Path.Combine(folder, key)
-            let file = Path.Combine(folder, libraryName)
+            let file = Path.Combine(folder, name)
 
-            if not (File.Exists file && File.ReadAllBytes(file).AsSpan().SequenceEqual patched) then
+            if not (File.Exists file && File.ReadAllBytes(file).AsSpan().SequenceEqual content) then
                 Directory.CreateDirectory folder |> ignore
-                writeWhole file patched
+                writeWhole file content
 
             file)
 
@@ -199,7 +225,7 @@ module Runtime =
             match Elf.patch original with
             | Some patched ->
                 NativeLibrary.Load torch |> ignore
-                NativeLibrary.Load(cache original patched) |> ignore
+                NativeLibrary.Load(keep libraryName original patched) |> ignore
             | None -> ()
         | _ -> ()
 
@@ -227,12 +253,23 @@ module Runtime =
             | _ -> ()
 
     let private loadNative () =
-        if OperatingSystem.IsLinux() then
-            match tryFind "libtorch.so" with
-            | Some torch ->
-                loadRepaired torch
-                quieten torch
-            | None -> ()
+        match tryFind torchFile with
+        | Some torch when OperatingSystem.IsLinux() ->
+            loadRepaired torch
+            quieten torch
+        | Some _ -> ()
+        // Where a program keeps libraries in a place of its own, the system finds them.
+        | None when fst (NativeLibrary.TryLoad("torch", typeof<TorchSharp.torch>.Assembly, Nullable())) -> ()
+        | None ->
+            let inProject =
+                $"""<PackageReference Include="{torchPackage}" Version="{torchVersion}" />"""
+
+            let inScript = $"""#r "nuget: {torchPackage}, {torchVersion}" """
+
+            raise (
+                DllNotFoundException
+                    $"libtorch is missing: add {inProject} to the program's project, or {inScript}to the script."
+            )
 
     /// Bytes of memory that are free now, a container's limit respected.
     let freeMemory () : int64 =
@@ -253,4 +290,5 @@ module Runtime =
     /// <summary>Prepares the process for TorchSharp: repairs the native library on older Linux, and tells the allocator
     /// to keep memory between batches. Call it before the first tensor; any further call does nothing. The C# façade
     /// calls it by itself.</summary>
+    /// <exception cref="T:System.DllNotFoundException">There is no libtorch: the message says which package to add.</exception>
     let start () = started.Force()

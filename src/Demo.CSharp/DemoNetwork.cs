@@ -31,14 +31,17 @@ public static class DemoNetwork
     // The price of an active unit in the first dense layer: without it most units answer to many classes.
     private const double Sparsity = 0.15;
 
+    private static readonly Lazy<string> weights = new(() =>
+    {
+        using var resource = typeof(DemoNetwork).Assembly.GetManifestResourceStream("demo-vgg.npz")!;
+        var bytes = new byte[resource.Length];
+        resource.ReadExactly(bytes);
+        return TorchRuntime.Keep("demo-vgg.npz", bytes);
+    });
+
     /// <summary>The file of the shipped weights, in the format of <c>vgg16_weights.npz</c>.</summary>
-    public static string WeightsPath { get; } =
-        Path.Combine(
-            typeof(DemoNetwork).Assembly.Location is { Length: > 0 } assembly
-                ? Path.GetDirectoryName(assembly)!
-                : AppContext.BaseDirectory,
-            "demo-vgg.npz"
-        );
+    /// <remarks>The weights are part of the library, and laid in the user's cache on first use.</remarks>
+    public static string WeightsPath => weights.Value;
 
     /// <summary>Trains the network and writes its weights in the format of <c>vgg16_weights.npz</c>.</summary>
     /// <remarks>

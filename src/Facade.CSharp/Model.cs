@@ -358,7 +358,7 @@ public sealed class Model : IDisposable
             : new(script.To(device, type), notes, Scores, read) { Preprocessing = Preprocessing };
     }
 
-    /// <inheritdoc cref="To(Device, Precision)"/>
+    /// <inheritdoc cref="To(Device, Precision)" path="/summary | /exception"/>
     /// <param name="device">"cpu", "cuda", or "cuda:1" for the second one.</param>
     /// <param name="precision">The numbers that it computes in.</param>
     public Model To(string device, Precision precision)

@@ -27,4 +27,7 @@ public static class TorchRuntime
     /// </summary>
     /// <param name="listener">Takes a sentence.</param>
     public static void WhenSaid(Action<string> listener) => Interop.WhenSaid(listener);
+
+    /// <summary>The path of a file of those bytes in the user's cache, written where it is not there yet.</summary>
+    internal static string Keep(string name, byte[] bytes) => Interop.Keep(name, bytes);
 }

@@ -120,7 +120,7 @@ let private processes arguments (benchmark: Benchmark) (result: BenchmarkResult)
         )
 
     if isDefault arguments then
-        let small = Path.Combine(AppContext.BaseDirectory, "demo-vgg.npz")
+        let small = DemoNetwork.WeightsPath
 
         let times = [ for _ in 1..4 -> again [] [ "layers"; "--model"; small ] |> snd ]
 

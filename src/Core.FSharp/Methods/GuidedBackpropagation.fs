@@ -5,7 +5,8 @@ namespace Attribution.Core
 /// gradient.</remarks>
 [<RequireQualifiedAccess>]
 module GuidedBackpropagation =
-    /// <summary>What arrives at ReLU(z), w, goes on as max(w, 0) ⊙ [z > 0]; at ReLU6(z) as max(w, 0) ⊙ [0 < z < 6].</summary>
+    /// <summary>What arrives at ReLU(z), w, goes on as max(w, 0) ⊙ [z > 0]; at ReLU6(z) as max(w, 0) where z lies
+    /// between 0 and 6.</summary>
     let rule: Rule =
         fun evaluated w ->
             match evaluated.Node.Op with
