@@ -81,7 +81,8 @@ let private run (entry: MethodInfo) =
     Console.SetOut writer
 
     try
-        let arguments: obj[] = entry.GetParameters() |> Array.map (fun _ -> box Array.empty<string>)
+        let arguments: obj[] =
+            entry.GetParameters() |> Array.map (fun _ -> box Array.empty<string>)
 
         try
             entry.Invoke(null, arguments) |> ignore

@@ -61,8 +61,7 @@ let tests =
 
             for page, blocks in pages do
                 let part =
-                    run.Out.Split "== "
-                    |> Array.find (fun part -> part.StartsWith $"{page.Name}\n")
+                    run.Out.Split "== " |> Array.find (fun part -> part.StartsWith $"{page.Name}\n")
 
                 Guides.printed (List.collect snd blocks) part)
     ]

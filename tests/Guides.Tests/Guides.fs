@@ -33,7 +33,8 @@ let private blocks (text: string) =
     let rec outside line lines found =
         match lines with
         | [] -> List.rev found
-        | (head: string) :: rest when head.StartsWith "```" -> inside (line + 1) (head[3..].Trim()) (line + 1) [] rest found
+        | (head: string) :: rest when head.StartsWith "```" ->
+            inside (line + 1) (head[3..].Trim()) (line + 1) [] rest found
         | _ :: rest -> outside (line + 1) rest found
 
     and inside line info first taken lines found =
@@ -61,13 +62,20 @@ let private page path =
     }
 
 let private pagesOf folder (depth: SearchOption) =
-    Directory.GetFiles(folder, "*.md", depth) |> Array.sort |> List.ofArray |> List.map page
+    Directory.GetFiles(folder, "*.md", depth)
+    |> Array.sort
+    |> List.ofArray
+    |> List.map page
 
 /// The README and the guides: what a reader copies from.
-let all = page (root </> "README.md") :: pagesOf (root </> "docs" </> "guides") SearchOption.TopDirectoryOnly
+let all =
+    page (root </> "README.md")
+    :: pagesOf (root </> "docs" </> "guides") SearchOption.TopDirectoryOnly
 
 /// Every page.
-let everything = page (root </> "README.md") :: pagesOf (root </> "docs") SearchOption.AllDirectories
+let everything =
+    page (root </> "README.md")
+    :: pagesOf (root </> "docs") SearchOption.AllDirectories
 
 /// The blocks of a language, and after each what it says that it prints.
 let ofLanguage language page =
@@ -83,7 +91,10 @@ let ofLanguage language page =
 /// Requires that lines were printed, in order: the words as they stand, and numbers within 5 %.
 let printed (expected: string list) (output: string) =
     let number = Regex @"-?\d+(?:\.\d+)?"
-    let words line = number.Replace(Regex.Replace(line, @"\s+", " ").Trim(), "#")
+
+    let words line =
+        number.Replace(Regex.Replace(line, @"\s+", " ").Trim(), "#")
+
     let numbers line = [ for m in number.Matches line -> float m.Value ]
 
     let isSame expected line =

@@ -73,7 +73,12 @@ let tests =
                     let file, place = link.Groups[1].Value, link.Groups[2].Value
 
                     if not (Regex.IsMatch(file, "^https?:")) then
-                        let target = if file = "" then Guides.root </> page.Name else folder </> file
+                        let target =
+                            if file = "" then
+                                Guides.root </> page.Name
+                            else
+                                folder </> file
+
                         Expect.isTrue (Path.Exists target) $"{page.Name}: {file}"
 
                         if place <> "" then
