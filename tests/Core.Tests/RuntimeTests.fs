@@ -192,6 +192,18 @@ let tests =
             Runtime.start ()
             Expect.equal (torch.ones(3).sum().item<float32>()) 3f "sum")
 
+        testCase "a file of the cache is made whole where it is missing or damaged, and its path stays" (fun () ->
+            let bytes = Array.append "kept"B (Guid.NewGuid().ToByteArray())
+            let path = Runtime.keep "file" bytes bytes
+
+            try
+                File.WriteAllBytes(path, bytes[..9])
+                Expect.equal (Runtime.keep "file" bytes bytes) path "path"
+                Expect.equal (File.ReadAllBytes path) bytes "bytes"
+                Expect.equal (Directory.GetFileSystemEntries(Path.GetDirectoryName path)) [| path |] "no draft is left"
+            finally
+                Directory.Delete(Path.GetDirectoryName path, true))
+
         example
             "libtorch's own warnings are kept from the terminal, unless TORCH_CPP_LOG_LEVEL asks for them"
             (fun () ->
