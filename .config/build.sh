@@ -1,4 +1,5 @@
-# Sourced by the launchers: `build PROJECT` makes a project's release build current, saying so only when it must work.
+# Sourced by the launchers: `build PROJECT [FOLDER]` makes a release build of what is in a folder (the project's own) current,
+# saying so only when it must work.
 root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd)
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 
@@ -22,8 +23,9 @@ is_current() {
 }
 
 build() {
-    local stamp="$root/$1/obj/built"
-    is_current "$1" "$stamp" && return
+    local folder=${2:-$1}
+    local stamp="$root/$folder/obj/built"
+    is_current "$folder" "$stamp" && return
     command -v dotnet > /dev/null || fail "The .NET SDK 10 is needed: install it, and try again."
     find_feed
     echo "Building $1 (takes a minute or two the first time)…" >&2
@@ -35,5 +37,5 @@ build() {
         fail "The build of $1 failed."
     }
     rm -f "$log"
-    touch "$stamp"
+    mkdir -p "$(dirname "$stamp")" && touch "$stamp"
 }
