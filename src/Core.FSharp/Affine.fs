@@ -13,13 +13,10 @@ module Affine =
 
     /// The node that the layer's weights are of.
     let weighted (layer: AffineLayer) : Node option =
-        layer.Links
-        |> List.map _.Node
-        |> List.tryFind (fun node -> Op.isWeighted node.Op)
+        layer.Links |> List.map _.Node |> List.tryFind (fun node -> Op.isWeighted node.Op)
 
     /// Whether the layer has sums of several numbers.
-    let sums (layer: AffineLayer) =
-        layer.Links |> List.exists (fun link -> isSum link.Node.Op)
+    let sums (layer: AffineLayer) = layer.Links |> List.exists (fun link -> isSum link.Node.Op)
 
     let private withoutBias op =
         match op with
@@ -28,8 +25,7 @@ module Affine =
         | other -> other
 
     /// The factor and the shift of a normalisation, channel by channel.
-    let private factor (norm: BatchNorm) =
-        norm.Scale / (Tensor.shift norm.Epsilon norm.Variance).sqrt()
+    let private factor (norm: BatchNorm) = norm.Scale / (Tensor.shift norm.Epsilon norm.Variance).sqrt()
 
     let private perChannel (x: Tensor) (numbers: Tensor) =
         numbers.reshape [| yield 1L; yield -1L; for _ in 3L .. x.ndim -> 1L |]
@@ -86,19 +82,9 @@ module Affine =
         match lastFirst with
         | [] -> if up = 1. then x else x * Number.Of up
         | { Node = { Op = BatchNorm norm } } :: ({ Node = { Op = Convolution c } } as link) :: before ->
-            let scaled = {
-                c with
-                    Weight = c.Weight * Tensor.likeInstances c.Weight (factor norm)
-                    Bias = None
-            }
+            let scaled = { c with Weight = c.Weight * Tensor.likeInstances c.Weight (factor norm); Bias = None }
 
-            let folded = {
-                link with
-                    Node = {
-                        link.Node with
-                            Op = Convolution scaled
-                    }
-            }
+            let folded = { link with Node = { link.Node with Op = Convolution scaled } }
 
             back up down others x (folded :: before)
         | link :: before when isSum link.Node.Op ->

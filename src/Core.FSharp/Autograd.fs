@@ -29,10 +29,7 @@ module internal Autograd =
         // A clone, since TorchSharp's alias is the same variable under another name.
         let copy = x.clone ()
 
-        if copy.requires_grad then
-            copy
-        else
-            copy.requires_grad_ true
+        if copy.requires_grad then copy else copy.requires_grad_ true
 
     /// The tensors that stand for xs, of which some are variables, and f of them, recorded.
     let recordSome (isVariable: Tensor -> bool) (f: Tensor list -> 'a) (xs: Tensor list) : Tensor list * 'a =
@@ -60,8 +57,7 @@ module internal Autograd =
 
             Failure.Keep null
 
-            let results =
-                torch.autograd.grad ([| y |], watched, [| w |], keep || nested, nested, true)
+            let results = torch.autograd.grad ([| y |], watched, [| w |], keep || nested, nested, true)
 
             Handed.Keep []
             Failure.Raise()
@@ -101,8 +97,7 @@ module internal Autograd =
             y, transposedProducts true xs y
 
     /// y, cut off from what was recorded where no enclosing derivative needs it.
-    let plain (y: Tensor) =
-        if Recording.IsOn then y else y.detach ()
+    let plain (y: Tensor) = if Recording.IsOn then y else y.detach ()
 
     /// For f that gives y and some values on the way to it: (y, those values, w ↦ wᵀ ∂y/∂v for each argument and then each
     /// of those values); the map may be used any number of times.
@@ -140,8 +135,7 @@ type internal Recomputed() =
             (given[0] :?> Tensor list -> Tensor) (xs |> List.map _.detach()))
 
     override _.backward(context, w) =
-        let answer =
-            context.get_data "answer" :?> (bool * int64[] * torch.ScalarType * torch.Device) list
+        let answer = context.get_data "answer" :?> (bool * int64[] * torch.ScalarType * torch.Device) list
 
         use _ = torch.NewDisposeScope()
 
@@ -151,11 +145,7 @@ type internal Recomputed() =
                 let xs = List.ofSeq (context.get_saved_variables ())
 
                 // Where this way back is recorded, by whomever, so is what it computes.
-                use _ =
-                    if torch.is_grad_enabled () then
-                        Recording.Start()
-                    else
-                        Recording.Pause()
+                use _ = if torch.is_grad_enabled () then Recording.Start() else Recording.Pause()
 
                 // TorchSharp loses count of its tensors where y does not depend on one that is watched.
                 let nothing (x: Tensor) = x.flatten().narrow(0L, 0L, 0L)
@@ -163,10 +153,7 @@ type internal Recomputed() =
                 let compute xs =
                     let y = f xs
 
-                    let ofAll =
-                        xs
-                        |> List.filter _.requires_grad
-                        |> List.map (nothing >> _.sum().``to``(y.device))
+                    let ofAll = xs |> List.filter _.requires_grad |> List.map (nothing >> _.sum().``to``(y.device))
 
                     List.fold Tensor.add y ofAll
 
@@ -186,8 +173,7 @@ type internal Recomputed() =
         let none = torch.zeros [||]
         let rest = List.toSeq products |> _.GetEnumerator()
 
-        let next (isWatched, _, _, _) =
-            if isWatched && rest.MoveNext() then rest.Current else none
+        let next (isWatched, _, _, _) = if isWatched && rest.MoveNext() then rest.Current else none
 
         let given = List.map next answer
         Handed.Keep(none :: products |> List.map _.DetachFromDisposeScope())

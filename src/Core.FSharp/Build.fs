@@ -53,17 +53,10 @@ type Build private () =
 
     /// (x - mean) / √(variance + epsilon) ⊙ scale + shift, channel by channel.
     static member BatchNorm(mean: Tensor, variance: Tensor, scale: Tensor, shift: Tensor, epsilon: float) =
-        Op.BatchNorm {
-            Mean = mean
-            Variance = variance
-            Scale = scale
-            Shift = shift
-            Epsilon = epsilon
-        }
+        Op.BatchNorm { Mean = mean; Variance = variance; Scale = scale; Shift = shift; Epsilon = epsilon }
 
     /// An activation: any differentiable function of each number by itself.
-    static member Pointwise(name: string, f: Func<Tensor, Tensor>) =
-        Op.Activation(Activation.Pointwise(name, f.Invoke))
+    static member Pointwise(name: string, f: Func<Tensor, Tensor>) = Op.Activation(Activation.Pointwise(name, f.Invoke))
 
     /// Any other differentiable function of the inputs' values.
     static member Pure(name: string, f: Func<IReadOnlyList<Tensor>, Tensor>) =

@@ -10,24 +10,18 @@ module Canonical =
     let private spelledOut (graph: Graph) : Graph =
         let names = HashSet<string>(graph.Nodes |> Seq.map _.Name)
 
-        let rec unique name =
-            if names.Add name then name else unique (name + "'")
+        let rec unique name = if names.Add name then name else unique (name + "'")
 
         let spell (node: Node) =
             match node.Op with
             | Composed(_, _, spelling) ->
-                let known =
-                    Dictionary<string, string>(List.zip spelling.Inputs node.Inputs |> Seq.map KeyValuePair)
+                let known = Dictionary<string, string>(List.zip spelling.Inputs node.Inputs |> Seq.map KeyValuePair)
 
                 let last = List.last spelling.Steps
 
                 spelling.Steps
                 |> List.map (fun step ->
-                    let name =
-                        if step.Name = last.Name then
-                            node.Name
-                        else
-                            unique $"{node.Name}/{step.Name}"
+                    let name = if step.Name = last.Name then node.Name else unique $"{node.Name}/{step.Name}"
 
                     let inputs = step.Inputs |> List.map (fun input -> known[input])
                     known[step.Name] <- name
@@ -100,16 +94,13 @@ module Canonical =
             | Multiply, [ a; b ] when isLive a <> isLive b ->
                 let before, factor = if isLive a then a, b else b, a
 
-                inverse before
-                |> Option.map (fun (op, value, factors) -> op, value, factors @ [ Multiply, factor ])
+                inverse before |> Option.map (fun (op, value, factors) -> op, value, factors @ [ Multiply, factor ])
             | Divide, [ before; divisor ] when isLive before && not (isLive divisor) ->
-                inverse before
-                |> Option.map (fun (op, value, factors) -> op, value, factors @ [ Divide, divisor ])
+                inverse before |> Option.map (fun (op, value, factors) -> op, value, factors @ [ Divide, divisor ])
             | _ -> None
 
         let quotient (node: Node) above (op: Op option, value, factors) = [
-            let step suffix op inputs =
-                Node.create $"{node.Name}/{suffix}" op inputs
+            let step suffix op inputs = Node.create $"{node.Name}/{suffix}" op inputs
 
             let divisor = op |> Option.map (fun op -> step "deviation" op [ value ])
 
@@ -183,8 +174,7 @@ module Canonical =
         let kinked = HashSet<string>()
 
         let change (find: string -> Node) (node: Node) =
-            let isSmooth (node: Node) =
-                isSmooth node.Op && not (kinked.Contains node.Name)
+            let isSmooth (node: Node) = isSmooth node.Op && not (kinked.Contains node.Name)
 
             let liveInputs (node: Node) = List.filter isLive node.Inputs
 
@@ -194,14 +184,11 @@ module Canonical =
                 && node.Inputs |> List.forall (fun name -> isLive name || isScalar (find name).Op)
 
             let isProduct (node: Node) =
-                isSmooth node
-                || (node.Op.IsMultiply || node.Op.IsDivide) && (liveInputs node).Length > 1
+                isSmooth node || (node.Op.IsMultiply || node.Op.IsDivide) && (liveInputs node).Length > 1
 
-            let isShift (node: Node) =
-                (node.Op.IsAdd || node.Op.IsSubtract) && (liveInputs node).Length = 1
+            let isShift (node: Node) = (node.Op.IsAdd || node.Op.IsSubtract) && (liveInputs node).Length = 1
 
-            let isReciprocal (node: Node) =
-                node.Op.IsDivide && not (isLive node.Inputs.Head)
+            let isReciprocal (node: Node) = node.Op.IsDivide && not (isLive node.Inputs.Head)
 
             // Back through scalars to another bend.
             let rec bend name =
@@ -255,20 +242,12 @@ module Canonical =
 
         let change (find: string -> Node) (node: Node) =
             match node.Op, List.map find node.Inputs with
-            | Divide,
-              [ above
-                {
-                    Op = Function(Sums, _, _)
-                    Inputs = summed :: _
-                } ] when above.Name = summed ->
+            | Divide, [ above; { Op = Function(Sums, _, _); Inputs = summed :: _ } ] when above.Name = summed ->
                 match above.Op, above.Inputs with
                 | Activation(Pointwise("Exp", _)), [ inner ] ->
                     let root =
                         match find inner with
-                        | {
-                              Op = Subtract
-                              Inputs = [ x; largest ]
-                          } when
+                        | { Op = Subtract; Inputs = [ x; largest ] } when
                             (match (find largest).Op, (find largest).Inputs with
                              | Function(Selects, _, _), [ same ] -> same = x
                              | _ -> false)
@@ -336,11 +315,7 @@ module Canonical =
                 block with
                     Others = block.Others @ others
                     Links =
-                        {
-                            Node = node
-                            At = at
-                            Others = List.init others.Length (fun i -> block.Others.Length + i)
-                        }
+                        { Node = node; At = at; Others = List.init others.Length (fun i -> block.Others.Length + i) }
                         :: block.Links
                     Sums = block.Sums || part = Summer
                     IsLayer = block.IsLayer || part <> Mover
@@ -352,13 +327,7 @@ module Canonical =
             | Some(part, at) ->
                 let before = node.Inputs[at]
 
-                let start = {
-                    Start = before
-                    Others = []
-                    Links = []
-                    Sums = false
-                    IsLayer = false
-                }
+                let start = { Start = before; Others = []; Links = []; Sums = false; IsLayer = false }
 
                 let block =
                     match blocks.TryGetValue before with

@@ -82,11 +82,7 @@ module internal Convolution =
     let isChannelsLast (c: Convolution) (x: Tensor) = isLast c.Weight || isLast x
 
     let private relaid isTransposed (c: Convolution) (x: Tensor) =
-        let arrange =
-            if isChannelsLast c x then
-                fun (t: Tensor) -> t.contiguous ()
-            else
-                Tensor.channelsLast
+        let arrange = if isChannelsLast c x then fun (t: Tensor) -> t.contiguous () else Tensor.channelsLast
 
         native isTransposed { c with Weight = arrange c.Weight } (arrange x)
 
@@ -99,18 +95,13 @@ module internal Convolution =
         let kernel = c.Weight.shape[2..]
         let n, groups = x.shape[0], c.Groups
 
-        let padded =
-            if Array.forall ((=) 0L) c.Padding then
-                x
-            else
-                padded c.Padding x
+        let padded = if Array.forall ((=) 0L) c.Padding then x else padded c.Padding x
 
         let sizes =
             Array.init kernel.Length (fun i ->
                 (padded.shape[i + 2] - c.Dilation[i] * (kernel[i] - 1L) - 1L) / c.Stride[i] + 1L)
 
-        let filters =
-            c.Weight.reshape (groups, c.Weight.shape[0] / groups, c.Weight.shape[1], -1L)
+        let filters = c.Weight.reshape (groups, c.Weight.shape[0] / groups, c.Weight.shape[1], -1L)
 
         /// What the kernel's k-th place sees: n × groups × in/groups × places.
         let seen (k: int64) =
@@ -127,8 +118,7 @@ module internal Convolution =
             Seq.init (int (Array.fold (*) 1L kernel)) (fun k ->
                 torch.einsum ("ngip,goi->ngop", seen (int64 k), filters.select (3L, int64 k)))
 
-        let y =
-            (Seq.reduce Tensor.add each).reshape(Array.append [| n; c.Weight.shape[0] |] sizes)
+        let y = (Seq.reduce Tensor.add each).reshape(Array.append [| n; c.Weight.shape[0] |] sizes)
 
         match c.Bias with
         | Some bias -> Tensor.add y (bias.reshape [| yield -1L; for _ in kernel -> 1L |])
@@ -145,35 +135,23 @@ module internal Convolution =
             let size = x.shape[int at]
             let last = x.transpose (at, -1L)
 
-            let wide =
-                torch.nn.functional.pad (last.unsqueeze -1L, [| 0L; c.Stride[dim] - 1L |])
+            let wide = torch.nn.functional.pad (last.unsqueeze -1L, [| 0L; c.Stride[dim] - 1L |])
 
             wide.flatten(-2L).narrow(-1L, 0L, (size - 1L) * c.Stride[dim] + 1L).transpose(-1L, at)
 
         let turned =
             weight
-                .reshape(
-                    [|
-                        yield! [ c.Groups; weight.shape[0] / c.Groups; weight.shape[1] ]
-                        yield! kernel
-                    |]
-                )
+                .reshape([| yield! [ c.Groups; weight.shape[0] / c.Groups; weight.shape[1] ]; yield! kernel |])
                 .transpose(1L, 2L)
                 .flatten(0L, 1L)
                 .flip
                 [| 2L .. int64 dims + 1L |]
 
         // More padding than the kernel reaches cuts the result.
-        let border =
-            Array.init dims (fun i -> c.Dilation[i] * (kernel[i] - 1L) - c.Padding[i])
+        let border = Array.init dims (fun i -> c.Dilation[i] * (kernel[i] - 1L) - c.Padding[i])
 
         products
-            {
-                c with
-                    Weight = turned
-                    Stride = Array.create dims 1L
-                    Padding = Array.zeroCreate dims
-            }
+            { c with Weight = turned; Stride = Array.create dims 1L; Padding = Array.zeroCreate dims }
             (padded border (Seq.fold spread x [ 0 .. dims - 1 ]))
 
     let apply (kernel: Kernel) (isTransposed: bool) (c: Convolution) (x: Tensor) : Tensor =

@@ -13,8 +13,7 @@ let private scalarValued (f: Tensor -> Tensor) x =
     y
 
 // Keeps the result alone, and records nothing but for a derivative that encloses it.
-let private evaluate (work: unit -> Tensor) =
-    Scope.run (fun () -> Autograd.plain (Scope.quietly work))
+let private evaluate (work: unit -> Tensor) = Scope.run (fun () -> Autograd.plain (Scope.quietly work))
 
 let private valueOf (f: Tensor -> Tensor) x = evaluate (fun () -> f x)
 let private dot (a: Tensor) (b: Tensor) = Autograd.plain ((a * b).sum())
@@ -23,8 +22,7 @@ let evalReverseDiff f x = Autograd.pullback f x
 
 let evalReverseDiffAlong f (xs: Tensor list) : Tensor * Tensor list * (Tensor -> Tensor list) = Autograd.pullbacks f xs
 
-let fgrad f x =
-    Autograd.gradientOfSum (scalarValued f) x
+let fgrad f x = Autograd.gradientOfSum (scalarValued f) x
 
 let grad f x = fgrad f x |> snd
 
@@ -76,12 +74,9 @@ let fdiff f (x: Tensor) =
 let diff f x = fdiff f x |> snd
 
 let rec private repeated derivative n f x =
-    if n < 0 then
-        invalidArg "n" $"The order of a derivative is 0 or more, but n is {n}."
-    elif n = 0 then
-        valueOf f x
-    else
-        derivative (repeated derivative (n - 1) f) x
+    if n < 0 then invalidArg "n" $"The order of a derivative is 0 or more, but n is {n}."
+    elif n = 0 then valueOf f x
+    else derivative (repeated derivative (n - 1) f) x
 
 let diffn n f x = repeated diff n f x
 
@@ -154,8 +149,7 @@ let fcurl f x =
     y, rotation
 
 // A tensor and no scalar, since TorchSharp may free a scalar while it is read (see Tensor).
-let private numberLike (t: Tensor) (value: float) =
-    torch.tensor (value, dtype = t.dtype, device = t.device)
+let private numberLike (t: Tensor) (value: float) = torch.tensor (value, dtype = t.dtype, device = t.device)
 
 let numjacobianv epsilon (f: Tensor -> Tensor) (x: Tensor) (v: Tensor) =
     if not (epsilon > 0. && System.Double.IsFinite epsilon) then
@@ -191,8 +185,7 @@ let numjacobian epsilon f (x: Tensor) =
 let private numberValued f x = (scalarValued f x).reshape [||]
 let numgrad epsilon f x = numjacobian epsilon (numberValued f) x
 
-let numgradv epsilon f x v =
-    numjacobianv epsilon (numberValued f) x v
+let numgradv epsilon f x v = numjacobianv epsilon (numberValued f) x v
 
 // Jᵀv is the gradient of ⟨f x, v⟩.
 let numjacobianTv epsilon (f: Tensor -> Tensor) x (v: Tensor) =
@@ -210,40 +203,31 @@ let numdiff epsilon f (x: Tensor) =
 let numdiffn epsilon n f x = repeated (numdiff epsilon) n f x
 let numdiff2 epsilon f x = numdiffn epsilon 2 f x
 
-let numhessian epsilon f x =
-    numjacobian epsilon (numgrad epsilon f) x
+let numhessian epsilon f x = numjacobian epsilon (numgrad epsilon f) x
 
-let numhessianv epsilon f x v =
-    numjacobianv epsilon (numgrad epsilon f) x v
+let numhessianv epsilon f x v = numjacobianv epsilon (numgrad epsilon f) x v
 
-let numgradhessian epsilon f x =
-    numgrad epsilon f x, numhessian epsilon f x
+let numgradhessian epsilon f x = numgrad epsilon f x, numhessian epsilon f x
 
-let numgradhessianv epsilon f x v =
-    numgradv epsilon f x v, numhessianv epsilon f x v
+let numgradhessianv epsilon f x v = numgradv epsilon f x v, numhessianv epsilon f x v
 
 // The diagonal of H alone: four values of f for each number of x, where all of H takes four for each pair.
 let numlaplacian epsilon f (x: Tensor) =
     requireVector x
 
-    let second e =
-        numgradv epsilon (fun x -> numgradv epsilon f x e) x e
+    let second e = numgradv epsilon (fun x -> numgradv epsilon f x e) x e
 
-    evaluate (fun () ->
-        alongEach x second
-        |> Array.fold Tensor.add (torch.zeros ([||], x.dtype, x.device)))
+    evaluate (fun () -> alongEach x second |> Array.fold Tensor.add (torch.zeros ([||], x.dtype, x.device)))
 
 let numfjacobian epsilon f x = valueOf f x, numjacobian epsilon f x
 
-let numdivergence epsilon f x =
-    evaluate (fun () -> (fieldJacobian (numfjacobian epsilon) f x |> snd).trace())
+let numdivergence epsilon f x = evaluate (fun () -> (fieldJacobian (numfjacobian epsilon) f x |> snd).trace())
 
 let numcurldivergence epsilon f x =
     use j = evaluate (fun () -> spaceJacobian (numfjacobian epsilon) f x |> snd)
     rotation j, evaluate j.trace
 
-let numcurl epsilon f x =
-    evaluate (fun () -> numcurldivergence epsilon f x |> fst)
+let numcurl epsilon f x = evaluate (fun () -> numcurldivergence epsilon f x |> fst)
 
 let numfdiff epsilon f x = valueOf f x, numdiff epsilon f x
 let numfdiff2 epsilon f x = valueOf f x, numdiff2 epsilon f x
@@ -252,17 +236,14 @@ let numfgrad epsilon f x = valueOf f x, numgrad epsilon f x
 let numfgradv epsilon f x v = valueOf f x, numgradv epsilon f x v
 let numfjacobianv epsilon f x v = valueOf f x, numjacobianv epsilon f x v
 
-let numfjacobianTv epsilon f x v =
-    valueOf f x, numjacobianTv epsilon f x v
+let numfjacobianTv epsilon f x v = valueOf f x, numjacobianTv epsilon f x v
 
 let numfhessian epsilon f x = valueOf f x, numhessian epsilon f x
 let numfhessianv epsilon f x v = valueOf f x, numhessianv epsilon f x v
 
-let numfgradhessian epsilon f x =
-    valueOf f x, numgrad epsilon f x, numhessian epsilon f x
+let numfgradhessian epsilon f x = valueOf f x, numgrad epsilon f x, numhessian epsilon f x
 
-let numfgradhessianv epsilon f x v =
-    valueOf f x, numgradv epsilon f x v, numhessianv epsilon f x v
+let numfgradhessianv epsilon f x v = valueOf f x, numgradv epsilon f x v, numhessianv epsilon f x v
 
 let numflaplacian epsilon f x = valueOf f x, numlaplacian epsilon f x
 let numfdivergence epsilon f x = valueOf f x, numdivergence epsilon f x

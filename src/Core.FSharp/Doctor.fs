@@ -22,11 +22,9 @@ type Examination = {
 /// Examines the machine: its hardware and libraries, whether its kernels are right, and how fast they are.
 [<RequireQualifiedAccess>]
 module Doctor =
-    let private text (format: string) (number: float) =
-        number.ToString(format, CultureInfo.InvariantCulture)
+    let private text (format: string) (number: float) = number.ToString(format, CultureInfo.InvariantCulture)
 
-    let private gibibytes (bytes: int64) =
-        $"""{text "0.0" (float bytes / float (1L <<< 30))} GiB"""
+    let private gibibytes (bytes: int64) = $"""{text "0.0" (float bytes / float (1L <<< 30))} GiB"""
 
     /// The least milliseconds of three runs after a first.
     let private time (work: unit -> Tensor) =
@@ -129,9 +127,7 @@ module Doctor =
                 | choice -> "ATTRIBUTION_KERNELS", $"{choice}".ToLowerInvariant() + ", whatever was found"
                 yield! speeds ()
             |]
-            Faults = [|
-                for case, verdict in wrong -> string case, verdict.Native, string verdict.Kernel
-            |]
+            Faults = [| for case, verdict in wrong -> string case, verdict.Native, string verdict.Kernel |]
             Verdict =
                 (match wrong with
                  | _ when not couldTry ->

@@ -36,13 +36,7 @@ type Activation =
 
 /// Normalisation with fixed statistics: (x - Mean) / √(Variance + Epsilon) ⊙ Scale + Shift, channel by channel.
 [<NoComparison; ReferenceEquality>]
-type BatchNorm = {
-    Mean: Tensor
-    Variance: Tensor
-    Scale: Tensor
-    Shift: Tensor
-    Epsilon: float
-}
+type BatchNorm = { Mean: Tensor; Variance: Tensor; Scale: Tensor; Shift: Tensor; Epsilon: float }
 
 /// What is known of a function beside its values, for ways back by rules.
 type Kind =
@@ -112,10 +106,7 @@ and [<NoComparison; ReferenceEquality>] Node = {
 }
 
 /// The steps that make up a function of inputs by some names; the last gives its value.
-and [<NoComparison; ReferenceEquality>] Spelled = {
-    Inputs: string list
-    Steps: Node list
-}
+and [<NoComparison; ReferenceEquality>] Spelled = { Inputs: string list; Steps: Node list }
 
 /// Linear ops one after another: at most one of them sums, the others scale, shift or move numbers.
 and [<NoComparison; ReferenceEquality>] AffineLayer = { Links: Link list }
@@ -144,11 +135,7 @@ type Step = { Node: Node; Done: string list }
 
 /// How the values of the wanted nodes follow from those of the given ones.
 [<NoComparison; ReferenceEquality>]
-type Plan = {
-    Given: string list
-    Wanted: string list
-    Steps: Step[]
-}
+type Plan = { Given: string list; Wanted: string list; Steps: Step[] }
 
 /// A way of running a network: what each op makes of its inputs' values.
 type Semantics = Op -> Tensor list -> Tensor
@@ -179,11 +166,7 @@ type Rule = Evaluated -> Tensor -> Tensor list
 
 [<RequireQualifiedAccess>]
 module Node =
-    let create name op inputs : Node = {
-        Name = name
-        Op = op
-        Inputs = inputs
-    }
+    let create name op inputs : Node = { Name = name; Op = op; Inputs = inputs }
 
 [<RequireQualifiedAccess>]
 module Op =
@@ -232,12 +215,7 @@ module Op =
     let mapNamed (f: string -> Tensor -> Tensor) op =
         match op with
         | Constant value -> Constant(f "value" value)
-        | Convolution c ->
-            Convolution {
-                c with
-                    Weight = f "weight" c.Weight
-                    Bias = Option.map (f "bias") c.Bias
-            }
+        | Convolution c -> Convolution { c with Weight = f "weight" c.Weight; Bias = Option.map (f "bias") c.Bias }
         | Linear(weight, bias) -> Linear(f "weight" weight, Option.map (f "bias") bias)
         | BatchNorm b ->
             BatchNorm {
@@ -353,9 +331,7 @@ module Semantics =
             | Softmax axis, [ x ] -> torch.nn.functional.softmax (x, axis)
             | Identity, [ x ] -> x.alias ()
             | Repeat axis, [ each; instances ] ->
-                each.repeat [|
-                    for i in 0L .. each.ndim - 1L -> if i = axis then instances.shape[0] else 1L
-                |]
+                each.repeat [| for i in 0L .. each.ndim - 1L -> if i = axis then instances.shape[0] else 1L |]
             | Affine layer, x :: others -> List.fold (link others) x layer.Links
             | Function(_, _, f), inputs
             | Composed(_, f, _), inputs
@@ -363,8 +339,7 @@ module Semantics =
             | op, inputs -> invalidOp $"{Op.describe op} does not take {List.length inputs} inputs."
 
     /// The value of an op of a layer, of what the op before gives.
-    and private link (others: Tensor list) (x: Tensor) (link: Link) =
-        plain link.Node.Op (Link.inputs others x link)
+    and private link (others: Tensor list) (x: Tensor) (link: Link) = plain link.Node.Op (Link.inputs others x link)
 
 [<RequireQualifiedAccess>]
 module Graph =
@@ -385,30 +360,22 @@ module Graph =
             if not (defined.Contains name) then
                 invalidArg "nodes" $"No node is named '{name}'."
 
-        {
-            Nodes = Array.ofSeq nodes
-            Input = input
-            Output = output
-        }
+        { Nodes = Array.ofSeq nodes; Input = input; Output = output }
 
     /// The graph of other nodes.
     let withNodes (nodes: Node seq) graph = { graph with Nodes = Array.ofSeq nodes }
 
     /// The graph with f applied to every node.
-    let mapNodes (f: Node -> Node) graph =
-        withNodes (Array.map f graph.Nodes) graph
+    let mapNodes (f: Node -> Node) graph = withNodes (Array.map f graph.Nodes) graph
 
     /// The graph with f applied to every op.
-    let mapOps (f: Op -> Op) graph =
-        mapNodes (fun node -> { node with Op = f node.Op }) graph
+    let mapOps (f: Op -> Op) graph = mapNodes (fun node -> { node with Op = f node.Op }) graph
 
     /// The node of that name.
-    let node name graph =
-        graph.Nodes |> Array.find (fun node -> node.Name = name)
+    let node name graph = graph.Nodes |> Array.find (fun node -> node.Name = name)
 
     /// The tensors that the ops hold.
-    let tensors graph =
-        graph.Nodes |> Seq.collect (fun node -> Op.tensors node.Op |> Seq.map snd)
+    let tensors graph = graph.Nodes |> Seq.collect (fun node -> Op.tensors node.Op |> Seq.map snd)
 
     /// The nodes whose values the wanted ones depend on, where the given ones are known.
     let private needed (given: string -> bool) (wanted: string seq) graph =
@@ -434,8 +401,7 @@ module Graph =
         names
 
     /// Whether the output depends on the layer.
-    let leads (layer: string) graph =
-        layer = graph.Output || (downstream [ layer ] graph).Contains graph.Output
+    let leads (layer: string) graph = layer = graph.Output || (downstream [ layer ] graph).Contains graph.Output
 
     /// The nodes that every path from the input to the output passes (the output's dominators), in their order.
     let dominators (graph: Graph) : Node list =
@@ -463,8 +429,7 @@ module Graph =
 
     /// Those of the layers that depend on none of the others.
     let first (layers: string list) graph =
-        let isAfter layer other =
-            other <> layer && (downstream [ other ] graph).Contains layer
+        let isAfter layer other = other <> layer && (downstream [ other ] graph).Contains layer
 
         layers |> List.filter (fun layer -> not (List.exists (isAfter layer) layers))
 
@@ -487,8 +452,7 @@ module Graph =
         let needed = needed isGiven.Contains wanted graph
 
         let computed =
-            graph.Nodes
-            |> Array.filter (fun n -> needed.Contains n.Name && not (isGiven.Contains n.Name))
+            graph.Nodes |> Array.filter (fun n -> needed.Contains n.Name && not (isGiven.Contains n.Name))
 
         let lastReader = Dictionary<string, string>()
 
@@ -496,8 +460,7 @@ module Graph =
             for name in node.Inputs do
                 lastReader[name] <- node.Name
 
-        let isKept name =
-            isGiven.Contains name || List.contains name wanted
+        let isKept name = isGiven.Contains name || List.contains name wanted
 
         {
             Given = given
@@ -528,10 +491,7 @@ module Graph =
                 Scope.run (fun () ->
                     let result = semantics step.Node.Op inputs
                     // A function may hand back what is not its own to free: its argument, or a tensor that it holds.
-                    if torch.CurrentDisposeScope.Contains result then
-                        result
-                    else
-                        result.alias ())
+                    if torch.CurrentDisposeScope.Contains result then result else result.alias ())
 
             values[step.Node.Name] <- value
             observe step.Node value
@@ -541,16 +501,11 @@ module Graph =
                 values.Remove name |> ignore
 
         plan.Wanted
-        |> List.map (fun name ->
-            if List.contains name plan.Given then
-                values[name].alias()
-            else
-                values[name])
+        |> List.map (fun name -> if List.contains name plan.Given then values[name].alias() else values[name])
         |> List.map (fun value -> scope.MoveToOuter value)
 
     /// The values of a plan's wanted nodes, from the values of its given ones.
-    let run semantics plan given : Tensor list =
-        runObserved (fun _ _ -> ()) semantics plan given
+    let run semantics plan given : Tensor list = runObserved (fun _ _ -> ()) semantics plan given
 
     /// A node's value, and w ↦ wᵀ ∂value/∂input for each input; where an input is not live, nothing but a 0.
     let pullback (node: Node) (inputs: Tensor list) (isLive: bool list) =
@@ -571,11 +526,7 @@ module Graph =
         let parts w =
             List.mapFold whole (pull w) isLive
             |> fst
-            |> List.map (fun part ->
-                if isNull part then
-                    torch.zeros ([||], w.dtype, w.device)
-                else
-                    part)
+            |> List.map (fun part -> if isNull part then torch.zeros ([||], w.dtype, w.device) else part)
 
         value, parts
 
@@ -629,8 +580,7 @@ module Graph =
                 match take evaluated.Node.Name with
                 | Some w ->
                     // A rule may hand on what it was handed, so each part becomes a tensor of its own.
-                    let parts =
-                        Scope.runMany (fun () -> rule evaluated w |> List.map (fun part -> part.alias ()))
+                    let parts = Scope.runMany (fun () -> rule evaluated w |> List.map (fun part -> part.alias ()))
 
                     w.Dispose()
 

@@ -33,20 +33,11 @@ type Interop private () =
     /// The model with passes of the given size, or where that is null of as many instances as its memory allows.
     [<Extension>]
     static member Batched(model: Model, batchSize: Nullable<int>) =
-        if batchSize.HasValue then
-            {
-                model with
-                    Batching = Fixed batchSize.Value
-            }
-        else
-            model
+        if batchSize.HasValue then { model with Batching = Fixed batchSize.Value } else model
 
     /// The model with passes that take at most that many bytes.
     [<Extension>]
-    static member Within(model: Model, bytes: int64) = {
-        model with
-            Batching = Batching.Memory bytes
-    }
+    static member Within(model: Model, bytes: int64) = { model with Batching = Batching.Memory bytes }
 
     /// The model of weights that stay someone else's, who may change them: it computes where and in what they are.
     [<Extension>]
@@ -60,10 +51,7 @@ type Interop private () =
 
     /// The model of functions that hold whatever they like.
     [<Extension>]
-    static member Opaque(model: Model) = {
-        model with
-            IsOpaque = model.Graph.Nodes |> Array.exists _.Op.IsPure
-    }
+    static member Opaque(model: Model) = { model with IsOpaque = model.Graph.Nodes |> Array.exists _.Op.IsPure }
 
     /// The model whose one logit z stands for two classes: 1, whose score is z, and 0, whose score is -z.
     [<Extension>]
@@ -89,23 +77,15 @@ type Interop private () =
         let keep = Scope.keepHere ()
         let found = ResizeArray<struct (string * Tensor)>()
 
-        let single (t: Tensor) =
-            if t.is_floating_point () then
-                t.``to`` TorchSharp.torch.float32
-            else
-                t
+        let single (t: Tensor) = if t.is_floating_point () then t.``to`` TorchSharp.torch.float32 else t
 
         let observe (node: Node) (value: Tensor) =
             if value.is_floating_point () && value.ndim > 1L && value.shape[0] = x.shape[0] then
                 found.Add(struct (node.Name, keep ((value.reshape (x.shape[0], -1L)).clone())))
 
-        let plan =
-            graph
-            |> Graph.mapOps (Op.mapTensors single)
-            |> Graph.plan [ graph.Input ] [ graph.Output ]
+        let plan = graph |> Graph.mapOps (Op.mapTensors single) |> Graph.plan [ graph.Input ] [ graph.Output ]
 
-        Scope.quietly (fun () -> Graph.runObserved observe Semantics.plain plan [ x ])
-        |> ignore
+        Scope.quietly (fun () -> Graph.runObserved observe Semantics.plain plan [ x ]) |> ignore
 
         let struct (_, output) = found[found.Count - 1]
 
@@ -174,21 +154,16 @@ type Interop private () =
                 Rows = Sweep.pick explained.Rows (torch.tensor (rows, device = explained.Rows.device))
         }
 
-        {
-            quantity with
-                Of = among >> quantity.Of
-        }
+        { quantity with Of = among >> quantity.Of }
 
     /// The model of weights that may change: nothing that is computed from them is kept.
     [<Extension>]
-    static member Changeable(model: Model) =
-        Model.withGraph model.Graph { model with SharesWeights = true }
+    static member Changeable(model: Model) = Model.withGraph model.Graph { model with SharesWeights = true }
 
     /// The model on parameters that stay someone else's: in place of those of their names.
     [<Extension>]
     static member On(model: Model, parameters: IReadOnlyDictionary<string, Tensor>) =
-        Model.withParameters (Map [ for pair in parameters -> pair.Key, pair.Value ]) model
-        |> Interop.Kept
+        Model.withParameters (Map [ for pair in parameters -> pair.Key, pair.Value ]) model |> Interop.Kept
 
     /// The same with the ops of another graph in place of those of their names.
     [<Extension>]
@@ -249,8 +224,7 @@ type Interop private () =
     static member Gradient(f: Func<Tensor, Tensor>, x: Tensor) = Diff.gradEach f.Invoke x
 
     /// The steps from the images to a layer, as the graph has them.
-    static member Plan(graph: Graph, layer: string) =
-        Graph.plan [ graph.Input ] [ layer ] graph
+    static member Plan(graph: Graph, layer: string) = Graph.plan [ graph.Input ] [ layer ] graph
 
     /// The influences on some interests at some layers, and what `observe` is told of their values (layer, batch, n×…).
     static member Survey
@@ -284,10 +258,7 @@ type Interop private () =
 
     /// The target with outputs of its instances that are known, or will be.
     [<Extension>]
-    static member Remembering(target: Target, cache: OutputCache) = {
-        target with
-            Cache = Option.ofObj cache
-    }
+    static member Remembering(target: Target, cache: OutputCache) = { target with Cache = Option.ofObj cache }
 
     /// Max-sensitivity of a method.
     static member MaxSensitivity

@@ -78,12 +78,7 @@ module internal ConvolutionCase =
     }
 
     /// What is the same of it for every number and size of images.
-    let kind (case: ConvolutionCase) =
-        string {
-            case with
-                X = [| case.X[1] |]
-                IsLast = false
-        }
+    let kind (case: ConvolutionCase) = string { case with X = [| case.X[1] |]; IsLast = false }
 
 /// How one kernel did on one case.
 [<RequireQualifiedAccess>]
@@ -114,13 +109,11 @@ module internal KernelTrial =
         let wide (t: Tensor) = t.``to`` torch.float64
         use generator = new torch.Generator(1UL, torch.CPU)
 
-        let random (shape: int64[]) =
-            torch.randn(shape, generator = generator).``to`` case.Type
+        let random (shape: int64[]) = torch.randn(shape, generator = generator).``to`` case.Type
 
         let signs (count: int64) = (random [| count |] |> wide).sign()
 
-        let arranged (t: Tensor) =
-            if case.IsLast then Tensor.channelsLast t else t
+        let arranged (t: Tensor) = if case.IsLast then Tensor.channelsLast t else t
 
         let x, weight = arranged (random case.X), arranged (random case.Weight)
 
@@ -143,24 +136,18 @@ module internal KernelTrial =
         let y, w, gradient = forthAndBack ()
         let places = case.Weight[2..]
 
-        let shape (channels: int64 list) =
-            Array.append (Array.ofList channels) places
+        let shape (channels: int64 list) = Array.append (Array.ofList channels) places
 
         let signsFor (channels: int64 list) sign =
             (sign: Tensor).reshape(Array.append (Array.ofList channels) (Array.create places.Length 1L))
 
         let byOutputs, byInputs = signs y.shape[1], signs x.shape[1]
         // A transposed convolution has the weight of the convolution whose gradient it is.
-        let first, second =
-            if case.IsTransposed then
-                byInputs, byOutputs
-            else
-                byOutputs, byInputs
+        let first, second = if case.IsTransposed then byInputs, byOutputs else byOutputs, byInputs
 
         let filters = (wide weight).reshape(shape [ case.Groups; -1L; case.Weight[1] ])
 
-        let row =
-            (filters * signsFor [ case.Groups; -1L; 1L ] first).sum([| 1L |]).reshape(shape [ 1L; -1L ])
+        let row = (filters * signsFor [ case.Groups; -1L; 1L ] first).sum([| 1L |]).reshape(shape [ 1L; -1L ])
 
         let column =
             (filters * signsFor [ case.Groups; 1L; -1L ] second).sum([| 2L |]).reshape(shape [ -1L; 1L ])
@@ -170,19 +157,16 @@ module internal KernelTrial =
         let products weight =
             Convolution.apply Kernel.Products case.IsTransposed { c with Weight = weight; Groups = 1L }
 
-        let project sign (t: Tensor) =
-            (wide t * signsFor [ 1L; -1L ] sign).sum([| 1L |], true)
+        let project sign (t: Tensor) = (wide t * signsFor [ 1L; -1L ] sign).sum([| 1L |], true)
 
         let rightY = products toOne (wide x)
 
         let rightGradient =
-            let blank =
-                torch.zeros (Array.append [| x.shape[0]; 1L |] case.X[2..], torch.float64)
+            let blank = torch.zeros (Array.append [| x.shape[0]; 1L |] case.X[2..], torch.float64)
 
             (snd (Autograd.alone (List.head >> products fromOne) [ blank ]) (wide w)).Head
 
-        let worst =
-            max (error (project byOutputs y) rightY) (error (project byInputs gradient) rightGradient)
+        let worst = max (error (project byOutputs y) rightY) (error (project byInputs gradient) rightGradient)
 
         let watch = Stopwatch.StartNew()
 
@@ -192,8 +176,7 @@ module internal KernelTrial =
         worst, watch.Elapsed.TotalMilliseconds
 
     /// The most that rounding explains.
-    let tolerance (case: ConvolutionCase) =
-        if case.Type = torch.float32 then 5e-4 else 3e-2
+    let tolerance (case: ConvolutionCase) = if case.Type = torch.float32 then 5e-4 else 3e-2
 
     /// The child's side: answers each line "KERNEL CASE" with "ERROR MILLISECONDS", until there are no more.
     let answer (input: TextReader) (output: TextWriter) =
@@ -205,11 +188,9 @@ module internal KernelTrial =
                 let case = ConvolutionCase.parse parts[1]
                 let kernel = Kernel.parse parts[0]
                 // Where oneDNN is right nobody asks for another's time.
-                let error, time =
-                    run (kernel <> Kernel.Native) (Convolution.apply kernel case.IsTransposed) case
+                let error, time = run (kernel <> Kernel.Native) (Convolution.apply kernel case.IsTransposed) case
 
-                let text (n: float) =
-                    n.ToString("R", CultureInfo.InvariantCulture)
+                let text (n: float) = n.ToString("R", CultureInfo.InvariantCulture)
 
                 output.WriteLine $"{text error} {text time}"
                 output.Flush()
@@ -249,8 +230,7 @@ type internal KernelProbe(host: string) =
 
     /// This program's file and its settings, in the cache.
     let program () =
-        use resource =
-            Assembly.GetExecutingAssembly().GetManifestResourceStream "Attribution.Probe.dll"
+        use resource = Assembly.GetExecutingAssembly().GetManifestResourceStream "Attribution.Probe.dll"
 
         use memory = new MemoryStream()
         resource.CopyTo memory
@@ -263,8 +243,7 @@ type internal KernelProbe(host: string) =
         let key = Machine.digest (Array.append bytes (Encoding.UTF8.GetBytes settings))
 
         Runtime.inCache (fun folder ->
-            let file name =
-                Path.Combine(folder, $"probe-{key}{name}")
+            let file name = Path.Combine(folder, $"probe-{key}{name}")
 
             if not (File.Exists(file ".dll")) then
                 Runtime.writeWhole (file ".runtimeconfig.json") (Encoding.UTF8.GetBytes settings)
@@ -275,8 +254,7 @@ type internal KernelProbe(host: string) =
     let start () =
         stop ()
 
-        let join (folders: string seq) =
-            String.Join(Path.PathSeparator, folders)
+        let join (folders: string seq) = String.Join(Path.PathSeparator, folders)
 
         let assemblies =
             [ typeof<torch>.Assembly; typeof<list<int>>.Assembly ]
@@ -308,11 +286,7 @@ type internal KernelProbe(host: string) =
 
     /// The program that starts .NET programs: this process's own, or that of its runtime.
     static member Host: string =
-        let name =
-            if OperatingSystem.IsWindows() then
-                "dotnet.exe"
-            else
-                "dotnet"
+        let name = if OperatingSystem.IsWindows() then "dotnet.exe" else "dotnet"
 
         match Environment.ProcessPath with
         | own when not (isNull own) && Path.GetFileName own = name -> own
@@ -350,9 +324,7 @@ type internal KernelProbe(host: string) =
                 // Once may be an accident: memory that ran out, a machine that slept.
                 if left > 0 then attempt (left - 1) else Outcome.Died
             | line ->
-                let parts =
-                    line.Split ' '
-                    |> Array.map (fun n -> Double.Parse(n, CultureInfo.InvariantCulture))
+                let parts = line.Split ' ' |> Array.map (fun n -> Double.Parse(n, CultureInfo.InvariantCulture))
 
                 Outcome.Ran(parts[0], parts[1])
 
@@ -366,10 +338,7 @@ type internal Verdict = { Kernel: Kernel; Native: string }
 
 [<RequireQualifiedAccess>]
 module internal Verdict =
-    let right = {
-        Kernel = Kernel.Native
-        Native = "right"
-    }
+    let right = { Kernel = Kernel.Native; Native = "right" }
 
     /// What computes it instead, and how oneDNN did.
     let wrong kernel how = { Kernel = kernel; Native = how }
@@ -413,8 +382,7 @@ module internal Kernels =
 
     /// (channels in, out, kernel, stride, groups, sides) of the layers of well-known networks and of small ones.
     let private layers = [
-        let layer inputs outputs kernel stride groups side =
-            inputs, outputs, kernel, stride, groups, side
+        let layer inputs outputs kernel stride groups side = inputs, outputs, kernel, stride, groups, side
 
         // VGG and AlexNet.
         for inputs, outputs, side in
@@ -567,19 +535,14 @@ module internal Kernels =
             | Header :: lines ->
                 for line in lines do
                     match line.Split '\t' with
-                    | [| case; kernel; native |] ->
-                        learn case {
-                            Kernel = Kernel.parse kernel
-                            Native = native
-                        }
+                    | [| case; kernel; native |] -> learn case { Kernel = Kernel.parse kernel; Native = native }
                     | _ -> ()
             | _ -> ()
         with
         | :? IOException
         | :? UnauthorizedAccessException -> ()
 
-    let private line (case: string) verdict =
-        $"{case}\t{verdict.Kernel}\t{verdict.Native}\n"
+    let private line (case: string) verdict = $"{case}\t{verdict.Kernel}\t{verdict.Native}\n"
 
     /// Adds verdicts to the file, to which another process may add its own.
     let private append (found: (string * Verdict) list) =
@@ -629,12 +592,10 @@ module internal Kernels =
     /// Tries cases that are not in the table; false, and nothing learnt, where no probe can run, or can no more.
     let exploreBy (probe: KernelProbe) (cases: string seq) : bool =
         lock gate (fun () ->
-            let unknown =
-                cases |> Seq.filter (table.ContainsKey >> not) |> Seq.distinct |> List.ofSeq
+            let unknown = cases |> Seq.filter (table.ContainsKey >> not) |> Seq.distinct |> List.ofSeq
 
             try
-                let found =
-                    unknown |> List.map (fun text -> text, judge probe (ConvolutionCase.parse text))
+                let found = unknown |> List.map (fun text -> text, judge probe (ConvolutionCase.parse text))
 
                 for case, verdict in found do
                     learn case verdict
@@ -651,14 +612,11 @@ module internal Kernels =
     /// Whether a case was tried, and whether its kind was found right.
     let isTried (case: ConvolutionCase) = table.ContainsKey(string case)
 
-    let isKindRight (case: ConvolutionCase) =
-        rightKinds.ContainsKey(ConvolutionCase.kind case)
+    let isKindRight (case: ConvolutionCase) = rightKinds.ContainsKey(ConvolutionCase.kind case)
 
     /// How many cases of a type were tried.
     let triedOf (dtype: torch.ScalarType) =
-        table.Keys
-        |> Seq.filter (fun text -> (ConvolutionCase.parse text).Type = dtype)
-        |> Seq.length
+        table.Keys |> Seq.filter (fun text -> (ConvolutionCase.parse text).Type = dtype) |> Seq.length
 
     /// Those of the cases tried that oneDNN gets wrong, with how.
     let wrong () : (ConvolutionCase * Verdict) list = [
@@ -721,12 +679,10 @@ module internal Kernels =
                      "ATTRIBUTION_KERNELS is 'libtorch', but this build of libtorch has no switch for oneDNN: set it to 'products'.")
 
     /// Whether kernels on a tensor may be wrong: the processor's, for less than float64.
-    let areInQuestion (x: Tensor) =
-        x.device_type = DeviceType.CPU && x.dtype <> torch.float64
+    let areInQuestion (x: Tensor) = x.device_type = DeviceType.CPU && x.dtype <> torch.float64
 
     /// Convolutions of kinds that were found right.
-    let private seen =
-        System.Runtime.CompilerServices.ConditionalWeakTable<Convolution, obj>()
+    let private seen = System.Runtime.CompilerServices.ConditionalWeakTable<Convolution, obj>()
 
     /// On a sound machine: whether a convolution's kind was found right. One that was not tried is, here and now.
     let private isRight isTransposed (c: Convolution) (x: Tensor) =
@@ -737,8 +693,7 @@ module internal Kernels =
 
             let isFound =
                 rightKinds.ContainsKey(ConvolutionCase.kind case)
-                || (let error, _ =
-                        KernelTrial.run false (Convolution.apply Kernel.Native isTransposed) case
+                || (let error, _ = KernelTrial.run false (Convolution.apply Kernel.Native isTransposed) case
 
                     let isRight = error <= KernelTrial.tolerance case
 
@@ -763,16 +718,12 @@ module internal Kernels =
             isFound)
 
     let private compute isTransposed (c: Convolution) (x: Tensor) : Tensor =
-        let by kernel =
-            Convolution.apply kernel isTransposed c x
+        let by kernel = Convolution.apply kernel isTransposed c x
 
         let tried () =
             let case = string (ConvolutionCase.ofCall isTransposed c x)
 
-            if table.ContainsKey case || explore [ case ] then
-                by table[case].Kernel
-            else
-                by Kernel.Products
+            if table.ContainsKey case || explore [ case ] then by table[case].Kernel else by Kernel.Products
 
         if not (areInQuestion x) then
             by Kernel.Native
@@ -789,7 +740,7 @@ module internal Kernels =
                 | Sound when isRight isTransposed c x -> by Kernel.Native
                 // No probe tries the gradient of weights.
                 | (Sound | Unsound) when c.Weight.requires_grad && torch.is_grad_enabled () -> by Kernel.Products
-                | (Sound | Unsound) -> tried ()
+                | _ -> tried ()
 
     /// A convolution, by a kernel that this machine computes rightly.
     let convolve (c: Convolution) (x: Tensor) = compute false c x

@@ -9,8 +9,7 @@ open TorchSharp
 [<RequireQualifiedAccess>]
 module Learnt =
     /// Whether that is a normalisation's statistic, by the name that PyTorch has for it.
-    let isStatistic name =
-        name = "running_mean" || name = "running_var"
+    let isStatistic name = name = "running_mean" || name = "running_var"
 
     let hasWeights op =
         match op with
@@ -19,9 +18,7 @@ module Learnt =
 
     /// No number that all share, and no mask.
     let private mayBeLearnt (value: Tensor) =
-        value.is_floating_point ()
-        && value.numel () > 1L
-        && Tensor.isAll (value.abs().lt(Number.Of 1e4))
+        value.is_floating_point () && value.numel () > 1L && Tensor.isAll (value.abs().lt(Number.Of 1e4))
 
     /// Those constants, by the last node that takes them.
     let byLayer (graph: Graph) : IReadOnlyDictionary<string, string list> =
@@ -37,11 +34,7 @@ module Learnt =
             let learnt =
                 node.Inputs
                 |> List.map (fun name -> nodes[name])
-                |> List.map (fun input ->
-                    if input.Op.IsRepeat then
-                        nodes[input.Inputs.Head]
-                    else
-                        input)
+                |> List.map (fun input -> if input.Op.IsRepeat then nodes[input.Inputs.Head] else input)
                 |> List.filter (fun input ->
                     match input.Op with
                     | Constant value -> mayBeLearnt value
@@ -67,11 +60,7 @@ module Learnt =
                 for name in learnt do
                     owner[name] <- node.Name
 
-            if
-                hasWeights node.Op
-                || isWeights && not learnt.IsEmpty
-                || List.exists made.Contains node.Inputs
-            then
+            if hasWeights node.Op || isWeights && not learnt.IsEmpty || List.exists made.Contains node.Inputs then
                 made.Add node.Name |> ignore
 
         owner
@@ -82,5 +71,4 @@ module Learnt =
         :> IReadOnlyDictionary<string, string list>
 
     /// The names of the constants that are learnt.
-    let constants (graph: Graph) : HashSet<string> =
-        (byLayer graph).Values |> Seq.concat |> HashSet<string>
+    let constants (graph: Graph) : HashSet<string> = (byLayer graph).Values |> Seq.concat |> HashSet<string>

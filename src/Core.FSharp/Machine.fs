@@ -25,8 +25,7 @@ module Machine =
              |> Seq.map (fun parts -> parts[0], parts[1])
              |> Map.ofSeq)
 
-    let private fact name =
-        processor.Value |> Map.tryFind name |> Option.defaultValue "?"
+    let private fact name = processor.Value |> Map.tryFind name |> Option.defaultValue "?"
 
     /// "AMD EPYC, family 25, model 17, stepping 1".
     let processorName: Lazy<string> =
@@ -44,8 +43,7 @@ module Machine =
         lazy
             (let has = Set.ofArray ((fact "flags").Split ' ')
 
-             [ "avx2"; "fma"; "avx512f"; "avx512_vnni"; "avx512_bf16"; "amx_bf16" ]
-             |> List.filter has.Contains)
+             [ "avx2"; "fma"; "avx512f"; "avx512_vnni"; "avx512_bf16"; "amx_bf16" ] |> List.filter has.Contains)
 
     /// "L1d 32K, L2 1024K, L3 32M", as Linux tells; empty where it tells nothing, as behind some hypervisors.
     let caches: Lazy<string> =
@@ -65,8 +63,7 @@ module Machine =
                  "")
 
     /// A short name for some bytes.
-    let internal digest (bytes: byte[]) =
-        Convert.ToHexString(SHA256.HashData bytes).Substring(0, 16)
+    let internal digest (bytes: byte[]) = Convert.ToHexString(SHA256.HashData bytes).Substring(0, 16)
 
     /// What decides which kernels run and how, as one name: the processor, its features and caches, the number of threads,
     /// libtorch's version, and oneDNN's own variables.
@@ -99,8 +96,7 @@ module Machine =
 
     let private oneDnn =
         lazy
-            (let library =
-                Runtime.tryFind "libtorch_cpu.so" |> Option.defaultValue "libtorch_cpu"
+            (let library = Runtime.tryFind "libtorch_cpu.so" |> Option.defaultValue "libtorch_cpu"
 
              let export name (handle: nativeint) =
                  match NativeLibrary.TryGetExport(handle, name) with

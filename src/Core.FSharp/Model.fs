@@ -76,11 +76,7 @@ type Pass =
     | Rules
 
 /// Bytes that one instance takes in each kind of pass.
-type Footprint = {
-    Forward: int64
-    Gradient: int64
-    Rules: int64
-}
+type Footprint = { Forward: int64; Gradient: int64; Rules: int64 }
 
 /// What was found out about a graph with its weights.
 [<Sealed>]
@@ -119,8 +115,7 @@ module Model =
     let private MostInstances = 128L
 
     // Half of what is free; more than 4 GiB makes no pass faster, only its memory slower to get.
-    let private defaultMemory () =
-        min (4L <<< 30) (Runtime.freeMemory () / 2L)
+    let private defaultMemory () = min (4L <<< 30) (Runtime.freeMemory () / 2L)
 
     /// The model of a graph, on the processor in the precision of its weights.
     let ofGraph (inputShape: int64[] option) (graph: Graph) : Model = {
@@ -143,11 +138,7 @@ module Model =
     let private SmallInstance = 12_288L
 
     /// The model of another graph with the same weights, or of other weights.
-    let withGraph (graph: Graph) (model: Model) = {
-        model with
-            Graph = graph
-            Known = Known()
-    }
+    let withGraph (graph: Graph) (model: Model) = { model with Graph = graph; Known = Known() }
 
     /// f of each of the model's parameters: weights, biases, scales and shifts of layers, and the constants that are learnt.
     let private mapParameters (f: string -> Tensor -> Tensor) (model: Model) : Graph =
@@ -161,10 +152,7 @@ module Model =
                 | _ when Learnt.isStatistic name -> value
                 | _ -> f $"{node.Name}.{name}" value
 
-            {
-                node with
-                    Op = Op.mapNamed each node.Op
-            }
+            { node with Op = Op.mapNamed each node.Op }
 
         Graph.mapNodes change model.Graph
 
@@ -229,8 +217,7 @@ module Model =
         withGraph (Rewrite.smooth beta model.Graph) model
 
     /// The bytes of the weights.
-    let bytes (model: Model) : int64 =
-        Graph.tensors model.Graph |> Seq.sumBy (fun t -> t.numel () * t.ElementSize)
+    let bytes (model: Model) : int64 = Graph.tensors model.Graph |> Seq.sumBy (fun t -> t.numel () * t.ElementSize)
 
     /// The precision to compute in unless told: float64 for a small network of small images (64×64), where float32's
     /// rounding flips the few activations nearest to zero, and each weighs; float32 for any other.
@@ -238,31 +225,19 @@ module Model =
         let instance = model.InputShape |> Option.map (Array.fold (*) 1L)
 
         match instance with
-        | Some size when
-            size <= SmallInstance
-            && (Graph.tensors model.Graph |> Seq.sumBy _.numel()) <= FewWeights
-            ->
+        | Some size when size <= SmallInstance && (Graph.tensors model.Graph |> Seq.sumBy _.numel()) <= FewWeights ->
             torch.float64
         | _ -> torch.float32
 
     /// <summary>The same model with its weights on a device in a precision; convolutions keep theirs in the layout that
     /// they run fastest on. A `Pure` op keeps what it captured; weights that are someone else's are copied.</summary>
     let toDevice (device: torch.Device) (precision: torch.ScalarType) (model: Model) : Model =
-        let place (t: Tensor) =
-            if t.is_floating_point () then
-                t.``to`` (precision, device)
-            else
-                t.``to`` device
+        let place (t: Tensor) = if t.is_floating_point () then t.``to`` (precision, device) else t.``to`` device
 
         let layout (op: Op) =
-            let own (t: Tensor) =
-                if model.SharesWeights then t.clone () else t
+            let own (t: Tensor) = if model.SharesWeights then t.clone () else t
 
-            let arrange =
-                if op.IsConvolution && precision <> torch.float64 then
-                    Tensor.channelsLast
-                else
-                    id
+            let arrange = if op.IsConvolution && precision <> torch.float64 then Tensor.channelsLast else id
 
             op
             |> Op.mapTensors (fun t -> (Scope.run (fun () -> own (arrange (place t)))).DetachFromDisposeScope())
@@ -285,10 +260,7 @@ module Model =
                 (Node.create "input" Input [])
             |> Array.ofSeq
 
-        {
-            ofGraph None (Graph.create "input" (Array.last chain).Name chain) with
-                IsOpaque = true
-        }
+        { ofGraph None (Graph.create "input" (Array.last chain).Name chain) with IsOpaque = true }
 
     /// The names of the places where the model can be cut, from the images to the logits.
     let layers (model: Model) = [
@@ -307,8 +279,7 @@ module Model =
     /// Whether weights may change, or are watched: then what is computed from them is computed anew each time.
     let private mayChange (model: Model) =
         model.SharesWeights
-        || torch.is_grad_enabled ()
-           && List.exists (fun (t: Tensor) -> t.requires_grad) (tensors model)
+        || torch.is_grad_enabled () && List.exists (fun (t: Tensor) -> t.requires_grad) (tensors model)
 
     /// The steps of a kind of run from the given nodes to the wanted ones, found once.
     let private planned kind (whereFixed, whereChanging) (model: Model) (given: string list) (wanted: string list) =
@@ -380,10 +351,7 @@ module Model =
             model.Precision <> Some torch.float64
             && model.Graph.Nodes |> Array.exists (fun node -> Op.convolves node.Op)
 
-        if hasConvolutions then
-            Tensor.channelsLast placed
-        else
-            placed
+        if hasConvolutions then Tensor.channelsLast placed else placed
 
     /// The wanted layers' values of images.
     let private valuesOf (model: Model) (wanted: string list) (x: Tensor) =
@@ -407,8 +375,7 @@ module Model =
         withGraph (Canonical.form ((=) layer) { graph with Output = layer }) model
 
     /// The nodes that a way back by rules from a layer goes through, from the images on.
-    let steps (layer: string) (model: Model) : Node[] =
-        (planForRules model layer).Steps |> Array.map _.Node
+    let steps (layer: string) (model: Model) : Node[] = (planForRules model layer).Steps |> Array.map _.Node
 
     /// <summary>What a rule brings from a layer back to the images (n×…), of what `seed` makes of the layer's values.</summary>
     let propagate (rule: Rule) (layer: string) (seed: Tensor -> Tensor) (model: Model) (x: Tensor) : Tensor =
@@ -416,8 +383,7 @@ module Model =
             let plan, x' = planForRules model layer, enter model x
             verify model true plan [ x' ]
 
-            let back =
-                Graph.propagate rule plan x' (fun z -> (seed z).``to``(z.dtype, z.device))
+            let back = Graph.propagate rule plan x' (fun z -> (seed z).``to``(z.dtype, z.device))
 
 
             back.``to`` (x.dtype, x.device))
@@ -428,11 +394,9 @@ module Model =
         let x = enter model x
         let values = Dictionary<string, Tensor>(dict [ model.Graph.Input, x ])
 
-        let observe (node: Node) (value: Tensor) =
-            values[node.Name] <- keep (value.alias ())
+        let observe (node: Node) (value: Tensor) = values[node.Name] <- keep (value.alias ())
 
-        Graph.runObserved observe Semantics.plain (planForRules model layer) [ x ]
-        |> ignore
+        Graph.runObserved observe Semantics.plain (planForRules model layer) [ x ] |> ignore
 
         values
 
@@ -452,10 +416,7 @@ module Model =
     let upTo (layer: string) (model: Model) : Model =
         requireLayer layer model
 
-        {
-            model with
-                Graph = { model.Graph with Output = layer }
-        }
+        { model with Graph = { model.Graph with Output = layer } }
 
     /// <summary>f: instances (n×…) → logits (n×k).</summary>
     /// <exception cref="T:System.ArgumentException">The instances have a shape that the model does not take.</exception>
@@ -485,10 +446,7 @@ module Model =
             H = valuesOf model (first @ around) >> List.splitAt first.Length
             G =
                 fun past values ->
-                    let found =
-                        run model (first @ around) wanted (values @ past)
-                        |> List.zip wanted
-                        |> Map.ofList
+                    let found = run model (first @ around) wanted (values @ past) |> List.zip wanted |> Map.ofList
 
                     Tensor.readable found[model.Graph.Output], rest |> List.map (fun layer -> found[layer])
         }
@@ -515,12 +473,9 @@ module Model =
             |> Option.map (fun axis -> Array.IndexOf(order, int64 axis))
         | (Constant _ | Flatten | Reshape _) -> None
         | _ ->
-            let isComputed name =
-                graph.Nodes |> Array.exists (fun n -> n.Name = name && not n.Op.IsConstant)
+            let isComputed name = graph.Nodes |> Array.exists (fun n -> n.Name = name && not n.Op.IsConstant)
 
-            node.Inputs
-            |> List.tryFind isComputed
-            |> Option.bind (channels graph dimensions)
+            node.Inputs |> List.tryFind isComputed |> Option.bind (channels graph dimensions)
 
     /// What Auto stands for at a layer whose values have that shape (n×…); any other reading is itself.
     let reading (units: Units) (layer: string) (model: Model) (shape: int64[]) : Units =
@@ -554,8 +509,7 @@ module Model =
 
             let every = Graph.plan [ model.Graph.Input ] [ model.Graph.Output ] model.Graph
 
-            Scope.quietly (fun () -> Graph.runObserved observe Semantics.plain every [ x ])
-            |> ignore)
+            Scope.quietly (fun () -> Graph.runObserved observe Semantics.plain every [ x ]) |> ignore)
 
         let names = HashSet<string>(layers model)
 
@@ -594,11 +548,7 @@ module Model =
                 now <- now - live.GetValueOrDefault name
 
         // On the way back two gradients are there at a time, and a convolution's scratch.
-        {
-            Forward = most
-            Gradient = kept + 3L * largest
-            Rules = 2L * Seq.sum sizes.Values + 3L * largest
-        }
+        { Forward = most; Gradient = kept + 3L * largest; Rules = 2L * Seq.sum sizes.Values + 3L * largest }
 
     let private footprint (model: Model) (instances: Instances) =
         use _ = torch.NewDisposeScope()
@@ -620,8 +570,7 @@ module Model =
 
             let plan = plan model [ model.Graph.Input ] [ model.Graph.Output ]
 
-            Scope.quietly (fun () -> Graph.runObserved observe Semantics.plain plan [ placed ])
-            |> ignore
+            Scope.quietly (fun () -> Graph.runObserved observe Semantics.plain plan [ placed ]) |> ignore
 
             held sizes plan
 

@@ -11,20 +11,16 @@ module Picture =
     /// What a maximum divides by: itself + 1e-9, or + 1e-9 of itself where it is below 1, so that a map of 1e-12 is drawn as
     /// one of 1 is; 1 where it is 0.
     let private divisor (maximum: Tensor) =
-        let divisor =
-            Tensor.add maximum (maximum.abs().clamp_max(Number.Of 1.) * Number.Of tiny)
+        let divisor = Tensor.add maximum (maximum.abs().clamp_max(Number.Of 1.) * Number.Of tiny)
 
         divisor.masked_fill (Tensor.isZero divisor, Number.Of 1.)
 
-    let private byOwnMaximum (maps: Tensor) =
-        maps / divisor (maps.amax ([| 1L; 2L |], true))
+    let private byOwnMaximum (maps: Tensor) = maps / divisor (maps.amax ([| 1L; 2L |], true))
 
     /// By a maximum that several maps share, or else by each one's own.
     let private byMaximum (shared: float option) (maps: Tensor) =
         match shared with
-        | Some maximum ->
-            maps
-            / divisor (torch.full ([| 1L; 1L; 1L |], Number.Of maximum, torch.float64, maps.device))
+        | Some maximum -> maps / divisor (torch.full ([| 1L; 1L; 1L |], Number.Of maximum, torch.float64, maps.device))
         | None -> byOwnMaximum maps
 
     // Sums of large float32 numbers may overflow.
@@ -41,8 +37,7 @@ module Picture =
                 torch.float32)
 
     /// Point clouds, each by its own maximum.
-    let pointCloud (threshold: float) (attributions: Tensor) : Tensor =
-        pointCloudBy None threshold attributions
+    let pointCloud (threshold: float) (attributions: Tensor) : Tensor = pointCloudBy None threshold attributions
 
     // scipy.ndimage.gaussian_filter's defaults: truncated at 4 sigma, edges reflected (d c b a | a b c d | d c b a).
     let private blurred (sigma: float) (maps: Tensor) =
@@ -115,8 +110,7 @@ module Picture =
     let private Contrast = 0.32
 
     // Equal steps of colour for steps of the square root: most of a map's pixels are far below its largest.
-    let private strength (share: Tensor) =
-        share.abs().clamp(Number.Of 0., Number.Of 1.).sqrt()
+    let private strength (share: Tensor) = share.abs().clamp(Number.Of 0., Number.Of 1.).sqrt()
 
     /// The colours (…×3, 0-255) of shares of the scale (…, -1 to 1) on greys (…, 0-255).
     let private diverging (shares: Tensor) (ground: Tensor) =
@@ -153,8 +147,7 @@ module Picture =
 
             let luma =
                 if x.shape[1] = 3L then
-                    (exact x
-                     * torch.tensor([| 0.299; 0.587; 0.114 |], device = x.device).reshape(1L, 3L, 1L, 1L))
+                    (exact x * torch.tensor([| 0.299; 0.587; 0.114 |], device = x.device).reshape(1L, 3L, 1L, 1L))
                         .sum(1L)
                 else
                     (exact x).mean [| 1L |]
@@ -162,8 +155,7 @@ module Picture =
             let darkest = luma.amin ([| 1L; 2L |], true)
             let grey = (luma - darkest) / divisor (luma.amax ([| 1L; 2L |], true) - darkest)
 
-            let ground =
-                Tensor.shift (1. - Contrast) (grey * Number.Of Contrast) * Number.Of 255.
+            let ground = Tensor.shift (1. - Contrast) (grey * Number.Of Contrast) * Number.Of 255.
 
             asBytes (diverging (pixels / largest.masked_fill (Tensor.isZero largest, Number.Of 1.)) ground))
 

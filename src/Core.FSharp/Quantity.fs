@@ -61,8 +61,7 @@ type Target = {
         Scope.run (fun () -> target.Read(Model.value target.Layer target.Model x))
 
     /// How many of the instances one pass takes.
-    member target.BatchSize (pass: Pass) (instances: Instances) =
-        Model.batchSize pass target.Model instances
+    member target.BatchSize (pass: Pass) (instances: Instances) = Model.batchSize pass target.Model instances
 
     /// Instances in the numbers that it computes in.
     member target.Prepare(instances: Instances) = Model.instances target.Model instances
@@ -92,8 +91,7 @@ module Source =
 
 [<RequireQualifiedAccess>]
 module Quantity =
-    let private pick (classes: Tensor) (outputs: Tensor) =
-        outputs.gather(1L, classes.unsqueeze 1L).squeeze 1L
+    let private pick (classes: Tensor) (outputs: Tensor) = outputs.gather(1L, classes.unsqueeze 1L).squeeze 1L
 
     let private column source k (outputs: Tensor) =
         let count = outputs.shape[1]
@@ -122,16 +120,9 @@ module Quantity =
 
     let private ofPredicted explained outputs = pick (predictedClass explained) outputs
 
-    let private ofTrue labels explained outputs =
-        pick (trueClass labels explained outputs) outputs
+    let private ofTrue labels explained outputs = pick (trueClass labels explained outputs) outputs
 
-    let private ofLogits name f = {
-        Name = name
-        Source = Source.Logits
-        Of = f
-        Linear = None
-        IsOpaque = false
-    }
+    let private ofLogits name f = { Name = name; Source = Source.Logits; Of = f; Linear = None; IsOpaque = false }
 
     /// s_c, c the class predicted for the explained instance.
     let predicted = ofLogits "predicted" ofPredicted
@@ -172,14 +163,12 @@ module Quantity =
     let ofClass (k: int) = ofOutput Source.Logits k
 
     /// The value of a unit of a layer, by its position among them.
-    let ofUnit (units: Units) (layer: string) (unit: int) =
-        ofOutput (Source.Layer(layer, units)) unit
+    let ofUnit (units: Units) (layer: string) (unit: int) = ofOutput (Source.Layer(layer, units)) unit
 
     /// <summary>The mean score of some classes minus the mean score of others.</summary>
     /// <exception cref="T:Attribution.AttributionException">One of the sides has no class.</exception>
     let marginOf (classes: int seq) (others: int seq) =
-        let classes, others =
-            List.ofSeq (Seq.distinct classes), List.ofSeq (Seq.distinct others)
+        let classes, others = List.ofSeq (Seq.distinct classes), List.ofSeq (Seq.distinct others)
 
         if classes.IsEmpty || others.IsEmpty then
             fail "A margin has at least one class on either side."
@@ -221,8 +210,7 @@ module Quantity =
     /// <remarks>Its gradient at x is that of TruLens's ThresholdQoI for one class, "high minus low"; measured from t, so that
     /// the score moving across t is no jump, and with x's side fixed, as its class is elsewhere.</remarks>
     let threshold (k: int) (t: float) =
-        let distance outputs =
-            column Source.Logits k outputs - Number.Of t
+        let distance outputs = column Source.Logits k outputs - Number.Of t
 
         ofLogits $"threshold:{k},{t.ToString CultureInfo.InvariantCulture}" (fun explained outputs ->
             distance(explained.Outputs.Force()).sign() * distance outputs)
@@ -234,10 +222,7 @@ module Quantity =
             Tensor.requireShape "The quantity of n×k logits" [| outputs.shape[0] |] values
             values
 
-        {
-            ofLogits name of' with
-                IsOpaque = true
-        }
+        { ofLogits name of' with IsOpaque = true }
 
     /// <summary>The quantity of the outputs' probabilities in place of the outputs. What it takes from the explained instance it
     /// takes from the outputs themselves. One logit's probability is σ of the quantity of it.</summary>
@@ -279,14 +264,7 @@ module Target =
                 cache.Keep(first, output)
                 output
 
-        {
-            Model = model
-            Layer = layer
-            Read = read
-            Quantity = quantity
-            Cache = None
-            OfBlack = ofBlack
-        }
+        { Model = model; Layer = layer; Read = read; Quantity = quantity; Cache = None; OfBlack = ofBlack }
 
     /// <summary>A quantity of interest. No op above the layer of a unit's quantity runs.</summary>
     let ofQuantity (quantity: Quantity) (model: Model) : Target =
@@ -330,16 +308,10 @@ module Target =
         requireFinite rows outputs
         keep target rows outputs |> ignore
 
-        target.Quantity.Of
-            {
-                Rows = rows
-                Outputs = lazy outputs.detach ()
-            }
-            outputs
+        target.Quantity.Of { Rows = rows; Outputs = lazy outputs.detach () } outputs
 
     /// The target as a function of the explained instances themselves, fit to be differentiated.
-    let here (target: Target) (batch: Batch) : Tensor -> Tensor =
-        (fun x -> target.Output x) >> ofOwn target batch.Rows
+    let here (target: Target) (batch: Batch) : Tensor -> Tensor = (fun x -> target.Output x) >> ofOwn target batch.Rows
 
     /// <summary>What a rule brings back to the instances (n×…) from the layer that the target is read from: of `seed z g`,
     /// where z are the layer's values and g is the target's gradient there.</summary>
@@ -360,8 +332,7 @@ module Target =
             fun evaluated w ->
                 let parts = rule evaluated w
 
-                let isSound (part: Tensor) isLive =
-                    not isLive || Tensor.isAll (part.isfinite ())
+                let isSound (part: Tensor) isLive = not isLive || Tensor.isAll (part.isfinite ())
 
                 if not (List.forall2 isSound parts evaluated.IsLive) then
                     fail
@@ -375,10 +346,7 @@ module Target =
         found
 
     /// The target of the network's canonical form.
-    let canonical (target: Target) = {
-        target with
-            Model = Model.canonical target.Layer target.Model
-    }
+    let canonical (target: Target) = { target with Model = Model.canonical target.Layer target.Model }
 
     /// What a rule brings back of the target's gradient; with `multiply`, times the instance (n×…).
     let backpropagated rule (multiply: bool) (target: Target) (batch: Batch) : Tensor =
@@ -393,18 +361,13 @@ module Target =
         let live = Scope.keepHere ()
         let cache = if Recording.IsOn then None else target.Cache
 
-        let compute () =
-            Scope.runQuietly (fun () -> checkedOutput target batch.Rows batch.X)
-            |> keep target batch.Rows
+        let compute () = Scope.runQuietly (fun () -> checkedOutput target batch.Rows batch.X) |> keep target batch.Rows
 
         {
             Rows = batch.Rows
             Outputs =
                 lazy
-                    (cache
-                     |> Option.bind (fun cache -> cache.TryFind batch.Rows)
-                     |> Option.defaultWith compute
-                     |> live)
+                    (cache |> Option.bind (fun cache -> cache.TryFind batch.Rows) |> Option.defaultWith compute |> live)
         }
 
     /// t(x) of each of the explained instances (n).

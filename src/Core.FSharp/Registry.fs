@@ -238,24 +238,14 @@ module Methods =
     let private uses settings (row: Method) = { row with Uses = settings }
     let private costs work (row: Method) = { row with Work = work }
 
-    let private requires sentence isOf (row: Method) = {
-        row with
-            Requires = Some(sentence, isOf)
-    }
+    let private requires sentence isOf (row: Method) = { row with Requires = Some(sentence, isOf) }
 
-    let private isSmooth (row: Method) = {
-        row with
-            Smoothness = smoothness Smoothness.Undefined Smoothness.Smooth
-    }
+    let private isSmooth (row: Method) = { row with Smoothness = smoothness Smoothness.Undefined Smoothness.Smooth }
 
     let private byScores (row: Method) = { row with Pass = Forward }
 
     /// A way back by rules, after so many passes forth.
-    let private byRules forwards (row: Method) = {
-        row with
-            Pass = Rules
-            Work = fun _ _ -> passes forwards 1 true
-    }
+    let private byRules forwards (row: Method) = { row with Pass = Rules; Work = fun _ _ -> passes forwards 1 true }
 
     /// A row of a method that draws samples, `standard` where nobody says how many.
     let private sampled standard (work: int -> Work) name title formula source attribute =
@@ -280,8 +270,7 @@ module Methods =
             | _ -> false)
 
     let private layer (s: MethodSettings) (target: Target) =
-        s.Layer
-        |> Option.defaultWith (fun () -> CamLayer.last (Model.upTo target.Layer target.Model))
+        s.Layer |> Option.defaultWith (fun () -> CamLayer.last (Model.upTo target.Layer target.Model))
 
     let private bach = "Bach et al., PLoS ONE 10(7), 2015; Montavon et al., 2019"
 
@@ -293,10 +282,7 @@ module Methods =
     let private epsilon = Epsilon 1e-6
 
     /// Rules of convolutions, ε in dense layers.
-    let private byKind convolution = {
-        Lrp.composite epsilon convolution epsilon with
-            First = None
-    }
+    let private byKind convolution = { Lrp.composite epsilon convolution epsilon with First = None }
 
     let private smoothGrad name title formula source kind =
         sampled 50 gradients name title formula source (fun s count ->
@@ -390,8 +376,7 @@ module Methods =
             "(1/N) Σₖ (x - bₖ) ⊙ ∇ₓ q(f(bₖ + αₖ(x - bₖ))), bₖ drawn from a background, αₖ from [0, 1]"
             "Erion et al., arXiv 1906.10670"
             (fun s count target batch ->
-                let background =
-                    s.Background |> Option.defaultWith (fun () -> Instances.ofBatch batch)
+                let background = s.Background |> Option.defaultWith (fun () -> Instances.ofBatch batch)
 
                 ExpectedGradients.attribute count background s.Seed target batch)
         |> uses MethodSetting.Samples
@@ -453,8 +438,7 @@ module Metrics =
     /// What an explanation costs at the least: a gradient.
     let private gradient = 3.
 
-    let private samples standard (s: MetricSettings) =
-        s.Samples |> Option.defaultValue standard
+    let private samples standard (s: MetricSettings) = s.Samples |> Option.defaultValue standard
 
     /// M and the fewest steps for images of so many pixels.
     let steps (s: MetricSettings) (pixels: int64) : struct (int * int) =
@@ -493,10 +477,7 @@ module Metrics =
     let private ofProbabilities (row: Metric) = { row with Over = Scale.Probabilities }
     let private costs passes (row: Metric) = { row with Passes = passes }
 
-    let private is map others (row: Metric) = {
-        row with
-            Smoothness = Methods.smoothness map others
-    }
+    let private is map others (row: Metric) = { row with Smoothness = Methods.smoothness map others }
 
     let private relaxesIn arguments (row: Metric) = { row with Relaxes = arguments }
     let private constant = Smoothness.PiecewiseConstant
@@ -504,26 +485,20 @@ module Metrics =
     let private smooth = Smoothness.Smooth
     let private everything = [ Argument.Image; Argument.Map; Argument.Parameters ]
 
-    let private ofMapAlone (row: Metric) =
-        { row with Over = Scale.Map } |> costs (fun _ _ -> 0.) |> is almost constant
+    let private ofMapAlone (row: Metric) = { row with Over = Scale.Map } |> costs (fun _ _ -> 0.) |> is almost constant
 
-    let private ofExplanations passes (row: Metric) =
-        { row with NeedsExplain = true } |> costs (fun s _ -> passes s)
+    let private ofExplanations passes (row: Metric) = { row with NeedsExplain = true } |> costs (fun s _ -> passes s)
 
     /// A score of curves on paths: `own` passes, and one more for so many of the steps through all pixels.
     let private curves own share paths score name title formula source =
-        {
-            row name title formula source (ofCurves paths score) with
-                HasSteps = true
-        }
+        { row name title formula source (ofCurves paths score) with HasSteps = true }
         |> onBlack
         |> relaxesIn [ Argument.Map ]
         |> costs (fun s pixels ->
             let struct (step, _) = steps s pixels
             own + share * float pixels / float step)
 
-    let private curve own share path score =
-        curves own share [ path ] (List.head >> score)
+    let private curve own share path score = curves own share [ path ] (List.head >> score)
 
     let private area (curves: PixelCurve list) =
         let curves = List.map PixelCurves.normalised curves
@@ -548,12 +523,7 @@ module Metrics =
             let place = Sweep.pick (torch.searchsorted (rows, other.Rows.cpu ())) order
             target.Quantity.Of (Target.at (place.``to`` explained.Rows.device) explained) outputs
 
-        Target.ofQuantity {
-            target.Quantity with
-                Of = ofHere
-                Linear = None
-                IsOpaque = true
-        }
+        Target.ofQuantity { target.Quantity with Of = ofHere; Linear = None; IsOpaque = true }
 
     let private maxSensitivity (s: MetricSettings) target maps batch =
         let target = anchored target batch target.Model
@@ -561,10 +531,7 @@ module Metrics =
 
         // Perturbed instances are counted from 0, wherever in the set they stand.
         let explain (perturbed: Batch) =
-            explain "max-sensitivity" s target {
-                perturbed with
-                    Rows = Sweep.pick perturbed.Rows batch.Rows
-            }
+            explain "max-sensitivity" s target { perturbed with Rows = Sweep.pick perturbed.Rows batch.Rows }
 
         MaxSensitivity.scores
             (Instances.map size explain)

@@ -70,8 +70,7 @@ module Relax =
             let mask = mask.``to`` a.dtype
             Tensor.add (a * mask) (b * Tensor.complement mask)
 
-    let private isOut (keys: Tensor) =
-        keys.eq (Number.Of System.Double.NegativeInfinity)
+    let private isOut (keys: Tensor) = keys.eq (Number.Of System.Double.NegativeInfinity)
 
     /// The rank of what is in no order: after every other.
     let private unranked = System.Int64.MaxValue
@@ -122,8 +121,7 @@ module Relax =
             // The threshold of all of them lies below the last.
             let isAll = r.ge most
 
-            let threshold =
-                torch.where (isAll, last - order.Scale, Tensor.add last next / Number.Of 2.)
+            let threshold = torch.where (isAll, last - order.Scale, Tensor.add last next / Number.Of 2.)
 
             let keys = order.Keys.masked_fill (isOut, Number.Of 0.)
 
@@ -137,8 +135,7 @@ module Relax =
         | Relaxation.Exact -> exact ()
         | _ -> choose relaxation (fun () -> (exact ()).``to`` order.Keys.dtype) soft
 
-    let private countSmoothly (parts: Tensor list) =
-        (parts[0].unsqueeze 2L - parts[1].unsqueeze 1L).sigmoid().sum 2L
+    let private countSmoothly (parts: Tensor list) = (parts[0].unsqueeze 2L - parts[1].unsqueeze 1L).sigmoid().sum 2L
 
     /// ½ + Σ_q σ((A_p - A_q)/(τ s)) of each row by itself, for blocks of p at a time.
     let private softRanks (tau: float) (values: Tensor) : Tensor =
@@ -148,9 +145,7 @@ module Relax =
         let parts (size: int64) dimension (t: Tensor) =
             let length = t.shape[int dimension]
 
-            [
-                for start in 0L .. size .. length - 1L -> t.narrow (dimension, start, min size (length - start))
-            ]
+            [ for start in 0L .. size .. length - 1L -> t.narrow (dimension, start, min size (length - start)) ]
 
         let ofRow (row: Tensor) =
             torch.cat (

@@ -13,13 +13,9 @@ module Rewrite =
 
         let folded =
             Scope.runMany (fun () ->
-                let factor =
-                    wide norm.Scale / (Tensor.shift norm.Epsilon (wide norm.Variance)).sqrt()
+                let factor = wide norm.Scale / (Tensor.shift norm.Epsilon (wide norm.Variance)).sqrt()
 
-                let bias =
-                    c.Bias
-                    |> Option.map wide
-                    |> Option.defaultWith (fun () -> torch.zeros_like factor)
+                let bias = c.Bias |> Option.map wide |> Option.defaultWith (fun () -> torch.zeros_like factor)
 
                 [
                     wide c.Weight * Tensor.likeInstances c.Weight factor
@@ -28,11 +24,7 @@ module Rewrite =
                 |> List.map _.``to``(c.Weight.dtype))
             |> List.map _.DetachFromDisposeScope()
 
-        {
-            c with
-                Weight = folded[0]
-                Bias = Some folded[1]
-        }
+        { c with Weight = folded[0]; Bias = Some folded[1] }
 
     /// Whether the op's value is a tensor of its own that no way back needs, so that it may be overwritten.
     let private isFree op =
@@ -89,8 +81,7 @@ module Rewrite =
     /// <remarks>Dombrowski et al., arXiv 1906.07983: what second derivatives of networks of ReLUs need.</remarks>
     let smooth (beta: float) (graph: Graph) : Graph =
         // softplus(x) = -ln σ(-x)
-        let softplus (x: Tensor) =
-            (x * Number.Of -beta).log_sigmoid() / Number.Of -beta
+        let softplus (x: Tensor) = (x * Number.Of -beta).log_sigmoid() / Number.Of -beta
 
         let named f = Activation(Pointwise("Softplus", f))
 

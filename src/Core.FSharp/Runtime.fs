@@ -21,31 +21,25 @@ module internal Elf =
     let private newVersion, oldVersion = "GLIBCXX_3.4.32", "GLIBCXX_3.4"
 
     // Section types and the weak flag of the ELF specification and its GNU extensions.
-    let private dynamicSymbols, versionNeeds, versionSymbols =
-        11u, 0x6ffffffeu, 0x6fffffffu
+    let private dynamicSymbols, versionNeeds, versionSymbols = 11u, 0x6ffffffeu, 0x6fffffffu
 
     let private weak = 2us
 
     let private patchElf (library: byte[]) =
         let bytes = Array.copy library
 
-        let u16 at =
-            BinaryPrimitives.ReadUInt16LittleEndian(ReadOnlySpan(bytes, at, 2))
+        let u16 at = BinaryPrimitives.ReadUInt16LittleEndian(ReadOnlySpan(bytes, at, 2))
 
-        let u32 at =
-            BinaryPrimitives.ReadUInt32LittleEndian(ReadOnlySpan(bytes, at, 4))
+        let u32 at = BinaryPrimitives.ReadUInt32LittleEndian(ReadOnlySpan(bytes, at, 4))
 
-        let i64 at =
-            int (BinaryPrimitives.ReadUInt64LittleEndian(ReadOnlySpan(bytes, at, 8)))
+        let i64 at = int (BinaryPrimitives.ReadUInt64LittleEndian(ReadOnlySpan(bytes, at, 8)))
 
-        let put16 at (value: uint16) =
-            BinaryPrimitives.WriteUInt16LittleEndian(Span(bytes, at, 2), value)
+        let put16 at (value: uint16) = BinaryPrimitives.WriteUInt16LittleEndian(Span(bytes, at, 2), value)
 
         let spells (text: string) at =
             ReadOnlySpan(bytes, at, bytes.Length - at).StartsWith(ReadOnlySpan(Encoding.ASCII.GetBytes(text + "\000")))
 
-        let isElf =
-            bytes.Length > 64 && u32 0 = 0x464c457fu && bytes[4] = 2uy && bytes[5] = 1uy
+        let isElf = bytes.Length > 64 && u32 0 = 0x464c457fu && bytes[4] = 2uy && bytes[5] = 1uy
 
         if not isElf then
             None
@@ -54,8 +48,7 @@ module internal Elf =
             let offset i = i64 (section i + 0x18)
             let size i = i64 (section i + 0x20)
 
-            let find kind =
-                Seq.tryFind (fun i -> u32 (section i + 4) = kind) (seq { 0 .. int (u16 0x3c) - 1 })
+            let find kind = Seq.tryFind (fun i -> u32 (section i + 4) = kind) (seq { 0 .. int (u16 0x3c) - 1 })
 
             match find dynamicSymbols, find versionNeeds, find versionSymbols with
             | Some symbols, Some needs, Some versions ->
@@ -151,8 +144,7 @@ module Runtime =
             match Environment.GetEnvironmentVariable "PATH" with
             | null -> [||]
             | folders ->
-                folders.Split Path.PathSeparator
-                |> Array.filter _.EndsWith(inPackage, StringComparison.Ordinal)
+                folders.Split Path.PathSeparator |> Array.filter _.EndsWith(inPackage, StringComparison.Ordinal)
 
         let inCache = Path.Combine(besideTorchSharp, "..", "..", "..", "..")
 
@@ -165,10 +157,7 @@ module Runtime =
             Path.Combine(inCache, torchPackage, torchVersion, inPackage)
         ]
 
-    let internal tryFind file =
-        nativeFolders ()
-        |> Seq.map (fun f -> Path.Combine(f, file))
-        |> Seq.tryFind File.Exists
+    let internal tryFind file = nativeFolders () |> Seq.map (fun f -> Path.Combine(f, file)) |> Seq.tryFind File.Exists
 
     /// What `write` makes in this library's folder of the user's cache, or of temporary files where that cannot be written.
     let internal inCache (write: string -> 'a) : 'a =
@@ -261,8 +250,7 @@ module Runtime =
         // Where a program keeps libraries in a place of its own, the system finds them.
         | None when fst (NativeLibrary.TryLoad("torch", typeof<TorchSharp.torch>.Assembly, Nullable())) -> ()
         | None ->
-            let inProject =
-                $"""<PackageReference Include="{torchPackage}" Version="{torchVersion}" />"""
+            let inProject = $"""<PackageReference Include="{torchPackage}" Version="{torchVersion}" />"""
 
             let inScript = $"""#r "nuget: {torchPackage}, {torchVersion}" """
 

@@ -32,11 +32,9 @@ module Spelling =
 
     /// The normal numbers, scaled and, where a shift is an input too, shifted; `prepared` makes what is taken of an input.
     let private scaled (prepared: (string -> Node) option) hasShift = [
-        let steps input =
-            prepared |> Option.map (fun make -> make input) |> Option.toList
+        let steps input = prepared |> Option.map (fun make -> make input) |> Option.toList
 
-        let name input =
-            steps input |> List.tryLast |> Option.map _.Name |> Option.defaultValue input
+        let name input = steps input |> List.tryLast |> Option.map _.Name |> Option.defaultValue input
 
         yield! steps "scale"
         node "scaled" Multiply [ "normal"; name "scale" ]
@@ -58,14 +56,11 @@ module Spelling =
         let axes = [| for i in 1 .. sizes.Length -> -int64 i |]
 
         let compute (inputs: Tensor list) =
-            let normal =
-                torch.nn.functional.layer_norm (inputs.Head, sizes, null, null, epsilon)
-                * inputs[1]
+            let normal = torch.nn.functional.layer_norm (inputs.Head, sizes, null, null, epsilon) * inputs[1]
 
             if hasShift then Tensor.add normal inputs[2] else normal
 
-        standardised (fun x -> x.mean (axes, true)) (root epsilon)
-        @ scaled None hasShift
+        standardised (fun x -> x.mean (axes, true)) (root epsilon) @ scaled None hasShift
         |> composed name compute (takes hasShift)
 
     /// The same over groups of channels of n×c×…, with a scale and a shift for each channel.
@@ -115,15 +110,11 @@ module Spelling =
         ]
         |> composed name compute [ "x" ]
 
-    let private minusOne =
-        lazy (torch.tensor(-1.0, torch.float64).DetachFromDisposeScope())
+    let private minusOne = lazy (torch.tensor(-1.0, torch.float64).DetachFromDisposeScope())
 
     /// -x, a layer with the weight -1.
     let negative (name: string) : Op =
-        [
-            node "by" (Constant(minusOne.Force())) []
-            node "negative" Multiply [ "x"; "by" ]
-        ]
+        [ node "by" (Constant(minusOne.Force())) []; node "negative" Multiply [ "x"; "by" ] ]
         |> composed name (List.head >> _.neg()) [ "x" ]
 
     /// The larger, or the smaller, of two: b + max(a - b, 0), or b - max(b - a, 0).

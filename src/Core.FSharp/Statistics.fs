@@ -10,8 +10,7 @@ open MathNet.Numerics.Statistics
 [<RequireQualifiedAccess>]
 module Statistics =
     /// The rank of each value, from 1; equal values share the mean of their ranks.
-    let ranks (values: float[]) : float[] =
-        Statistics.Ranks(values, RankDefinition.Average)
+    let ranks (values: float[]) : float[] = Statistics.Ranks(values, RankDefinition.Average)
 
     /// <summary>Pearson's correlation of two equally long series; NaN where one of them is constant.</summary>
     let correlation (xs: float[]) (ys: float[]) : float = Correlation.Pearson(xs, ys)
@@ -46,8 +45,7 @@ module Statistics =
 
         let found = Array.init resamples once |> Array.sort
 
-        let at share =
-            found[int (Math.Round(share * float (resamples - 1)))]
+        let at share = found[int (Math.Round(share * float (resamples - 1)))]
 
         struct (at ((1. - level) / 2.), at ((1. + level) / 2.))
 
@@ -86,8 +84,7 @@ module Statistics =
         else
             let ranks = ranks (Array.map abs differences)
 
-            let positive =
-                Array.fold2 (fun sum d r -> if d > 0. then sum + r else sum) 0. differences ranks
+            let positive = Array.fold2 (fun sum d r -> if d > 0. then sum + r else sum) 0. differences ranks
 
             let total = n * (n + 1.) / 2.
             let larger = max positive (total - positive)

@@ -20,15 +20,13 @@ module Sweep =
     let pick (positions: Tensor) (t: Tensor) = t.index_select (0L, positions)
 
     /// As many points for each instance.
-    let each (count: int) (batch: Batch) : int64[] =
-        Array.create (int batch.X.shape[0]) (int64 count)
+    let each (count: int) (batch: Batch) : int64[] = Array.create (int batch.X.shape[0]) (int64 count)
 
     /// Some numbers of pairs, pair after pair, as n×K: 0 where an instance has fewer.
     let private perInstance (counts: int64[]) (parts: Tensor seq) =
         let most = Array.max counts
 
-        let all =
-            torch.cat (Seq.append [ torch.empty (0L, torch.float64) ] parts |> Array.ofSeq)
+        let all = torch.cat (Seq.append [ torch.empty (0L, torch.float64) ] parts |> Array.ofSeq)
 
         if Array.forall ((=) most) counts then
             all.reshape (counts.LongLength, most)
@@ -59,18 +57,9 @@ module Sweep =
             let model = { target.Model with OnPass = ignore }
 
             let compute (given: Tensor list) =
-                let target = {
-                    target with
-                        Model = Model.substitute own (List.skip 3 given) model
-                }
+                let target = { target with Model = Model.substitute own (List.skip 3 given) model }
 
-                f
-                    target
-                    {
-                        Rows = given[1]
-                        Outputs = lazy given[2]
-                    }
-                    given[0]
+                f target { Rows = given[1]; Outputs = lazy given[2] } given[0]
 
             Recompute.apply compute (points :: explained.Rows :: explained.Outputs.Force().detach() :: own)
 
@@ -121,8 +110,7 @@ module Sweep =
     /// <param name="counts">How many points each instance has.</param>
     /// <param name="points">The points (m×…) of some instances and steps, and a number for each (m).</param>
     let scoresBeside counts points (target: Target) (batch: Batch) : Tensor * Tensor * Tensor =
-        let found =
-            sweep (ofInstances target) (fun () -> explained target batch) counts points target batch
+        let found = sweep (ofInstances target) (fun () -> explained target batch) counts points target batch
 
         found[2], found[0], found[1]
 
@@ -140,8 +128,7 @@ module Sweep =
     /// <param name="counts">How many points each instance has.</param>
     /// <param name="points">The points (m×…) of some instances and steps.</param>
     let scoresAround explained counts points (target: Target) (batch: Batch) : Tensor =
-        let found =
-            sweep (fun _ -> []) (fun () -> explained) counts (alone points) target batch
+        let found = sweep (fun _ -> []) (fun () -> explained) counts (alone points) target batch
 
         found[1].Dispose()
         found[0]
@@ -164,11 +151,9 @@ module Sweep =
         : Tensor =
         let size = target.BatchSize Gradient (Instances.ofTensor batch.X)
 
-        let counts =
-            isAsked |> Array.map (fun asked -> if asked then weights.shape[0] else 0L)
+        let counts = isAsked |> Array.map (fun asked -> if asked then weights.shape[0] else 0L)
 
-        let gradient target explained =
-            Diff.gradEach (Target.score target explained)
+        let gradient target explained = Diff.gradEach (Target.score target explained)
 
         let run () =
             let mutable sum: Tensor = null
@@ -183,8 +168,7 @@ module Sweep =
                     let shape = Array.append [| batch.X.shape[0] |] found.shape[1..]
                     sum <- keep (torch.zeros (shape, found.dtype, found.device))
 
-                sum.index_add_ (0L, i, Tensor.likeInstances found weight * found, Number.Of 1.)
-                |> ignore)
+                sum.index_add_ (0L, i, Tensor.likeInstances found weight * found, Number.Of 1.) |> ignore)
 
             sum
 

@@ -56,8 +56,7 @@ type internal Failure private () =
     static let mutable last: exn = null
 
     /// Keeps it for whoever asked for the derivative.
-    static member Keep(failure: exn) =
-        System.Threading.Interlocked.Exchange(&last, failure) |> ignore
+    static member Keep(failure: exn) = System.Threading.Interlocked.Exchange(&last, failure) |> ignore
 
     /// Raises it, once.
     static member Raise() =
@@ -161,10 +160,7 @@ type Instances = {
 [<RequireQualifiedAccess>]
 module Scope =
     let internal keep (scope: DisposeScope) (result: Tensor) =
-        if scope.Contains result then
-            scope.MoveToOuter result
-        else
-            result
+        if scope.Contains result then scope.MoveToOuter result else result
 
     /// The result of f; every other tensor that f makes is freed.
     let run (f: unit -> Tensor) =
@@ -239,23 +235,17 @@ module Tensor =
     let sumEach (x: Tensor) = x.reshape(x.shape[0], -1L).sum 1L
 
     /// Sums the last dimension from its first number to its last: what is padded with zeros at the end has the same sum.
-    let sumInOrder (x: Tensor) =
-        (x.cumsum -1L).select(-1L, x.shape[int x.ndim - 1] - 1L)
+    let sumInOrder (x: Tensor) = (x.cumsum -1L).select(-1L, x.shape[int x.ndim - 1] - 1L)
 
     /// a ⊙ b, in the memory of a where no derivative needs a.
-    let timesInto (a: Tensor) (b: Tensor) =
-        if Recording.IsOn then a * b else a.mul_ b
+    let timesInto (a: Tensor) (b: Tensor) = if Recording.IsOn then a * b else a.mul_ b
 
     /// a + b, in the memory of a where no derivative needs a.
-    let plusInto (a: Tensor) (b: Tensor) =
-        if Recording.IsOn then add a b else a.add_ (b, Number.Of 1L)
+    let plusInto (a: Tensor) (b: Tensor) = if Recording.IsOn then add a b else a.add_ (b, Number.Of 1L)
 
     /// a times a number, in the memory of a where no derivative needs a.
     let scaleInto (a: Tensor) (factor: float) =
-        if Recording.IsOn then
-            a * Number.Of factor
-        else
-            a.mul_ (Number.Of factor)
+        if Recording.IsOn then a * Number.Of factor else a.mul_ (Number.Of factor)
 
     /// A column vector of n numbers shaped so that it multiplies n×… instance by instance.
     let likeInstances (x: Tensor) (perInstance: Tensor) =
@@ -263,20 +253,10 @@ module Tensor =
 
     /// The same numbers with the channels of n×c×h×w innermost in memory, which convolutions run fastest on.
     let channelsLast (x: Tensor) =
-        if x.ndim = 4L then
-            x.permute(0L, 2L, 3L, 1L).contiguous().permute(0L, 3L, 1L, 2L)
-        else
-            x
+        if x.ndim = 4L then x.permute(0L, 2L, 3L, 1L).contiguous().permute(0L, 3L, 1L, 2L) else x
 
     /// Whatever a network computes in and on, what comes out is on the processor and in float32 at least.
-    let readable (x: Tensor) =
-        x.``to`` (
-            (if x.dtype = torch.float64 then
-                 torch.float64
-             else
-                 torch.float32),
-            torch.CPU
-        )
+    let readable (x: Tensor) = x.``to`` ((if x.dtype = torch.float64 then torch.float64 else torch.float32), torch.CPU)
 
     /// Where x > 0.
     let isPositive (x: Tensor) = x.gt (Number.Of 0.)
@@ -285,8 +265,7 @@ module Tensor =
     let isZero (x: Tensor) = x.eq (Number.Of 0.)
 
     /// A single number of any type.
-    let toFloat (x: Tensor) =
-        x.``to``(torch.float64, torch.CPU).item<float>()
+    let toFloat (x: Tensor) = x.``to``(torch.float64, torch.CPU).item<float>()
 
     /// Whether any of some booleans is true.
     let isAny (x: Tensor) = x.any().cpu().item<bool>()
@@ -295,11 +274,7 @@ module Tensor =
     let isAll (x: Tensor) = x.all().cpu().item<bool>()
 
     /// a, with 1 where it is not used: a NaN or an infinity there would reach the derivative.
-    let unless (isUnused: Tensor) (a: Tensor) =
-        if Recording.IsOn then
-            a.masked_fill (isUnused, Number.Of 1.)
-        else
-            a
+    let unless (isUnused: Tensor) (a: Tensor) = if Recording.IsOn then a.masked_fill (isUnused, Number.Of 1.) else a
 
     /// a / b where that is defined, and NaN elsewhere: no NaN reaches the derivative of what is defined.
     let ratio (isDefined: Tensor) (a: Tensor) (b: Tensor) =
@@ -315,32 +290,24 @@ module Tensor =
     let pixels (attributions: Tensor) =
         requireDims "attributions" [ 3; 4 ] attributions
 
-        if attributions.ndim = 4L then
-            attributions.mean [| 1L |]
-        else
-            attributions
+        if attributions.ndim = 4L then attributions.mean [| 1L |] else attributions
 
 /// Outputs of instances, by their positions, kept for whoever asks next; outside native memory, so that nobody has to
 /// free them. `place` gives where an instance's are kept.
 [<Sealed; AllowNullLiteral>]
 type OutputCache private (outputs: float[][], numbers: torch.ScalarType ref, place: int -> int) =
-    let places (positions: Tensor) =
-        Tensor.toArray<int64> positions |> Array.map (int >> place)
+    let places (positions: Tensor) = Tensor.toArray<int64> positions |> Array.map (int >> place)
 
     new(count: int) = OutputCache(Array.zeroCreate count, ref torch.float64, id)
 
     /// The same, for instances of which the i-th is the `which i`-th of these.
-    member _.Of(which: Func<int, int>) =
-        OutputCache(outputs, numbers, which.Invoke >> place)
+    member _.Of(which: Func<int, int>) = OutputCache(outputs, numbers, which.Invoke >> place)
 
     /// Those of the instances at these positions (n×k), if all are known.
     member _.TryFind(positions: Tensor) : Tensor option =
         let found = places positions |> Array.map (Array.get outputs)
 
-        if Array.contains null found then
-            None
-        else
-            Some(torch.tensor (array2D found, numbers.Value))
+        if Array.contains null found then None else Some(torch.tensor (array2D found, numbers.Value))
 
     /// Keeps the outputs (n×k) of the instances at these positions.
     member _.Keep(positions: Tensor, values: Tensor) =
@@ -361,10 +328,7 @@ module Instances =
     }
 
     /// Those of a batch.
-    let ofBatch (batch: Batch) = {
-        ofTensor batch.X with
-            Id = fun position -> batch.Ids[int position]
-    }
+    let ofBatch (batch: Batch) = { ofTensor batch.X with Id = fun position -> batch.Ids[int position] }
 
     /// Those from a position on, which are in memory already.
     let part (start: int) (x: Tensor) (whole: Instances) = {
@@ -431,8 +395,7 @@ module Instances =
     /// <summary>f of every batch: one result for each instance, in the instances' order.</summary>
     /// <exception cref="T:Attribution.AttributionException">There are no instances.</exception>
     let map (size: int) (f: Batch -> Tensor) (instances: Instances) : Tensor =
-        let of' (start, length) =
-            Scope.runQuietly (fun () -> f (read instances start length))
+        let of' (start, length) = Scope.runQuietly (fun () -> f (read instances start length))
 
         match starts size instances with
         | [ all ] -> of' all
@@ -456,17 +419,13 @@ module Instances =
     /// Every pair of an instance i < n and a step k < counts[i], in that order, tiled into groups of at most `size`:
     /// f receives the pairs' instances and steps (two int64 vectors).
     let tile (size: int) (counts: int64[]) (device: torch.Device) (f: Tensor -> Tensor -> unit) =
-        let instance =
-            counts
-            |> Array.mapi (fun i count -> Array.create (int count) (int64 i))
-            |> Array.concat
+        let instance = counts |> Array.mapi (fun i count -> Array.create (int count) (int64 i)) |> Array.concat
 
         let step = counts |> Array.collect (fun count -> [| 0L .. count - 1L |])
 
         for start, length in parts size instance.Length do
             use _ = torch.NewDisposeScope()
 
-            let on (numbers: int64[]) =
-                torch.tensor(numbers[start .. start + length - 1]).``to`` device
+            let on (numbers: int64[]) = torch.tensor(numbers[start .. start + length - 1]).``to`` device
 
             f (on instance) (on step)

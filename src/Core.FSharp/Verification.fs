@@ -9,8 +9,7 @@ open TorchSharp
 /// compared, and not on which side of a ReLU's kink rounding fell.
 [<RequireQualifiedAccess>]
 module internal Verification =
-    let private wide (t: Tensor) =
-        if t.is_floating_point () then t.``to`` torch.float64 else t
+    let private wide (t: Tensor) = if t.is_floating_point () then t.``to`` torch.float64 else t
 
     /// The largest difference, where both are finite, as a share of the largest right number.
     let private difference (found: Tensor) (right: Tensor) =
@@ -18,18 +17,14 @@ module internal Verification =
         let both = found.isfinite().logical_and(right.isfinite ())
         let zeros = torch.zeros_like right
 
-        let largest (t: Tensor) =
-            Tensor.toFloat (torch.where(both, t, zeros).abs().max())
+        let largest (t: Tensor) = Tensor.toFloat (torch.where(both, t, zeros).abs().max())
 
         let error, scale = largest (found - right), largest right
         if error = 0. then 0. else error / scale
 
     // What rounding explains of one step, and the relative error of one number.
     let private tolerance (precision: torch.ScalarType) =
-        if precision = torch.float32 then
-            1e-3, 2. ** -24.
-        else
-            0.1, 2. ** -9.
+        if precision = torch.float32 then 1e-3, 2. ** -24. else 0.1, 2. ** -9.
 
     // Where a step's result hangs on its inputs' last digits, it may differ by what a change of these makes, times this.
     [<Literal>]
@@ -43,8 +38,7 @@ module internal Verification =
         use generator = new torch.Generator(1UL, torch.CPU)
         let tolerance, rounding = tolerance precision
 
-        let noise (t: Tensor) =
-            torch.randn(t.shape, torch.float64, generator = generator).``to``(t.dtype, t.device)
+        let noise (t: Tensor) = torch.randn(t.shape, torch.float64, generator = generator).``to``(t.dtype, t.device)
 
         let rows = given |> List.map _.shape |> List.map Array.tryHead |> List.distinct
 
@@ -61,16 +55,11 @@ module internal Verification =
         for step in plan.Steps do
             let value =
                 Scope.run (fun () ->
-                    let op =
-                        if Rewrite.overwrites step.Node.Op then
-                            Op.Activation Relu
-                        else
-                            step.Node.Op
+                    let op = if Rewrite.overwrites step.Node.Op then Op.Activation Relu else step.Node.Op
 
                     let inputs = step.Node.Inputs |> List.map (fun name -> values[name])
 
-                    let run op =
-                        Autograd.alone (Semantics.plain op) inputs
+                    let run op = Autograd.alone (Semantics.plain op) inputs
 
                     let value, pull = run op
 
@@ -86,8 +75,7 @@ module internal Verification =
                         let error = difference found result
 
                         if error > tolerance && error > Slack * difference (moved ()) result then
-                            let percent =
-                                (100. * error).ToString("g3", Globalization.CultureInfo.InvariantCulture)
+                            let percent = (100. * error).ToString("g3", Globalization.CultureInfo.InvariantCulture)
 
                             fail
                                 $"Layer '{step.Node.Name}' ({Op.describe op}) computes {what} wrongly on this machine in {precision}, by {percent} %% of the largest number, so that no result can be trusted: compute in float64 (--precision float64), and see what 'attribution doctor' tells of this machine."
@@ -97,10 +85,7 @@ module internal Verification =
                     let moved () =
                         wides
                         |> List.map (fun x ->
-                            if x.is_floating_point () then
-                                x * Tensor.shift 1. (noise x * Number.Of rounding)
-                            else
-                                x)
+                            if x.is_floating_point () then x * Tensor.shift 1. (noise x * Number.Of rounding) else x)
 
                     // A function that holds numbers of its own may not take float64: then there is nothing to compare.
                     match

@@ -8,28 +8,13 @@ open SkiaSharp
 open Attribution
 
 /// An axis: what it is of, the numbers at its ends, and what is written along it; None: round numbers.
-type internal Axis = {
-    Label: string
-    From: float
-    To: float
-    Ticks: (float * string) list option
-}
+type internal Axis = { Label: string; From: float; To: float; Ticks: (float * string) list option }
 
 /// How a curve looks; its marker tells it apart where its colour does not.
-type internal Stroke = {
-    Colour: Color
-    Width: float32
-    Marker: MarkerShape
-    Pattern: LinePattern
-}
+type internal Stroke = { Colour: Color; Width: float32; Marker: MarkerShape; Pattern: LinePattern }
 
 /// Axes, and what is drawn between them.
-type internal Panel = {
-    Title: string
-    X: Axis
-    Y: Axis
-    Marks: (Plot -> unit) list
-}
+type internal Panel = { Title: string; X: Axis; Y: Axis; Marks: (Plot -> unit) list }
 
 /// Figures of panels under one title and one legend, at twice the size of a screen's pixels.
 [<RequireQualifiedAccess>]
@@ -51,9 +36,7 @@ module internal Charts =
 
     /// Colours that people with any colour vision can tell apart, on white: Okabe and Ito, "Color Universal Design", 2008;
     /// without their yellow and sky blue, too light for lines.
-    let palette =
-        [| "#0072b2"; "#cc79a7"; "#d55e00"; "#009e73"; "#e69f00" |]
-        |> Array.map Color.FromHex
+    let palette = [| "#0072b2"; "#cc79a7"; "#d55e00"; "#009e73"; "#e69f00" |] |> Array.map Color.FromHex
 
     /// What is there to compare with: a dark dashed line.
     let reference = {
@@ -79,25 +62,16 @@ module internal Charts =
     }
 
     /// The same without markers.
-    let bare stroke = {
-        stroke with
-            Marker = MarkerShape.None
-    }
+    let bare stroke = { stroke with Marker = MarkerShape.None }
 
     /// A thin line of its colour, to stay in the background.
-    let faint stroke =
-        bare {
-            stroke with
-                Colour = stroke.Colour.WithAlpha 0x38uy
-                Width = 1f
-        }
+    let faint stroke = bare { stroke with Colour = stroke.Colour.WithAlpha 0x38uy; Width = 1f }
 
     /// A curve through points in the order of x; those that are not finite leave a gap.
     let curve stroke (points: (float * float) seq) (plot: Plot) =
         let x, y = points |> Array.ofSeq |> Array.unzip
 
-        let drawn =
-            plot.Add.Scatter(x, Array.map (fun v -> if Double.IsFinite v then v else nan) y)
+        let drawn = plot.Add.Scatter(x, Array.map (fun v -> if Double.IsFinite v then v else nan) y)
 
         drawn.Color <- stroke.Colour
         drawn.LineWidth <- stroke.Width
@@ -118,8 +92,7 @@ module internal Charts =
     /// A box plot along x: the quartiles, the median, whiskers to the last number within one and a half times the box's
     /// length, and those beyond as points.
     let box (colour: Color) y (box: BoxPlot) (plot: Plot) =
-        let line colour width (x1, y1) (x2, y2) =
-            plot.Add.Line(x1, y1, x2, y2).LineStyle <- LineStyle(width, colour)
+        let line colour width (x1, y1) (x2, y2) = plot.Add.Line(x1, y1, x2, y2).LineStyle <- LineStyle(width, colour)
 
         // ScottPlot has no box that lies along x.
         let low, high = y - 0.3, y + 0.3
@@ -131,8 +104,7 @@ module internal Charts =
         line reference.Colour 2f (box.Median, low) (box.Median, high)
 
         for beyond in box.Beyond do
-            plot.Add.Marker(beyond, y, MarkerShape.FilledCircle, 3.2f, colour.WithAlpha 0x38uy)
-            |> ignore
+            plot.Add.Marker(beyond, y, MarkerShape.FilledCircle, 3.2f, colour.WithAlpha 0x38uy) |> ignore
 
     /// The numbers of an axis, as few decimals as they need.
     let number (value: float) =
@@ -166,20 +138,14 @@ module internal Charts =
     let private thinned (width: float32) (axis: Axis) ticks =
         use font = Drawing.font TickSize
 
-        let place at =
-            width * float32 ((at - axis.From) / (axis.To - axis.From))
+        let place at = width * float32 ((at - axis.From) / (axis.To - axis.From))
 
         let ends (at, text) =
             place at - font.MeasureText(text: string) / 2f - 3f, place at + font.MeasureText text / 2f + 3f
 
-        let isApart tick other =
-            snd (ends tick) <= fst (ends other) || snd (ends other) <= fst (ends tick)
+        let isApart tick other = snd (ends tick) <= fst (ends other) || snd (ends other) <= fst (ends tick)
 
-        let add kept tick =
-            if List.forall (isApart tick) kept then
-                tick :: kept
-            else
-                kept
+        let add kept tick = if List.forall (isApart tick) kept then tick :: kept else kept
 
         let last = List.last ticks
         ticks |> List.filter ((<>) last) |> List.fold add [ last ]
@@ -197,8 +163,7 @@ module internal Charts =
     let private render (canvas: SKCanvas) (place: SKRect) (margins: PixelPadding) (fill: Plot -> unit) =
         use plot = new Plot()
         // It would clear what else is drawn.
-        plot.RenderManager.RenderActions.RemoveAll(fun action -> action :? ClearCanvas)
-        |> ignore
+        plot.RenderManager.RenderActions.RemoveAll(fun action -> action :? ClearCanvas) |> ignore
 
         plot.Layout.Fixed margins
         fill plot
@@ -245,9 +210,7 @@ module internal Charts =
 
             render canvas (SKRect.Create(left, baseline - 12f, 26f, 16f)) (PixelPadding 0f) sample
 
-            left
-            + 55f
-            + Drawing.text canvas Drawing.ink TextSize (left + 33f, baseline) Single.MaxValue name)
+            left + 55f + Drawing.text canvas Drawing.ink TextSize (left + 33f, baseline) Single.MaxValue name)
         |> ignore
 
     /// <summary>Draws a figure.</summary>
@@ -267,8 +230,7 @@ module internal Charts =
         let rows = (panels.Length + columns - 1) / columns
         let margin = if title = "" then 0f else 24f
 
-        let width, height =
-            2f * margin + float32 columns * cell.Width, head + float32 rows * cell.Height + foot
+        let width, height = 2f * margin + float32 columns * cell.Width, head + float32 rows * cell.Height + foot
 
         Drawing.png (Density * width) (Density * height) (fun canvas ->
             canvas.Scale Density

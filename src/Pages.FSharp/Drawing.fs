@@ -41,8 +41,7 @@ module internal Drawing =
 
     // Embedded, because Skia without fontconfig finds no font of the host.
     let typeface =
-        use font =
-            Reflection.Assembly.GetExecutingAssembly().GetManifestResourceStream "DejaVuSans.ttf"
+        use font = Reflection.Assembly.GetExecutingAssembly().GetManifestResourceStream "DejaVuSans.ttf"
 
         SKTypeface.FromStream font
 
@@ -50,13 +49,11 @@ module internal Drawing =
     let private compression = SKPngEncoderOptions(SKPngEncoderFilterFlags.Up, 6)
 
     /// DejaVu Sans of a size in pixels.
-    let font size =
-        new SKFont(typeface, size, Subpixel = true)
+    let font size = new SKFont(typeface, size, Subpixel = true)
 
     /// A picture of that size, drawn on white.
     let png (width: float32) (height: float32) (draw: SKCanvas -> unit) : Figure =
-        let info =
-            SKImageInfo(int width, int height, SKColorType.Rgba8888, SKAlphaType.Opaque)
+        let info = SKImageInfo(int width, int height, SKColorType.Rgba8888, SKAlphaType.Opaque)
 
         use surface = SKSurface.Create info
         surface.Canvas.Clear SKColors.White
@@ -65,11 +62,7 @@ module internal Drawing =
         use data = pixels.Encode compression
 
 
-        {
-            Png = data.ToArray()
-            Width = info.Width
-            Height = info.Height
-        }
+        { Png = data.ToArray(); Width = info.Width; Height = info.Height }
 
     /// Draws as much of a text as fits a room, with an ellipsis where not all does, and returns its width.
     let text
@@ -98,8 +91,7 @@ module internal Drawing =
         font.MeasureText fitting
 
     /// The same, whatever its width.
-    let write canvas colour size place room line =
-        text canvas colour size place room line |> ignore
+    let write canvas colour size place room line = text canvas colour size place room line |> ignore
 
     /// Draws a thin line around what would not stand out from the page.
     let frame (canvas: SKCanvas) (place: SKRect) =
@@ -119,22 +111,16 @@ module internal Drawing =
             else
                 pixels.``to``(torch.float32).mean([| 2L |], keepdim = true).``to``(torch.uint8).expand(-1L, -1L, 3L)
 
-        let opaque =
-            (torch.zeros (pixels.shape[0], pixels.shape[1], 1L, dtype = torch.uint8)).bitwise_not()
+        let opaque = (torch.zeros (pixels.shape[0], pixels.shape[1], 1L, dtype = torch.uint8)).bitwise_not()
 
         let rgba = torch.cat ([| colours; opaque |], 2L)
 
         let info =
             SKImageInfo(int pixels.shape[1], int pixels.shape[0], SKColorType.Rgba8888, SKAlphaType.Opaque)
 
-        use image =
-            SKImage.FromPixelCopy(info, ReadOnlySpan<byte>(rgba.contiguous().data<byte>().ToArray()))
+        use image = SKImage.FromPixelCopy(info, ReadOnlySpan<byte>(rgba.contiguous().data<byte>().ToArray()))
 
-        let filter =
-            if place.Width < float32 info.Width then
-                SKFilterMode.Linear
-            else
-                SKFilterMode.Nearest
+        let filter = if place.Width < float32 info.Width then SKFilterMode.Linear else SKFilterMode.Nearest
 
         canvas.DrawImage(image, place, SKSamplingOptions filter)
 

@@ -17,10 +17,7 @@ module internal EssencePicture =
     ]
 
     let private spelled (ranking: string) =
-        if ranking = "random" then
-            "in random order"
-        else
-            "by " + ranking.Replace('-', ' ')
+        if ranking = "random" then "in random order" else "by " + ranking.Replace('-', ' ')
 
     /// A row of panels a class, or of many classes their mean, with a thin line a class for the first ranking.
     let draw (names: ClassNames) (curves: EssenceCurves) =
@@ -33,9 +30,7 @@ module internal EssencePicture =
 
         let panel classes title score =
             let line among stroke ranking =
-                Charts.curve stroke [
-                    for k in curves.Counts -> log (float k), curves.Mean(among, ranking, k, score)
-                ]
+                Charts.curve stroke [ for k in curves.Counts -> log (float k), curves.Mean(among, ranking, k, score) ]
 
             {
                 Title = title
@@ -77,8 +72,7 @@ module internal EssencePicture =
         Charts.draw
             (title,
              $"""Layer {curves.Layer}, {those} {noun} set to 0 · {subject} · {Words.Count(curves.ImageCount, "image")}""")
-            ([ for ranking, stroke in strokes -> spelled ranking, stroke ]
-             @ [ "whole model", Charts.reference ])
+            ([ for ranking, stroke in strokes -> spelled ranking, stroke ] @ [ "whole model", Charts.reference ])
             scores.Length
             42f
             (SKSize(218f, 170f))

@@ -10,18 +10,10 @@ open TorchSharp
 open Attribution.Pages
 
 /// An image that an expert is active on: its words, and its pictures (h×w×c bytes).
-type internal ExpertRow = {
-    Label: string
-    Panels: torch.Tensor list
-}
+type internal ExpertRow = { Label: string; Panels: torch.Tensor list }
 
 /// The images of one expert, and the magnitude that their heat maps share.
-type internal ExpertColumn = {
-    Title: string
-    Note: string
-    Magnitude: float
-    Rows: ExpertRow list
-}
+type internal ExpertColumn = { Title: string; Note: string; Magnitude: float; Rows: ExpertRow list }
 
 /// <summary>The labelled picture of an expert: the images of its distribution for which it is most active, each with the point
 /// cloud of what the expert sees there, x ⊙ ∇ₓ h_i(x), the image seen through it, and the heat map, on a scale that the
@@ -53,14 +45,9 @@ type ExpertPicture
     let rowHeight = Drawing.LineHeight + panel.Height + Drawing.Gap
     let columnWidth = float32 captions.Length * (panel.Width + apart) - apart
 
-    let number (format: string) (value: float) =
-        value.ToString(format, CultureInfo.InvariantCulture)
+    let number (format: string) (value: float) = value.ToString(format, CultureInfo.InvariantCulture)
 
-    let titled position =
-        if isNull title then
-            $"image {images.Label position}"
-        else
-            title.Invoke position
+    let titled position = if isNull title then $"image {images.Label position}" else title.Invoke position
 
     let column
         (expert: ExpertSummary)
@@ -80,8 +67,7 @@ type ExpertPicture
 
         let magnitude = (MapScale.Of maps).Magnitude
 
-        let clouds =
-            Drawing.bytes 1. (Visualization.PointCloud(maps, threshold = 0.).unsqueeze 1L)
+        let clouds = Drawing.bytes 1. (Visualization.PointCloud(maps, threshold = 0.).unsqueeze 1L)
 
         let blur = max 1. (float (max images.Height images.Width) / 64.)
 
@@ -109,19 +95,13 @@ type ExpertPicture
             Magnitude = magnitude
             Rows = [
                 for i, image in Seq.indexed active ->
-                    {
-                        Label = label image clouds[int64 i]
-                        Panels = [ for picture in pictures -> picture[int64 i] ]
-                    }
+                    { Label = label image clouds[int64 i]; Panels = [ for picture in pictures -> picture[int64 i] ] }
             ]
         }
 
     // A margin's two experts side by side, or one expert's rows in two columns.
     let columns (expert: ExpertSummary) batchSize cancellation =
-        let named falling =
-            expert.ClassesOf(falling = falling)
-            |> Seq.map (fun k -> names[k])
-            |> String.concat " + "
+        let named falling = expert.ClassesOf(falling = falling) |> Seq.map (fun k -> names[k]) |> String.concat " + "
 
         let over =
             function
@@ -147,15 +127,7 @@ type ExpertPicture
             first.Rows
             |> List.splitInto 2
             |> List.mapi (fun i rows ->
-                if i = 0 then
-                    { first with Rows = rows }
-                else
-                    {
-                        first with
-                            Title = ""
-                            Note = ""
-                            Rows = rows
-                    })
+                if i = 0 then { first with Rows = rows } else { first with Title = ""; Note = ""; Rows = rows })
         | opposite -> [
             first
             column
@@ -170,11 +142,9 @@ type ExpertPicture
           ]
 
     let drawColumn canvas left column =
-        let write colour size (x, y) room text =
-            Drawing.write canvas colour size (x, y) room text
+        let write colour size (x, y) room text = Drawing.write canvas colour size (x, y) room text
 
-        let at k =
-            left + float32 k * (panel.Width + apart)
+        let at k = left + float32 k * (panel.Width + apart)
 
         write
             Drawing.ink
@@ -197,8 +167,7 @@ type ExpertPicture
         for k, caption in List.indexed captions do
             write Drawing.faint labelSize (at k, line + labelSize) panel.Width caption
 
-        let scale =
-            SKRect.Create(at (captions.Length - 1), line + Drawing.LineHeight, panel.Width, barHeight)
+        let scale = SKRect.Create(at (captions.Length - 1), line + Drawing.LineHeight, panel.Width, barHeight)
 
         Drawing.colourBar canvas scale
         use font = Drawing.font labelSize
@@ -225,11 +194,7 @@ type ExpertPicture
 
         Drawing.png
             (2f * Drawing.Margin + room)
-            (top
-             + float32 rows * rowHeight
-             + 2f * Drawing.LineHeight
-             + barHeight
-             + Drawing.Margin)
+            (top + float32 rows * rowHeight + 2f * Drawing.LineHeight + barHeight + Drawing.Margin)
             (fun canvas ->
                 let write colour size line text =
                     Drawing.write

@@ -40,9 +40,7 @@ type ExplanationPicture
     // "true: cat   predicted: dog   wrong": the names share what room the rest leaves.
     let classes canvas line room =
         let write colour left room text =
-            left
-            + Drawing.text canvas colour Drawing.TextSize (left, line) room text
-            + 2f * Drawing.Gap
+            left + Drawing.text canvas colour Drawing.TextSize (left, line) room text + 2f * Drawing.Gap
 
         let predicted = $"predicted: {names[int predictedClass]}"
         let apart = Drawing.Gap
@@ -57,8 +55,7 @@ type ExplanationPicture
             use font = Drawing.font Drawing.TextSize
             let each = (room - font.MeasureText verdict - 2f * apart) / 2f - apart
 
-            let left =
-                write Drawing.ink Drawing.Margin each $"true: {names[int trueClass.Value]}"
+            let left = write Drawing.ink Drawing.Margin each $"true: {names[int trueClass.Value]}"
 
             let left = write Drawing.ink left each predicted
             write colour left room verdict |> ignore
@@ -88,20 +85,11 @@ type ExplanationPicture
 
         let panels = [
             "input", Drawing.bytes peak x
-            (if brightest > 0. then
-                 "point cloud"
-             else
-                 "point cloud: nothing positive"),
+            (if brightest > 0. then "point cloud" else "point cloud: nothing positive"),
             Drawing.bytes 1. (cloud.unsqueeze 1L)
-            (if brightest > kept then
-                 "masked input"
-             else
-                 "masked input: nothing kept"),
+            (if brightest > kept then "masked input" else "masked input: nothing kept"),
             Visualization.BinaryMask(x, map, maximum = maximum)
-            (if magnitude > 0. then
-                 "heat map: red for, blue against"
-             else
-                 "heat map: zero everywhere"),
+            (if magnitude > 0. then "heat map: red for, blue against" else "heat map: zero everywhere"),
             Visualization.HeatMap(x, map, magnitude)
         ]
 
@@ -112,14 +100,12 @@ type ExplanationPicture
         let step = panel.Width + Drawing.Gap
         let top = Drawing.Margin + 4f * Drawing.LineHeight + Drawing.Gap
 
-        let whole =
-            2f * Drawing.Margin + float32 panels.Length * step + barWidth + barLabels
+        let whole = 2f * Drawing.Margin + float32 panels.Length * step + barWidth + barLabels
 
         Drawing.png whole (top + panel.Height + Drawing.LineHeight + Drawing.Margin) (fun canvas ->
             let room = whole - 2f * Drawing.Margin
 
-            let line i =
-                Drawing.Margin + Drawing.TitleSize + float32 i * Drawing.LineHeight
+            let line i = Drawing.Margin + Drawing.TitleSize + float32 i * Drawing.LineHeight
 
             Drawing.write canvas Drawing.ink Drawing.TitleSize (Drawing.Margin, line 0) room method
             Drawing.write canvas Drawing.faint Drawing.TextSize (Drawing.Margin, line 1) room settings

@@ -35,11 +35,7 @@ type ExplanationPictures
         cancellation.ThrowIfCancellationRequested()
         use _ = torch.NewDisposeScope()
 
-        let truth =
-            if images.HasTrueClasses then
-                Nullable images.TrueClasses[i]
-            else
-                Nullable()
+        let truth = if images.HasTrueClasses then Nullable images.TrueClasses[i] else Nullable()
 
         ExplanationPicture(method.Name, method.Description, images.Title i, names, predicted, truth, scale)
             .Write(nameOf method.Name i, image, map, float images.Peak)

@@ -56,10 +56,7 @@ module internal Html =
 
     // Tables ------------------------------------------------------------------------------------------------------------
 
-    type Cell = {
-        Content: XmlNode list
-        Sort: string option
-    }
+    type Cell = { Content: XmlNode list; Sort: string option }
 
     let words content = { Content = content; Sort = None }
 
@@ -71,8 +68,7 @@ module internal Html =
     }
 
     /// A number with that many decimals, and what follows it.
-    let number digits sign value =
-        shownAs (signed digits sign value) value
+    let number digits sign value = shownAs (signed digits sign value) value
 
     /// A share as percent.
     let share digits value = shownAs (percent digits value) value
@@ -140,8 +136,7 @@ module internal Html =
     let tableWith foot id title (rows: 'row seq) (columns: (string * ('row -> Cell)) list) =
         let cells = [ for row in rows -> [ for _, cell in columns -> cell row ] ]
 
-        let all id title rows =
-            plainTable id title (List.map fst columns) rows foot
+        let all id title rows = plainTable id title (List.map fst columns) rows foot
 
         if cells.IsEmpty then
             []
@@ -201,11 +196,7 @@ module internal Html =
         ]
 
     /// A section of the page, by its id and its title for the contents.
-    type Section = {
-        Id: string
-        Title: string
-        Node: XmlNode
-    }
+    type Section = { Id: string; Title: string; Node: XmlNode }
 
     let section (id: string) (title: string) (exercise: string) content = {
         Id = id
@@ -229,7 +220,6 @@ module internal Html =
 
     let warning (s: string) = p [ _class "dead" ] [ str s ]
 
-    let list (sentences: string seq) =
-        ul [] [ for s in sentences -> li [] [ str s ] ]
+    let list (sentences: string seq) = ul [] [ for s in sentences -> li [] [ str s ] ]
 
     let code (s: string) = HtmlElements.code [] [ str s ]

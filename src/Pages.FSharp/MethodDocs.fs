@@ -27,8 +27,7 @@ module internal Documents =
 
     /// A page, {{name}} in it replaced by what is found for it.
     let private fill page (found: (string * string) list) =
-        (read page, found)
-        ||> List.fold (fun text (name, value) -> text.Replace("{{" + name + "}}", value))
+        (read page, found) ||> List.fold (fun text (name, value) -> text.Replace("{{" + name + "}}", value))
 
     /// The notes of a page by name: each one's fields, the first without a name.
     let private notes page =
@@ -50,8 +49,7 @@ module internal Documents =
     let private lower value = (string value).ToLowerInvariant()
     let private link title page name = $"[{title}]({page}#{place name})"
 
-    let private linked source =
-        Regex.Replace(source, @"arXiv (\d{4}\.\d{4,5})", "[arXiv $1](https://arxiv.org/abs/$1)")
+    let private linked source = Regex.Replace(source, @"arXiv (\d{4}\.\d{4,5})", "[arXiv $1](https://arxiv.org/abs/$1)")
 
     let private paragraphs: string seq -> string = String.concat "\n\n"
 
@@ -60,12 +58,10 @@ module internal Documents =
         |> List.map (fun row -> "| " + String.concat " | " row + " |")
         |> String.concat "\n"
 
-    let private facts rows =
-        table [ ""; "" ] [ for name, value in rows -> [ name; value ] ]
+    let private facts rows = table [ ""; "" ] [ for name, value in rows -> [ name; value ] ]
 
     // A heading's own anchor depends on who renders it.
-    let private heading name title =
-        $"<a id=\"{place name}\"></a>\n\n## {title}"
+    let private heading name title = $"<a id=\"{place name}\"></a>\n\n## {title}"
 
     let private fenced formula = $"```\n{formula}\n```"
 
@@ -147,17 +143,10 @@ module internal Documents =
                 "Better", lower metric.Better
                 "Range", metric.Range
                 "Hidden pixels", (if metric.Blank = "-" then "none are" else metric.Blank)
-                "Over",
-                (if metric.Over = Scale.Map then
-                     "the map alone"
-                 else
-                     lower metric.Over)
+                "Over", (if metric.Over = Scale.Map then "the map alone" else lower metric.Over)
                 "[Derivative](derivatives.md)",
                 derivative metric.Smoothness arguments
-                + (if relaxed = "" then
-                       ""
-                   else
-                       $"; relaxed, almost everywhere by {relaxed}")
+                + (if relaxed = "" then "" else $"; relaxed, almost everywhere by {relaxed}")
                 "C#", code note["C#"]
                 "Source", linked metric.Source
             ]
@@ -197,14 +186,7 @@ module internal Documents =
         fill "metrics.md" [
             "table",
             table [ "Metric"; "Name"; "Better"; "In short"; "Source" ] [
-                for m in all ->
-                    [
-                        link m.Title "" m.Name
-                        code m.Name
-                        lower m.Better
-                        inShort m
-                        linked m.Source
-                    ]
+                for m in all -> [ link m.Title "" m.Name; code m.Name; lower m.Better; inShort m; linked m.Source ]
             ]
             "sections", paragraphs (List.map ofMetric all)
         ]
@@ -241,8 +223,7 @@ open Attribution.Pages
 type MethodDocs =
     /// <summary>The method that is in no registry, since it takes a question and not an image alone: its name, title, formula and
     /// source.</summary>
-    static member InfluenceDirected: struct (string * string * string * string) =
-        Documents.influence
+    static member InfluenceDirected: struct (string * string * string * string) = Documents.influence
 
     /// <summary>The page of the methods; its pictures are those of <c>MethodPictures</c>.</summary>
     static member Methods() : string = Documents.methods ()

@@ -29,12 +29,10 @@ type KnownImages(images: ImageSet, twins: ImageSet, names: ClassNames, truth: Re
 module internal KnownPictures =
     let one (set: ImageSet) row = set.Take([| row |]).Images()
 
-    let input (set: ImageSet) row =
-        (Drawing.bytes (float set.Peak) (one set row))[0L]
+    let input (set: ImageSet) row = (Drawing.bytes (float set.Peak) (one set row))[0L]
 
     // Of 1×c×h×w or 1×h×w.
-    let cloud (map: torch.Tensor) =
-        (Drawing.bytes 1. (Visualization.PointCloud(map, threshold = 0.).unsqueeze 1L))[0L]
+    let cloud (map: torch.Tensor) = (Drawing.bytes 1. (Visualization.PointCloud(map, threshold = 0.).unsqueeze 1L))[0L]
 
     let tile picture caption = { Picture = picture; Caption = caption }
 
@@ -43,8 +41,7 @@ module internal KnownPictures =
         let part row =
             let picture = (input known.Images row).``to`` torch.int32
 
-            let dim =
-                (picture.sum (-1L, keepdim = true)).floor_divide(6L.ToScalar()).expand_as picture
+            let dim = (picture.sum (-1L, keepdim = true)).floor_divide(6L.ToScalar()).expand_as picture
 
             torch.where(known.Truth.Parts[int64 row].unsqueeze -1L, picture, dim).``to`` torch.uint8
 
@@ -63,29 +60,20 @@ module internal KnownPictures =
 open KnownPictures
 
 // What one unit sees of an image: the unit that tells its class from the other of its pair, and its map (1×c×h×w).
-type private Seen = {
-    Row: int
-    Class: int
-    Expert: ExpertSummary
-    Map: torch.Tensor
-}
+type private Seen = { Row: int; Class: int; Expert: ExpertSummary; Map: torch.Tensor }
 
 /// The pictures of the documentation: what each method and metric makes of images whose truth is known.
 type private Painter(model: Model, known: KnownImages, step: unit -> unit, cancellation: CancellationToken) =
     let images = known.Images
     let classOf row = int images.TrueClasses[row]
 
-    let pairOf k =
-        known.Truth.Pairs |> Seq.find (fun pair -> pair.First = k || pair.Second = k)
+    let pairOf k = known.Truth.Pairs |> Seq.find (fun pair -> pair.First = k || pair.Second = k)
 
-    let siblingOf k =
-        (let pair = pairOf k in if pair.First = k then pair.Second else pair.First)
+    let siblingOf k = (let pair = pairOf k in if pair.First = k then pair.Second else pair.First)
 
-    let number (value: float) =
-        value.ToString("0.00", CultureInfo.InvariantCulture)
+    let number (value: float) = value.ToString("0.00", CultureInfo.InvariantCulture)
 
-    let percent (share: float) =
-        share.ToString("0 %", CultureInfo.InvariantCulture)
+    let percent (share: float) = share.ToString("0 %", CultureInfo.InvariantCulture)
 
     let predictions (set: ImageSet) =
         use logits = model.Logits(set, cancellation = cancellation)
@@ -103,8 +91,7 @@ type private Painter(model: Model, known: KnownImages, step: unit -> unit, cance
 
     let instances (set: ImageSet) : Instances = Instances.op_Implicit set
 
-    let explain (explainer: Explainer) (x: Instances) =
-        explainer.Invoke(x, Nullable(), null, cancellation)
+    let explain (explainer: Explainer) (x: Instances) = explainer.Invoke(x, Nullable(), null, cancellation)
 
     let seen =
         rows
@@ -126,12 +113,7 @@ type private Painter(model: Model, known: KnownImages, step: unit -> unit, cance
             let map =
                 InflDirected(model, expert.Layer, margin).ExpertAttribution(expert.Expert, images.Take [| row |])
 
-            {
-                Row = row
-                Class = k
-                Expert = expert
-                Map = map
-            })
+            { Row = row; Class = k; Expert = expert; Map = map })
 
     /// Each method's own picture, by its name, and all methods' in one.
     member _.Methods(write: string -> Figure -> unit) =
@@ -181,10 +163,7 @@ type private Painter(model: Model, known: KnownImages, step: unit -> unit, cance
             let value (set: ImageSet) =
                 $"the unit's value: {number (float (explainer.Activity(unit, set.Take [| s.Row |]).Values[0]))}"
 
-            let active k =
-                s.Expert.Classes
-                |> Seq.find (fun c -> int c.Class = k)
-                |> fun c -> percent c.ActiveShare
+            let active k = s.Expert.Classes |> Seq.find (fun c -> int c.Class = k) |> fun c -> percent c.ActiveShare
 
             let own = [|
                 for row in 0 .. images.Count - 1 do
@@ -195,9 +174,7 @@ type private Painter(model: Model, known: KnownImages, step: unit -> unit, cance
             let parts = known.Truth.Parts.index_select (0L, torch.tensor (Array.map int64 own))
 
             let onPart maps =
-                let times =
-                    Seq.average (Localisation.Shares(parts, maps))
-                    / Seq.average (Localisation.Areas parts)
+                let times = Seq.average (Localisation.Shares(parts, maps)) / Seq.average (Localisation.Areas parts)
 
                 $"{(pairOf k).Part}: {number times} × chance"
 
@@ -260,8 +237,7 @@ type private Painter(model: Model, known: KnownImages, step: unit -> unit, cance
 
         let scores = [|
             for method in List.map AttributionMethod.Find methods do
-                let create m q =
-                    method.Create(m, MethodSettings(Quantity = q, Samples = Nullable 50, Steps = 16))
+                let create m q = method.Create(m, MethodSettings(Quantity = q, Samples = Nullable 50, Steps = 16))
 
                 let maps = explain (create model Quantity.Predicted) x
                 step ()
@@ -269,16 +245,11 @@ type private Painter(model: Model, known: KnownImages, step: unit -> unit, cance
                 let settings =
                     MetricSettings(
                         Explain = create,
-                        MultipliedFrom =
-                            (if method.Uses.HasFlag MethodSetting.Multiply then
-                                 Baseline.Black
-                             else
-                                 null)
+                        MultipliedFrom = (if method.Uses.HasFlag MethodSetting.Multiply then Baseline.Black else null)
                     )
 
                 for metric in AttributionMetric.All do
-                    let found =
-                        (metric.Create(model, settings)).Invoke(maps, x, Nullable(), null, cancellation)
+                    let found = (metric.Create(model, settings)).Invoke(maps, x, Nullable(), null, cancellation)
 
                     step ()
                     MethodScores(method.Name, metric.Name, found)
@@ -308,17 +279,9 @@ type MethodPictures =
         ) : unit =
         use _ = torch.NewDisposeScope()
 
-        let studied = [
-            "saliency"
-            "integrated-gradients"
-            "deeplift"
-            "lrp-epsilon-plus"
-            "grad-cam"
-            "rise"
-        ]
+        let studied = [ "saliency"; "integrated-gradients"; "deeplift"; "lrp-epsilon-plus"; "grad-cam"; "rise" ]
 
-        let total =
-            AttributionMethod.All.Count + studied.Length * (1 + AttributionMetric.All.Count)
+        let total = AttributionMethod.All.Count + studied.Length * (1 + AttributionMetric.All.Count)
 
         let mutable done' = 0
 

@@ -45,14 +45,11 @@ module internal ReportPage =
             | Some k -> page.Class k
             | None -> "not known"
 
-        member page.Margin(expert: ReportExpert) =
-            $"{page.Class expert.Class} − {page.Class expert.Sibling}"
+        member page.Margin(expert: ReportExpert) = $"{page.Class expert.Class} − {page.Class expert.Sibling}"
 
-    let private capital (text: string) =
-        string (Char.ToUpperInvariant text[0]) + text[1..]
+    let private capital (text: string) = string (Char.ToUpperInvariant text[0]) + text[1..]
 
-    let private titles =
-        dict [ for method in AttributionMethod.All -> method.Name, method.Title ]
+    let private titles = dict [ for method in AttributionMethod.All -> method.Name, method.Title ]
 
     let private methodName name =
         match titles.TryGetValue name with
@@ -84,10 +81,7 @@ module internal ReportPage =
         Html.row' id $"Image {instance.Label}" (lines |> List.collect (fun line -> [ line; br [] ])) content
 
     let private quantity (page: Page) (e: ReportExpert) =
-        if e.Against.HasValue then
-            page.Margin e
-        else
-            page.Class e.Class
+        if e.Against.HasValue then page.Margin e else page.Class e.Class
 
     let private distribution (e: ReportExpert) =
         let images = Html.count e.Instances "image"
@@ -106,13 +100,7 @@ module internal ReportPage =
     // Experts -----------------------------------------------------------------------------------------------------------
 
     let private runnersUp digits (e: ReportExpert) =
-        match
-            e.Top
-            |> Seq.skip 1
-            |> Seq.truncate 3
-            |> Seq.filter (fun u -> u.Influence <> 0.)
-            |> List.ofSeq
-        with
+        match e.Top |> Seq.skip 1 |> Seq.truncate 3 |> Seq.filter (fun u -> u.Influence <> 0.) |> List.ofSeq with
         | [] -> "none has influence"
         | some -> String.concat ", " [ for u in some -> $"{u.Unit}\u00A0({Html.fixedTo digits u.Influence})" ]
 
@@ -138,8 +126,7 @@ module internal ReportPage =
         let title =
             $"Whether the experts coincide, and Spearman’s rank correlation of the influences of all {page.Report.Noun}s."
 
-        let name e =
-            Html.text $"{quantity page e}, over {distribution e}"
+        let name e = Html.text $"{quantity page e}, over {distribution e}"
 
         Html.table id title comparisons [
             "one", _.One >> name
@@ -151,8 +138,7 @@ module internal ReportPage =
 
     /// The input, what may stand beside it, and a unit's maps of it.
     let private viewPanels (page: Page) unit beside (view: ExpertView) =
-        let noun, row, image =
-            page.Report.Noun, view.Instance.Position, sentence page view.Instance
+        let noun, row, image = page.Report.Noun, view.Instance.Position, sentence page view.Instance
 
         let of' = $"of {noun} {unit} of layer {page.Report.Layer}: {image}"
 
@@ -160,10 +146,7 @@ module internal ReportPage =
             "input", page.Pictures.Input row $"Input: {image}"
             yield! beside
             for kind, file, map in
-                [
-                    "x ⊙ ∇h", "gradient", view.Gradient
-                    "integrated gradients", "integrated", view.Integrated
-                ] do
+                [ "x ⊙ ∇h", "gradient", view.Gradient; "integrated gradients", "integrated", view.Integrated ] do
                 let file = $"{noun}-{unit}-{file}"
                 $"{kind}, point cloud", page.Pictures.PointCloud file row map $"Point cloud of {kind} {of'}"
                 $"{kind}, binary mask", page.Pictures.Mask file row map $"Binary mask of {kind} {of'}"
@@ -199,22 +182,15 @@ module internal ReportPage =
         if experts.Companions.Count > 0 then
             let report = page.Report
 
-            let own, other =
-                (report.Layer, experts.Experts), (report.Companion, experts.Companions)
+            let own, other = (report.Layer, experts.Experts), (report.Companion, experts.Companions)
 
             let (before, ofBefore), (after, ofAfter), side =
-                if report.IsCutBeforeActivation then
-                    own, other, "after"
-                else
-                    other, own, "before"
+                if report.IsCutBeforeActivation then own, other, "after" else other, own, "before"
 
             let dead (all: ReportExpert seq) =
                 $"{all |> Seq.filter _.IsDead |> Seq.length} of the {Seq.length all} experts"
 
-            if
-                not report.IsCutBeforeActivation
-                && Seq.exists (fun (e: ReportExpert) -> e.IsDead) experts.Experts
-            then
+            if not report.IsCutBeforeActivation && Seq.exists (fun (e: ReportExpert) -> e.IsDead) experts.Experts then
                 Html.warning
                     $"Dead experts at {report.Layer}: their maps are zero where the {report.Noun} is off. Cut at {report.Companion} (--layer {report.Companion}) for experts that fire."
 
@@ -270,14 +246,9 @@ module internal ReportPage =
         let unit = Html.where v.Unit.HasValue $", {page.Report.Noun} {v.Unit}"
         let empty = Html.where (v.PositivePixels = 0) ", no positive attribution"
 
-        let described kind =
-            $"{name}, {kind}: {sentence page instance}"
+        let described kind = $"{name}, {kind}: {sentence page instance}"
 
-        let file =
-            if v.Unit.HasValue then
-                $"{page.Report.Noun}-{v.Unit.Value}-gradient"
-            else
-                v.Method
+        let file = if v.Unit.HasValue then $"{page.Report.Noun}-{v.Unit.Value}-gradient" else v.Method
 
         [
             $"{name}, point cloud{unit}{empty}", page.Pictures.PointCloud file row v.Map (described "point cloud")
@@ -291,9 +262,7 @@ module internal ReportPage =
 
         [ for view in row.Views -> methodPanels page row.Instance view ]
         |> List.transpose
-        |> List.mapi (fun i kind ->
-            (if i = 0 then Some(inputPanel page row.Instance) else None)
-            :: List.map Some kind)
+        |> List.mapi (fun i kind -> (if i = 0 then Some(inputPanel page row.Instance) else None) :: List.map Some kind)
         |> List.concat
         |> Html.panels columns columns
         |> imageRow page $"image-{row.Instance.Position}" row.Instance []
@@ -302,11 +271,7 @@ module internal ReportPage =
         let report = page.Report
 
         let group (title: string) isCorrect = [
-            match
-                report.Methods
-                |> Seq.filter (fun row -> row.Instance.IsCorrect = isCorrect)
-                |> List.ofSeq
-            with
+            match report.Methods |> Seq.filter (fun row -> row.Instance.IsCorrect = isCorrect) |> List.ofSeq with
             | [] -> ()
             | rows ->
                 h3 [] [ str title ]
@@ -390,9 +355,7 @@ module internal ReportPage =
             Html.paragraph
                 $"How much of the predicted class’s score is lost when only the pixels of positive attribution are kept, over {images} of {name}. Lower means that what the map keeps suffices."
             chart page "drop" "Average drop of each method with its 95% bootstrap interval; lower is better." (fun () ->
-                intervals "percent" [
-                    for d in section.Drops -> methodName d.Method, Estimate(d.Score, d.Low, d.High)
-                ])
+                intervals "percent" [ for d in section.Drops -> methodName d.Method, Estimate(d.Score, d.Low, d.High) ])
             yield!
                 Html.table
                     "drop-table"
@@ -413,24 +376,15 @@ module internal ReportPage =
 
     /// The line of the i-th method, told apart by its pattern too.
     let private line i =
-        let patterns = [|
-            ScottPlot.LinePattern.Solid
-            ScottPlot.LinePattern.Dashed
-            ScottPlot.LinePattern.Dotted
-        |]
+        let patterns = [| ScottPlot.LinePattern.Solid; ScottPlot.LinePattern.Dashed; ScottPlot.LinePattern.Dotted |]
 
-        {
-            Charts.bare (Charts.stroke i) with
-                Pattern = patterns[i % patterns.Length]
-        }
+        { Charts.bare (Charts.stroke i) with Pattern = patterns[i % patterns.Length] }
 
     let private curvePanel (page: Page) (row: NecessityRow) =
         let curves = [
             for c in row.Curves ->
                 (0., row.Whole)
-                :: [
-                    for removed, score in Seq.zip c.Curve.Removed c.Curve.Scores -> float removed, score
-                ]
+                :: [ for removed, score in Seq.zip c.Curve.Removed c.Curve.Scores -> float removed, score ]
         ]
 
         let _, sign, _ = verdict row.Instance
@@ -460,10 +414,7 @@ module internal ReportPage =
             Html.number digits what c.Score
 
         let foot = [
-            Html.text (
-                "mean"
-                + Html.where (scores |> Seq.exists (fun s -> s.Maps.Unsound > 0)) " of sound maps"
-            )
+            Html.text ("mean" + Html.where (scores |> Seq.exists (fun s -> s.Maps.Unsound > 0)) " of sound maps")
             yield! List.replicate 3 (Html.text "")
             for s in scores do
                 Html.number digits "" s.OfSound.Score
@@ -506,8 +457,7 @@ module internal ReportPage =
 
     // Truth -------------------------------------------------------------------------------------------------------------
 
-    let private pairId (p: PairLocation) =
-        $"part-{p.Expert.Class}-{p.Expert.Sibling}"
+    let private pairId (p: PairLocation) = $"part-{p.Expert.Class}-{p.Expert.Sibling}"
 
     /// What the expert of a margin sees, beside the part that it should see.
     let private pairPanels (page: Page) (p: PairLocation) =
@@ -518,9 +468,7 @@ module internal ReportPage =
         viewPanels
             page
             p.Expert.Unit
-            [
-                "distinguishing part", page.Pictures.Region "part" instance.Position region words
-            ]
+            [ "distinguishing part", page.Pictures.Region "part" instance.Position region words ]
             p.View
 
     let private pairFigure (page: Page) (p: PairLocation) =
@@ -539,10 +487,7 @@ module internal ReportPage =
     let private locationChart (page: Page) (pairs: PairLocation list) =
         let shares = [
             "uniform map",
-            {
-                Charts.stroke 0 with
-                    Colour = Charts.reference.Colour
-            },
+            { Charts.stroke 0 with Colour = Charts.reference.Colour },
             (fun (p: PairLocation) -> p.Gradient.PartArea)
             "x ⊙ ∇h of the expert", Charts.stroke 2, _.Gradient.PartShare
             "integrated gradients of the expert", Charts.stroke 3, _.Integrated.PartShare
@@ -650,8 +595,7 @@ module internal ReportPage =
     let private criterion (study: Study) (metric: AttributionMetric) =
         let better = if metric.Better = Better.Lower then "lower" else "higher"
 
-        let pairs =
-            study.Pairs |> Seq.filter (fun p -> p.Metric = metric.Name && p.Count > 0)
+        let pairs = study.Pairs |> Seq.filter (fun p -> p.Metric = metric.Name && p.Count > 0)
 
         let sure = pairs |> Seq.filter (fun p -> p.Corrected < 0.05) |> Seq.length
         let rows = study.Rows |> Seq.filter (fun row -> row.Metric = metric.Name)
@@ -691,11 +635,9 @@ module internal ReportPage =
     let private essence (page: Page) (both: EssenceCurves list) =
         let kept, noun = both.Head, page.Report.Noun
 
-        let f1 ranking count (curves: EssenceCurves) =
-            curves.Mean(ranking, count, fun p -> p.F1)
+        let f1 ranking count (curves: EssenceCurves) = curves.Mean(ranking, count, fun p -> p.F1)
 
-        let verb (curves: EssenceCurves) =
-            if curves.IsSilencing then "silenced" else "kept"
+        let verb (curves: EssenceCurves) = if curves.IsSilencing then "silenced" else "kept"
 
         let rows = [
             for curves in both do
@@ -785,8 +727,7 @@ module internal ReportPage =
     // The first screen --------------------------------------------------------------------------------------------------
 
     let private facts (report: AttributionReport) =
-        let distinct f =
-            report.Instances |> Seq.map f |> Seq.distinct |> Seq.length |> string
+        let distinct f = report.Instances |> Seq.map f |> Seq.distinct |> Seq.length |> string
 
         dl [ _class "facts" ] [
             for term, value in
@@ -851,11 +792,7 @@ module internal ReportPage =
 
     /// The page, and the pictures that lie beside it.
     let render (source: ReportSource) (report: AttributionReport) : string * ReportPicture list =
-        let page = {
-            Report = report
-            Pictures = ReportPictures report
-            Source = source
-        }
+        let page = { Report = report; Pictures = ReportPictures report; Source = source }
 
         let sections = sections page
 

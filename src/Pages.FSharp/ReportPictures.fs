@@ -7,11 +7,7 @@ open TorchSharp
 open Attribution
 
 /// A picture of a report: its file, and what it shows, in words.
-type internal ReportPicture = {
-    Name: string
-    Description: string
-    Figure: Figure
-}
+type internal ReportPicture = { Name: string; Description: string; Figure: Figure }
 
 /// The pictures of a report, each drawn once.
 [<Sealed>]
@@ -34,21 +30,15 @@ type internal ReportPictures(report: AttributionReport) =
     // Whole factors: every pixel of a small image stays a crisp square.
     let factor = max 1L ((int64 LeastSide + int64 side - 1L) / int64 side)
 
-    let number (row: int) =
-        (string row).PadLeft((string (images.Count - 1)).Length, '0')
+    let number (row: int) = (string row).PadLeft((string (images.Count - 1)).Length, '0')
 
-    let image (row: int) =
-        images.Images(Range(Index row, Index(row + 1)))
+    let image (row: int) = images.Images(Range(Index row, Index(row + 1)))
 
     let add name description figure =
         match drawn.TryGetValue name with
         | true, known -> known
         | _ ->
-            let picture = {
-                Name = name
-                Description = description
-                Figure = figure ()
-            }
+            let picture = { Name = name; Description = description; Figure = figure () }
 
             drawn.Add(name, picture)
             picture
@@ -77,8 +67,7 @@ type internal ReportPictures(report: AttributionReport) =
     member _.Add name description figure = add name description figure
 
     /// An image as it is.
-    member _.Input row description =
-        draw $"input-{number row}" description (fun () -> input row)
+    member _.Input row description = draw $"input-{number row}" description (fun () -> input row)
 
     /// A map (h×w) as grey on black.
     member _.PointCloud name row (map: torch.Tensor) description =

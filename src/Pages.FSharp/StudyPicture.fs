@@ -37,11 +37,7 @@ module internal StudyPicture =
 
         let margin = if upto > from then 0.03 * (upto - from) else 0.5
 
-        let better =
-            if metric.Better = Better.Lower then
-                "← better"
-            else
-                "better →"
+        let better = if metric.Better = Better.Lower then "← better" else "better →"
 
         {
             Title = metric.Title

@@ -26,18 +26,11 @@ type TextTable = {
             headers: IReadOnlyList<string>,
             rows: IReadOnlyList<IReadOnlyList<string>>,
             notes: IReadOnlyList<string>
-        ) : TextTable = {
-        Title = title
-        Words = words
-        Headers = headers
-        Rows = rows
-        Notes = notes
-    }
+        ) : TextTable = { Title = title; Words = words; Headers = headers; Rows = rows; Notes = notes }
 
 [<RequireQualifiedAccess>]
 module internal TextTable =
-    let number (format: string) (value: float) =
-        value.ToString(format, CultureInfo.InvariantCulture)
+    let number (format: string) (value: float) = value.ToString(format, CultureInfo.InvariantCulture)
 
     let three = number "0.000"
 
@@ -76,9 +69,7 @@ type TextTables =
             TextTable.create $"Influence of layer {expert.Layer} on {expert.Quantity}{expert.Taken}" 0 [
                 expert.Noun
                 "influence"
-            ] [
-                for unit in expert.Top -> [ string unit.Unit; TextTable.number "G6" unit.Influence ]
-            ]
+            ] [ for unit in expert.Top -> [ string unit.Unit; TextTable.number "G6" unit.Influence ] ]
 
         if expert.Classes.Count = 0 then
             [ influence (active :: notes) ]
@@ -91,12 +82,7 @@ type TextTables =
                     [ "class"; "number"; "images"; "active" ]
                     [
                         for c in expert.Classes ->
-                            [
-                                names[int c.Class]
-                                string c.Class
-                                string c.Instances
-                                TextTable.percent c.ActiveShare
-                            ]
+                            [ names[int c.Class]; string c.Class; string c.Instances; TextTable.percent c.ActiveShare ]
                     ]
                     notes
             ]
@@ -110,10 +96,7 @@ type TextTables =
             match experts |> List.filter _.IsDead with
             | [] -> []
             | dead ->
-                let names =
-                    [ for e in dead -> $"{e.Layer}: {e.Expert}" ]
-                    |> List.distinct
-                    |> String.concat ", "
+                let names = [ for e in dead -> $"{e.Layer}: {e.Expert}" ] |> List.distinct |> String.concat ", "
 
                 [
                     $"{dead.Length} of them are dead experts, active on no image of their distribution ({names}): {dead.Head.Advice}."
@@ -173,15 +156,13 @@ type TextTables =
         // Nobody reads a longer table than this.
         let mostRows = 40
 
-        let number (value: float) =
-            if Double.IsFinite value then TextTable.three value else "-"
+        let number (value: float) = if Double.IsFinite value then TextTable.three value else "-"
 
         let noun = if curves.Units = Units.Each then "units" else "channels"
         let verb = if curves.IsSilencing then "silenced" else "kept"
 
         let row (shown: string) (ranking: string) count =
-            let mean (score: EssencePoint -> float) =
-                number (curves.Mean(ranking, count, score))
+            let mean (score: EssencePoint -> float) = number (curves.Mean(ranking, count, score))
 
             [ shown; ranking; mean _.Recall; mean _.Precision; mean _.F1; mean _.Accuracy ]
 
@@ -216,8 +197,7 @@ type TextTables =
                 TextTable.create
                     $"Fewest {noun}, of the numbers above, {meaning}"
                     1
-                    ([ "class"; "number"; "images"; "recall"; "precision"; "F1" ]
-                     @ List.ofSeq curves.Rankings) [
+                    ([ "class"; "number"; "images"; "recall"; "precision"; "F1" ] @ List.ofSeq curves.Rankings) [
                         for k in curves.Classes ->
                             let whole = curves.Whole k
 
@@ -249,11 +229,7 @@ type TextTables =
             elif scores.Count = 0 then
                 "undefined"
             else
-                let few =
-                    if sound.Count < scores.PerInstance.Count then
-                        $" (n = {sound.Count})"
-                    else
-                        ""
+                let few = if sound.Count < scores.PerInstance.Count then $" (n = {sound.Count})" else ""
 
                 $"{TextTable.three sound.Score} ± {TextTable.three sound.StandardError}{few}"
 
@@ -264,11 +240,7 @@ type TextTables =
             if isAllSound then
                 []
             else
-                [
-                    (Seq.head scores).Maps.Summary
-                    |> Option.ofObj
-                    |> Option.defaultValue "all sound"
-                ]
+                [ (Seq.head scores).Maps.Summary |> Option.ofObj |> Option.defaultValue "all sound" ]
 
         let headers = [
             "method"
@@ -279,9 +251,7 @@ type TextTables =
                 "maps"
         ]
 
-        let rows = [
-            for method, scores in byMethod -> method :: [ for s in scores -> cell s ] @ maps scores
-        ]
+        let rows = [ for method, scores in byMethod -> method :: [ for s in scores -> cell s ] @ maps scores ]
 
         // Many metrics of few methods go down the page.
         let whole =
@@ -305,8 +275,7 @@ type TextTables =
         let table (metric: AttributionMetric) =
             let better = if metric.Better = Better.Lower then "lower" else "higher"
 
-            let rows =
-                study.Rows |> Seq.filter (fun row -> row.Metric = metric.Name) |> List.ofSeq
+            let rows = study.Rows |> Seq.filter (fun row -> row.Metric = metric.Name) |> List.ofSeq
 
             let isAllSound = rows |> List.forall (fun row -> row.Unsound = 0)
 
@@ -316,10 +285,7 @@ type TextTables =
                 | row :: _ as ranked ->
                     $"""mean ranks (1 is the best of {ranked.Length}) over {Words.Count(row.Ranked, "image")}, with 95 %% bootstrap intervals"""
 
-            let pairs =
-                study.Pairs
-                |> Seq.filter (fun p -> p.Metric = metric.Name && p.Count > 0)
-                |> List.ofSeq
+            let pairs = study.Pairs |> Seq.filter (fun p -> p.Metric = metric.Name && p.Count > 0) |> List.ofSeq
 
             let sure = pairs |> List.filter (fun p -> p.Corrected < 0.05)
 
@@ -356,8 +322,7 @@ type TextTables =
     static member Table(layers: IReadOnlyList<Layer>) : TextTable =
         let haveAliases = layers |> Seq.exists (fun layer -> layer.Aliases.Count > 0)
 
-        let alias (layer: Layer) =
-            Seq.tryHead layer.Aliases |> Option.defaultValue ""
+        let alias (layer: Layer) = Seq.tryHead layer.Aliases |> Option.defaultValue ""
 
         TextTable.create
             ""
@@ -408,10 +373,7 @@ type TextTables =
     [<Extension>]
     static member Table(measurements: IReadOnlyList<Measurement>, title: string) : TextTable =
         let optional (value: Nullable<float>) =
-            value
-            |> Option.ofNullable
-            |> Option.map (TextTable.number "0.00")
-            |> Option.defaultValue ""
+            value |> Option.ofNullable |> Option.map (TextTable.number "0.00") |> Option.defaultValue ""
 
         TextTable.create title 1 [ "what"; "images"; "seconds"; "images/s"; "ratio"; "at most" ] [
             for m in measurements ->

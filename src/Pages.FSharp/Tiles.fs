@@ -4,10 +4,7 @@ open SkiaSharp
 open TorchSharp
 
 /// A small picture (h×w×c bytes), and what stands below it, line by line.
-type internal Tile = {
-    Picture: torch.Tensor
-    Caption: string list
-}
+type internal Tile = { Picture: torch.Tensor; Caption: string list }
 
 /// Figures of groups of tiles, at twice the size of a screen's pixels.
 [<RequireQualifiedAccess>]
@@ -48,11 +45,7 @@ module internal Tiles =
             | Some _ -> Drawing.Margin, Drawing.Margin + Drawing.TitleSize + 2f * Drawing.LineHeight
             | None -> 0f, 0f
 
-        let above =
-            if List.forall (fst >> (=) "") groups then
-                0f
-            else
-                Drawing.LineHeight
+        let above = if List.forall (fst >> (=) "") groups then 0f else Drawing.LineHeight
 
         let lines = groups |> Seq.collect snd |> Seq.map _.Caption.Length |> Seq.max
         let count = groups |> List.map (snd >> List.length) |> List.max
@@ -61,8 +54,7 @@ module internal Tiles =
         let rows = (groups.Length + columns - 1) / columns
         let width = 2f * edge + float32 columns * (cellWidth + GroupsApart) - GroupsApart
 
-        let height =
-            head + float32 rows * (cellHeight + GroupsApart / 2f) - GroupsApart / 2f + edge
+        let height = head + float32 rows * (cellHeight + GroupsApart / 2f) - GroupsApart / 2f + edge
 
         Drawing.png (Density * width) (Density * height) (fun canvas ->
             canvas.Scale Density
@@ -80,7 +72,6 @@ module internal Tiles =
                 Drawing.write canvas Drawing.ink GroupTitleSize (left, top + GroupTitleSize) cellWidth title
 
                 for k, tile in List.indexed tiles do
-                    let place =
-                        SKRect.Create(left + float32 k * (side + Apart), top + above, side, side)
+                    let place = SKRect.Create(left + float32 k * (side + Apart), top + above, side, side)
 
                     drawTile canvas place tile)

@@ -22,8 +22,7 @@ module Group =
             new Group with
                 member _.Cases = parser.Value.GetArgumentCases()
 
-                member _.Parse words =
-                    parser.Value.ParseCommandLine(words, raiseOnUsage = false)
+                member _.Parse words = parser.Value.ParseCommandLine(words, raiseOnUsage = false)
         }
 
 /// What a command was given.
@@ -50,8 +49,7 @@ type Given(command: string, words: string list, results: IReadOnlyDictionary<Typ
     member _.All([<ReflectedDefinition>] option: Expr<'value -> 'T>) : 'value list =
         find () |> Option.map _.GetResults(option) |> Option.defaultValue []
 
-    member _.Has([<ReflectedDefinition>] option: Expr<'T>) : bool =
-        find () |> Option.exists _.Contains(option)
+    member _.Has([<ReflectedDefinition>] option: Expr<'T>) : bool = find () |> Option.exists _.Contains(option)
 
 type Command = {
     Name: string
@@ -82,8 +80,7 @@ module Arguments =
                 | true, number -> number
                 | _ -> wrong $"{name} takes numbers separated by commas, and '{part}' is none.")
 
-    let floats name =
-        numbers name (fun s -> Double.TryParse(s, NumberStyles.Float, CultureInfo.InvariantCulture))
+    let floats name = numbers name (fun s -> Double.TryParse(s, NumberStyles.Float, CultureInfo.InvariantCulture))
 
     let integers name =
         numbers name (fun s -> Int64.TryParse(s, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture))
@@ -104,14 +101,9 @@ module Arguments =
         | names -> names, false
 
     /// The same where none stands for some.
-    let namesOr ``default`` option known given =
-        if List.isEmpty given then
-            ``default``
-        else
-            names option known given
+    let namesOr ``default`` option known given = if List.isEmpty given then ``default`` else names option known given
 
-    let require name given =
-        given |> Option.defaultWith (fun () -> wrong $"{name} is missing.")
+    let require name given = given |> Option.defaultWith (fun () -> wrong $"{name} is missing.")
 
     /// A number that must be as large as that.
     let atLeast least name given =
@@ -119,20 +111,16 @@ module Arguments =
         | Some number when number < least -> wrong $"{name} must be at least {least}, but is {number}."
         | number -> number
 
-    let positive name given =
-        atLeast 1 name given |> Option.toNullable
+    let positive name given = atLeast 1 name given |> Option.toNullable
 
-    let batchSize (given: Given) =
-        positive "--batch-size" (given.Get Batch_Size)
+    let batchSize (given: Given) = positive "--batch-size" (given.Get Batch_Size)
 
     let seed (given: Given) = defaultArg (given.Get Seed) 1
 
-    let units (given: Given) =
-        Spelled.Units(defaultArg (given.Get CutOption.Units) "auto")
+    let units (given: Given) = Spelled.Units(defaultArg (given.Get CutOption.Units) "auto")
 
     /// Every --layer.
-    let layers (given: Given) =
-        List.distinct (given.All CutOption.Layer)
+    let layers (given: Given) = List.distinct (given.All CutOption.Layer)
 
     /// A line of an option and what it means, folded at a width that most terminals have.
     let private line (name: string) (meaning: string) =

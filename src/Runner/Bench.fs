@@ -7,8 +7,7 @@ open System.IO
 open System.Reflection
 open Attribution
 
-let private number (format: string) (value: float) =
-    value.ToString(format, CultureInfo.InvariantCulture)
+let private number (format: string) (value: float) = value.ToString(format, CultureInfo.InvariantCulture)
 
 let private methods rounds (benchmark: Benchmark) =
     let measurements =
@@ -31,8 +30,7 @@ let private self = [|
 |]
 
 let private whole (given: Given) rounds (benchmark: Benchmark) smallModel =
-    let result =
-        Terminal.watch "Timing" (fun progress -> benchmark.Run(rounds, progress = progress))
+    let result = Terminal.watch "Timing" (fun progress -> benchmark.Run(rounds, progress = progress))
 
     Terminal.table (
         result.Measurements.Table $"Time against bare loops in the same process (the fastest of {rounds} rounds)"
@@ -57,8 +55,7 @@ let private whole (given: Given) rounds (benchmark: Benchmark) smallModel =
             $"""Saliency in bfloat16 has a rank correlation of {correlation} with float32's, and changes necessity ordering by {difference} from {number "0.000" change.NecessityOrdering}."""
     | None -> ()
 
-    given.Get Json
-    |> Option.iter (fun file -> result.WriteJson(file, methods, processes))
+    given.Get Json |> Option.iter (fun file -> result.WriteJson(file, methods, processes))
 
 let private run (given: Given) =
     let rounds = defaultArg (Arguments.atLeast 1 "--rounds" (given.Get Rounds)) 3

@@ -6,12 +6,7 @@ open Attribution
 
 /// The classes that --quantity names, or those that have images.
 let private classes (given: Given) (inputs: Inputs) =
-    let each () =
-        inputs.Selected.TrueClasses
-        |> Seq.distinct
-        |> Seq.sort
-        |> Seq.map string
-        |> List.ofSeq
+    let each () = inputs.Selected.TrueClasses |> Seq.distinct |> Seq.sort |> Seq.map string |> List.ofSeq
 
     match given.All QuestionOption.Quantity with
     | [] -> each ()
@@ -38,8 +33,7 @@ let private distribution (given: Given) (inputs: Inputs) =
 
 let private run (given: Given) =
     // What no layer has is refused by the layer.
-    let asCount (k: int64) =
-        int (Math.Clamp(k, 0L, int64 Int32.MaxValue))
+    let asCount (k: int64) = int (Math.Clamp(k, 0L, int64 Int32.MaxValue))
 
     let counts =
         given.Get Keep
@@ -55,8 +49,7 @@ let private run (given: Given) =
     let essence = ClassEssence(inputs.Model, layer, Arguments.units given)
     let images, batchSize = inputs.Selected, Arguments.batchSize given
 
-    let watch title work =
-        Terminal.watch title (fun progress -> images.Naming(fun () -> work progress))
+    let watch title work = Terminal.watch title (fun progress -> images.Naming(fun () -> work progress))
 
     let rankings =
         watch $"Ranking the units of layer {layer}" (fun progress ->

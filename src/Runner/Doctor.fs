@@ -7,10 +7,7 @@ let private run (_: Given) =
     let found = Doctor.Examine()
     Seq.iter Terminal.table (found.Tables())
 
-    if found.IsSound then
-        Terminal.say found.Verdict
-    else
-        raise (AttributionException found.Verdict)
+    if found.IsSound then Terminal.say found.Verdict else raise (AttributionException found.Verdict)
 
 let command = {
     Name = "doctor"

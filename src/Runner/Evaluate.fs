@@ -13,11 +13,7 @@ let private best (study: Study) = [
             |> List.ofSeq
 
         if not known.IsEmpty then
-            let by =
-                if metric.Better = Better.Lower then
-                    List.minBy
-                else
-                    List.maxBy
+            let by = if metric.Better = Better.Lower then List.minBy else List.maxBy
 
             (known |> by _.OfSound.Score).Method, metric.Title
 ]
@@ -31,14 +27,9 @@ let private run (given: Given) =
     use output = Output.Of given
     use inputs = Inputs.load given
 
-    let onNonPositive =
-        if given.Has Skip_Non_Positive then
-            NonPositive.Skip
-        else
-            NonPositive.Throw
+    let onNonPositive = if given.Has Skip_Non_Positive then NonPositive.Skip else NonPositive.Throw
 
-    let study, score =
-        Grid.run given inputs methods metrics (Nullable onNonPositive) null
+    let study, score = Grid.run given inputs methods metrics (Nullable onNonPositive) null
 
     Terminal.table (
         study.MeanTable

@@ -28,8 +28,7 @@ let private conclude (inputs: Inputs) (quantity: Quantity) (found: Explanations)
     | None -> ()
 
 let private run (given: Given) =
-    let names, isEvery =
-        Arguments.names "--method" StudyMethod.Names (given.All ExplainOption.Method)
+    let names, isEvery = Arguments.names "--method" StudyMethod.Names (given.All ExplainOption.Method)
 
     use output = Output.Of given
     use inputs = Inputs.load given
@@ -62,8 +61,7 @@ let private run (given: Given) =
         Terminal.watch "Explaining" (fun progress ->
             Explanations.Run(inputs.Model, images, methods, options, progress, given.Stop))
 
-    let drawn =
-        Terminal.watch "Drawing on one scale" (fun _ -> pictures.Finish(found, names, mapsOf))
+    let drawn = Terminal.watch "Drawing on one scale" (fun _ -> pictures.Finish(found, names, mapsOf))
 
     Seq.iter Terminal.say found.Notes
     let quantity = Methods.quantityOf inputs (Methods.quantity given)
@@ -78,10 +76,6 @@ let command = {
     Name = "explain"
     Summary = "Explains images: attributions, and a labelled picture of each."
     Syntax = $"{Inputs.syntax} --method METHOD… --out FOLDER"
-    Options =
-        Inputs.options
-        @ [ Group.of'<ExplainOption> ]
-        @ Methods.options
-        @ [ Group.of'<OutOption> ]
+    Options = Inputs.options @ [ Group.of'<ExplainOption> ] @ Methods.options @ [ Group.of'<OutOption> ]
     Run = run
 }

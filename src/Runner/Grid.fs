@@ -6,20 +6,10 @@ open Attribution
 /// Methods against metrics, for the commands that measure.
 [<RequireQualifiedAccess>]
 module Grid =
-    let options =
-        Inputs.options
-        @ [ Group.of'<GridOption>; Group.of'<StepOption> ]
-        @ Methods.options
+    let options = Inputs.options @ [ Group.of'<GridOption>; Group.of'<StepOption> ] @ Methods.options
 
     // No result depends on these.
-    let private indifferent = [
-        "--methods"
-        "--metrics"
-        "--out"
-        "--batch-size"
-        "--pixels-per-step"
-        "--memory"
-    ]
+    let private indifferent = [ "--methods"; "--metrics"; "--out"; "--batch-size"; "--pixels-per-step"; "--memory" ]
 
     /// The words that results depend on, and the files among them.
     let private subject (given: Given) (inputs: Inputs) =
@@ -28,10 +18,7 @@ module Grid =
             | [] -> []
             | word :: rest ->
                 let isKept =
-                    if word.StartsWith "--" then
-                        not (List.contains (word.Split('=')[0]) indifferent)
-                    else
-                        isKept
+                    if word.StartsWith "--" then not (List.contains (word.Split('=')[0]) indifferent) else isKept
 
                 (if isKept then [ word ] else []) @ settings isKept rest
 
@@ -46,10 +33,7 @@ module Grid =
 
     /// The study that the arguments ask for, and the class whose score is measured, for people.
     let run (given: Given) (inputs: Inputs) (methods, isEveryMethod) (metrics, isEveryMetric) onNonPositive kept =
-        let target =
-            (Methods.quantity given).Class
-            |> Option.ofObj
-            |> Option.map (Inputs.classOf inputs)
+        let target = (Methods.quantity given).Class |> Option.ofObj |> Option.map (Inputs.classOf inputs)
 
         let settings, files = subject given inputs
         let step = Arguments.positive "--pixels-per-step" (given.Get Pixels_Per_Step)

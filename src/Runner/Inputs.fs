@@ -46,8 +46,7 @@ module Inputs =
     let syntax = "(--demo | --model FILE (--dataset FILE | --images PATH…))"
 
     /// The bytes that --memory names.
-    let memory (given: Given) =
-        given.Get ModelOption.Memory |> Option.map Spelled.Bytes
+    let memory (given: Given) = given.Get ModelOption.Memory |> Option.map Spelled.Bytes
 
     /// Moves a model to where --device and --precision say, and bounds what it takes by --memory.
     let private placement (given: Given) : Model -> Model =
@@ -97,8 +96,7 @@ module Inputs =
 
     /// What the options say is done to images; null where there are none.
     let private preprocessing (given: Given) =
-        let numbers name text : float[] =
-            text |> Option.map (Arguments.floats name >> Array.ofList) |> Option.toObj
+        let numbers name text : float[] = text |> Option.map (Arguments.floats name >> Array.ofList) |> Option.toObj
 
         let order = given.Get Channel_Order |> Option.map Spelled.ChannelOrder
 
@@ -150,8 +148,7 @@ module Inputs =
         file, placed given $"Reading {Path.GetFileName file}" (fun () -> Model.Load(file, steps, output))
 
     /// That, or the demo's.
-    let model (given: Given) =
-        if given.Has Demo then demoNetwork given else named given
+    let model (given: Given) = if given.Has Demo then demoNetwork given else named given
 
     let private images (given: Given) (model: Model) =
         match given.Get Dataset, List.concat (given.All DataOption.Images) with
@@ -191,8 +188,7 @@ module Inputs =
 
     /// The numbers of the images, of which the arguments choose some.
     let private chosen (given: Given) (images: ImageSet) =
-        let numbers name =
-            List.collect (Arguments.integers name) >> Array.ofList
+        let numbers name = List.collect (Arguments.integers name) >> Array.ofList
 
         images.Choose(numbers "--indices" (given.All Indices), numbers "--ids" (given.All Ids))
 
@@ -248,5 +244,4 @@ module Inputs =
         |> Option.iter Terminal.say
 
     /// The number of a class that was given by its number or its name.
-    let classOf (inputs: Inputs) (text: string) =
-        Spelled.Class(text, inputs.Names, inputs.Classes)
+    let classOf (inputs: Inputs) (text: string) = Spelled.Class(text, inputs.Names, inputs.Classes)

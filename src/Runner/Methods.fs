@@ -66,8 +66,7 @@ module Methods =
     let quantityOf (inputs: Inputs) (quantity: SpelledQuantity) =
         quantity.For(inputs.Model, inputs.Selected, Inputs.classOf inputs)
 
-    let private rule (given: Given) =
-        Spelled.Rule(defaultArg (given.Get Rule) "right")
+    let private rule (given: Given) = Spelled.Rule(defaultArg (given.Get Rule) "right")
 
     /// The steps of a path, or the gap that as few as an image needs may leave.
     let private steps (given: Given) : Result<int, float> =
@@ -88,11 +87,9 @@ module Methods =
             | true, n -> Arguments.wrong $"--steps must be at least 1, but is {n}."
             | _ -> Arguments.wrong $"--steps takes a number or auto, and not '{text}'."
 
-    let private baseline (given: Given) =
-        Spelled.Baseline(defaultArg (given.Get PointOption.Baseline) "black")
+    let private baseline (given: Given) = Spelled.Baseline(defaultArg (given.Get PointOption.Baseline) "black")
 
-    let private samples (given: Given) =
-        Arguments.atLeast 1 "--samples" (given.Get PointOption.Samples)
+    let private samples (given: Given) = Arguments.atLeast 1 "--samples" (given.Get PointOption.Samples)
 
     let around (given: Given) =
         Spelled.Neighbourhood(
@@ -153,8 +150,7 @@ module Methods =
         names
         |> List.map (fun name ->
             if name = StudyMethod.InfluenceDirected then
-                let question =
-                    ask inputs inputs.All (quantity given) (List.last (distributions given))
+                let question = ask inputs inputs.All (quantity given) (List.last (distributions given))
 
                 StudyMethod(
                     ExpertSearch(

@@ -12,8 +12,7 @@ type Output(path: string, given: Given) =
     let deletion = given.Stop.Register(fun () -> folder.Dispose())
 
     /// The folder that --out names.
-    static member Of(given: Given) =
-        new Output(Arguments.require "--out" (given.Get Out), given)
+    static member Of(given: Given) = new Output(Arguments.require "--out" (given.Get Out), given)
 
     member _.Folder = folder
 
@@ -24,8 +23,7 @@ type Output(path: string, given: Given) =
     member _.Commit(what: string) =
         folder.Commit() |> ignore
 
-        let seconds =
-            clock.Elapsed.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture)
+        let seconds = clock.Elapsed.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture)
 
         Terminal.say $"Wrote {what} to {folder.FullPath} in {seconds} s."
 

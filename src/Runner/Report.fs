@@ -40,11 +40,9 @@ let private make (given: Given) (output: Output) model (images: ImageSet) option
         Terminal.watch $"Explaining {Words.Count(images.Count, what)}" (fun progress ->
             AttributionReport.Create(model, images, options, progress, given.Stop))
 
-    let pictures =
-        Terminal.watch "Writing the report" (fun _ -> report.WritePage(output.Folder, source))
+    let pictures = Terminal.watch "Writing the report" (fun _ -> report.WritePage(output.Folder, source))
 
-    let line (sentence: string) =
-        $"{sentence.TrimEnd '.'}: such maps take part in no mean, rank or comparison."
+    let line (sentence: string) = $"{sentence.TrimEnd '.'}: such maps take part in no mean, rank or comparison."
 
     report.Unsound |> Seq.map line |> Seq.iter Terminal.say
     Seq.iter Terminal.say report.Failures
@@ -69,10 +67,7 @@ let private options (given: Given) (inputs: Inputs) =
         Names = inputs.Names,
         Classes = pair "--classes" (given.Get Classes),
         Related = pair "--related" (given.Get Related),
-        Figures =
-            (given.Get Figures
-             |> Option.map (Arguments.integers "--figures" >> Array.ofList)
-             |> Option.toObj),
+        Figures = (given.Get Figures |> Option.map (Arguments.integers "--figures" >> Array.ofList) |> Option.toObj),
         Layer = (Arguments.layers given |> List.tryLast |> Option.toObj),
         Units = Arguments.units given,
         DropClass = (given.Get Drop_Class |> Option.map (Inputs.classOf inputs) |> Option.toNullable),

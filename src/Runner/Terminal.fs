@@ -19,11 +19,7 @@ type private Watched(title: string) =
     /// The stage, its fraction, how long it has taken, and what is left by that: steadier than by the last passes.
     member _.Now =
         lock padlock (fun () ->
-            let left =
-                if fraction > 0. then
-                    ValueSome(clock.Elapsed * ((1. - fraction) / fraction))
-                else
-                    ValueNone
+            let left = if fraction > 0. then ValueSome(clock.Elapsed * ((1. - fraction) / fraction)) else ValueNone
 
             struct (stage, fraction, clock.Elapsed, left))
 
@@ -49,8 +45,7 @@ module Terminal =
     let say (line: string) = Console.Out.WriteLine line
 
     let private console (writer: TextWriter) isPiped =
-        let console =
-            AnsiConsole.Create(AnsiConsoleSettings(Out = AnsiConsoleOutput writer))
+        let console = AnsiConsole.Create(AnsiConsoleSettings(Out = AnsiConsoleOutput writer))
 
         if isPiped then
             console.Profile.Width <- PipeWidth
@@ -84,8 +79,7 @@ module Terminal =
     let private timeLeft left =
         match left with
         | ValueSome(time: TimeSpan) when time.TotalHours < 100. ->
-            time.ToString(if time.TotalHours >= 1. then @"h\:mm\:ss" else @"m\:ss")
-            + " left"
+            time.ToString(if time.TotalHours >= 1. then @"h\:mm\:ss" else @"m\:ss") + " left"
         | _ -> ""
 
     /// A bar, from the first second on.
@@ -116,15 +110,10 @@ module Terminal =
             let isNew = stage <> told
 
             if
-                isNew
-                && (told <> "" && since.Elapsed.TotalSeconds >= 1. || elapsed.TotalSeconds >= 1.)
+                isNew && (told <> "" && since.Elapsed.TotalSeconds >= 1. || elapsed.TotalSeconds >= 1.)
                 || since.Elapsed.TotalSeconds >= 10.
             then
-                let how =
-                    if fraction > 0. then
-                        $""" {fraction * 100.:F0} %%, {timeLeft left}"""
-                    else
-                        ""
+                let how = if fraction > 0. then $""" {fraction * 100.:F0} %%, {timeLeft left}""" else ""
 
                 error.WriteLine $"{stage} …{how}"
                 told <- stage
@@ -137,11 +126,7 @@ module Terminal =
         let error = Console.Error
 
         let display =
-            Task.Run(fun () ->
-                if Console.IsErrorRedirected then
-                    tell error watched finished
-                else
-                    show watched finished)
+            Task.Run(fun () -> if Console.IsErrorRedirected then tell error watched finished else show watched finished)
 
         try
             work watched

@@ -11,8 +11,7 @@ let private run (given: Given) =
         Terminal.watch "Training on scenes" (fun progress ->
             DemoNetwork.Train(output.Draft "demo-vgg.npz", Arguments.seed given, progress, given.Stop))
 
-    let row (part: string) (share: float) =
-        [| part; $"%.1f{100. * share}" |] :> IReadOnlyList<string>
+    let row (part: string) (share: float) = [| part; $"%.1f{100. * share}" |] :> IReadOnlyList<string>
 
     TextTable.Of(
         "Accuracy on scenes that it never saw",

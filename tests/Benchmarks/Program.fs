@@ -24,23 +24,19 @@ type Ranks() =
         use _ = torch.NewDisposeScope()
         work () |> ignore
 
-    let without (mask: Tensor) =
-        Relax.blend (mask.reshape (16L, 1L, 224L, 224L)) (torch.zeros_like images) images
+    let without (mask: Tensor) = Relax.blend (mask.reshape (16L, 1L, 224L, 224L)) (torch.zeros_like images) images
 
     [<Benchmark>]
-    member _.Order() =
-        freed (fun () -> (Ranking.ofPositive maps).Ranks)
+    member _.Order() = freed (fun () -> (Ranking.ofPositive maps).Ranks)
 
     [<Benchmark>]
     member _.Positives() = Ranking.positives maps
 
     [<Benchmark>]
-    member _.Mask() =
-        freed (fun () -> without (Tensor.isPositive maps))
+    member _.Mask() = freed (fun () -> without (Tensor.isPositive maps))
 
     [<Benchmark>]
-    member _.Remove() =
-        freed (fun () -> without (Relax.first Relaxation.Exact order counts))
+    member _.Remove() = freed (fun () -> without (Relax.first Relaxation.Exact order counts))
 
 /// Files of arrays, from a warm file cache.
 [<MemoryDiagnoser>]
@@ -74,10 +70,8 @@ let main argv =
     TorchRuntime.Start()
 
     // In this process: a project that is generated elsewhere would not find the native libraries.
-    let config =
-        DefaultConfig.Instance.AddJob(Job.ShortRun.WithToolchain InProcessEmitToolchain.Instance)
+    let config = DefaultConfig.Instance.AddJob(Job.ShortRun.WithToolchain InProcessEmitToolchain.Instance)
 
-    BenchmarkSwitcher.FromTypes([| typeof<Ranks>; typeof<Files> |]).Run(argv, config)
-    |> ignore
+    BenchmarkSwitcher.FromTypes([| typeof<Ranks>; typeof<Files> |]).Run(argv, config) |> ignore
 
     0

@@ -22,8 +22,7 @@ let tests =
             let maps = gaussian rng [ images.Length; 2; 3; 4 ]
             let rows = values maps |> Array.chunkBySize 24 |> Array.map casePixels
 
-            let expected =
-                Array.map2 (fun image map -> twin net (Plain.predicted net image) image map) images rows
+            let expected = Array.map2 (fun image map -> twin net (Plain.predicted net image) image map) images rows
 
             for size in [ 1; 2; 3; 7 ] do
                 let target = Target.ofQuantity Quantity.predicted model
@@ -53,9 +52,7 @@ let tests =
         example "an all-negative map keeps the blank image" (fun () ->
             let net, model, images, x = case (Random 7) 20.
 
-            let expected =
-                images
-                |> Array.map (fun i -> twin net (Plain.predicted net i) i (Array.create 12 -1.))
+            let expected = images |> Array.map (fun i -> twin net (Plain.predicted net i) i (Array.create 12 -1.))
 
             same (vector expected) (drops model (-(torch.ones (int64 images.Length, 3, 4))) x) "blank")
 
@@ -90,13 +87,11 @@ let tests =
                 let largest = Array.max map
                 let k = Plain.predicted net image
 
-                let weight p =
-                    if largest > 0. then max map[p] 0. / largest else 0.
+                let weight p = if largest > 0. then max map[p] 0. / largest else 0.
 
                 let before = (Plain.logits net image)[k]
 
-                let after =
-                    (Plain.logits net (image |> Array.mapi (fun i v -> v * weight (i % 12))))[k]
+                let after = (Plain.logits net (image |> Array.mapi (fun i v -> v * weight (i % 12))))[k]
 
                 100. * max (before - after) 0. / before
 

@@ -20,8 +20,7 @@ let tests =
             let maps = gaussian rng [ images.Length; 3; 4 ]
             let rows = values maps |> Array.chunkBySize 12
 
-            let expected =
-                Array.map2 (fun image map -> twin net (Plain.predicted net image) image map) images rows
+            let expected = Array.map2 (fun image map -> twin net (Plain.predicted net image) image map) images rows
 
             for size in [ 1; 3; 7 ] do
                 let target = Target.ofQuantity Quantity.predicted model
@@ -38,8 +37,7 @@ let tests =
             let x = tensor [ 4; 1; 1; 2 ] [ 1; -3; 1; 3; 1; 3; 0; 3 ]
             let maps = tensor [ 4; 1; 2 ] [ 1; 0; 1; 0; 1; 1; 0; 1 ]
 
-            let found =
-                values (AverageIncrease.scores Relaxation.Exact Mask.Hard target maps (batch x))
+            let found = values (AverageIncrease.scores Relaxation.Exact Mask.Hard target maps (batch x))
 
             Expect.equal found [| 100.; 0.; 0.; 0. |] "1 > -2, 1 < 4, 4 = 4, black is masked")
 

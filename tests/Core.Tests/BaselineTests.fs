@@ -25,11 +25,7 @@ let tests =
 
             let order = [| 6L; 0L; 3L |]
 
-            let some = {
-                Rows = torch.tensor order
-                Ids = order
-                X = x.narrow (0L, 0L, 3L)
-            }
+            let some = { Rows = torch.tensor order; Ids = order; X = x.narrow (0L, 0L, 3L) }
 
             same (whole.index_select (0L, torch.tensor order)) (random.Of some) "in another order"
             let rows = values whole |> Array.chunkBySize 8
@@ -38,8 +34,7 @@ let tests =
             Expect.notEqual (values other) (values whole) "another seed")
 
         example "a random baseline has mean 0 and the standard deviation asked for" (fun () ->
-            let draws =
-                values ((Baseline.random 0.1 1111L).Of(batch (torch.zeros (50, 3, 20, 20))))
+            let draws = values ((Baseline.random 0.1 1111L).Of(batch (torch.zeros (50, 3, 20, 20))))
 
             let mean = Array.average draws
             let deviation = sqrt (draws |> Array.averageBy (fun d -> (d - mean) ** 2.))

@@ -51,11 +51,7 @@ let private piecewise (rng: Random) =
         )
 
     for _ in 1 .. rng.Next(4, 14) do
-        let x =
-            if rng.Next 3 > 0 then
-                computed[computed.Count - 1]
-            else
-                any ()
+        let x = if rng.Next 3 > 0 then computed[computed.Count - 1] else any ()
 
         let next =
             match rng.Next 19 with
@@ -65,27 +61,9 @@ let private piecewise (rng: Random) =
             | 3
             | 4
             | 5 -> add (Activation Relu) [ x ]
-            | 6 ->
-                add
-                    Add
-                    (if rng.Next 2 = 0 then
-                         [ x; numbers () ]
-                     else
-                         [ numbers (); x ])
-            | 7 ->
-                add
-                    Subtract
-                    (if rng.Next 2 = 0 then
-                         [ x; numbers () ]
-                     else
-                         [ numbers (); x ])
-            | 8 ->
-                add
-                    Multiply
-                    (if rng.Next 2 = 0 then
-                         [ x; numbers () ]
-                     else
-                         [ numbers (); x ])
+            | 6 -> add Add (if rng.Next 2 = 0 then [ x; numbers () ] else [ numbers (); x ])
+            | 7 -> add Subtract (if rng.Next 2 = 0 then [ x; numbers () ] else [ numbers (); x ])
+            | 8 -> add Multiply (if rng.Next 2 = 0 then [ x; numbers () ] else [ numbers (); x ])
             | 9 -> add Divide [ x; numbers () ]
             | 10 -> add Add [ x; any () ]
             | 11 -> add Subtract [ x; any () ]
@@ -106,10 +84,7 @@ let private piecewise (rng: Random) =
                 let isLargest = rng.Next 2 = 0
 
                 let extreme (inputs: Tensor list) =
-                    if isLargest then
-                        inputs[0].maximum inputs[1]
-                    else
-                        inputs[0].minimum inputs[1]
+                    if isLargest then inputs[0].maximum inputs[1] else inputs[0].minimum inputs[1]
 
                 add (Spelling.extreme "Max" isLargest extreme) [ x; numbers () ]
 
@@ -120,8 +95,7 @@ let private piecewise (rng: Random) =
     Graph.create "x" "out" nodes
 
 let private values (graph: Graph) x wanted =
-    Graph.run Semantics.plain (Graph.plan [ "x" ] [ wanted ] graph) [ x ]
-    |> List.head
+    Graph.run Semantics.plain (Graph.plan [ "x" ] [ wanted ] graph) [ x ] |> List.head
 
 let private model graph = Model.ofGraph None graph |> inDouble
 
@@ -146,8 +120,7 @@ let private spellings (rng: Random) =
             Groups = 1L
         }
 
-    let constants (pairs: (string * Tensor) list) =
-        pairs |> List.map (fun (name, t) -> node name (Constant t) [])
+    let constants (pairs: (string * Tensor) list) = pairs |> List.map (fun (name, t) -> node name (Constant t) [])
 
     let head from = [
         node "relu" (Activation Relu) [ from ]
@@ -168,13 +141,7 @@ let private spellings (rng: Random) =
         )
 
     let normal =
-        BatchNorm {
-            Mean = mean
-            Variance = variance
-            Scale = scale
-            Shift = shift
-            Epsilon = 1e-3
-        }
+        BatchNorm { Mean = mean; Variance = variance; Scale = scale; Shift = shift; Epsilon = 1e-3 }
 
     [
         "folded",
@@ -187,10 +154,7 @@ let private spellings (rng: Random) =
         @ head "conv"
         "normalised",
         start
-        @ [
-            node "conv" (convolve weight (Some bias) 1L) [ "image" ]
-            node "norm" normal [ "conv" ]
-        ]
+        @ [ node "conv" (convolve weight (Some bias) 1L) [ "image" ]; node "norm" normal [ "conv" ] ]
         @ head "norm"
         "spelled out",
         start
@@ -237,10 +201,7 @@ let private spellings (rng: Random) =
             node "flat" Flatten [ "relu" ]
         ]
         @ constants [ "matrix", dense.t().clone(); "last", last ]
-        @ [
-            node "product" MatMul [ "flat"; "matrix" ]
-            node "s" Add [ "product"; "last" ]
-        ]
+        @ [ node "product" MatMul [ "flat"; "matrix" ]; node "s" Add [ "product"; "last" ] ]
     ]
     |> List.map (fun (name, nodes) -> name, graphModel "s" nodes)
 
@@ -288,11 +249,7 @@ let tests =
 
             let rules = [
                 "ε", all (Epsilon 1e-9)
-                "z⁺ and ε",
-                {
-                    Lrp.composite (AlphaBeta(1., 0.)) (AlphaBeta(1., 0.)) (Epsilon 1e-9) with
-                        First = None
-                }
+                "z⁺ and ε", { Lrp.composite (AlphaBeta(1., 0.)) (AlphaBeta(1., 0.)) (Epsilon 1e-9) with First = None }
                 "α2-β1", all (AlphaBeta(2., 1.))
                 "γ and box", Lrp.composite (ZBox(-4., 4.)) (Gamma 0.25) (Gamma 0.25)
                 "flat", all Flat

@@ -38,29 +38,25 @@ let private truth = [| 0L; 0L; 1L; 1L; 2L; 2L |]
 let private tallies sets labels layer model x =
     ClassEssence.tallies sets labels Units.Auto layer model (Instances.ofTensor x)
 
-let private counts (c: Confusion) =
-    c.TruePositives, c.FalsePositives, c.FalseNegatives, c.TrueNegatives
+let private counts (c: Confusion) = c.TruePositives, c.FalsePositives, c.FalseNegatives, c.TrueNegatives
 
 let private subset (rng: Random) n = Array.init n (fun _ -> rng.Next 2 = 0)
 
 /// What the network of a random case predicts with some of its hidden units left, in plain loops; z or h is the layer.
 let private twin net layer (kept: bool[]) image =
-    let left values =
-        Array.map2 (fun k v -> if k then v else 0.) kept values
+    let left values = Array.map2 (fun k v -> if k then v else 0.) kept values
 
     let z = Plain.hidden net image
 
     // `after` applies the ReLU, which leaves what is already past it as it is.
-    let logits =
-        Plain.after net (left (if layer = "h" then Array.map (max 0.) z else z))
+    let logits = Plain.after net (left (if layer = "h" then Array.map (max 0.) z else z))
 
     Array.IndexOf(logits, Array.max logits)
 
 let private masked =
     testList "f_S" [
         example "has a closed form where each unit alone decides on a class" (fun () ->
-            let only unit =
-                ClassEssence.keep 1 [| unit; (unit + 1) % 3; (unit + 2) % 3 |]
+            let only unit = ClassEssence.keep 1 [| unit; (unit + 1) % 3; (unit + 2) % 3 |]
 
             let found = tallies [| only 0; only 1; only 2 |] truth "h" three seen
 
@@ -139,8 +135,7 @@ let private masked =
                 let predicted = Tensor.toArray<int64>(logits.argmax 1L)
                 let found = (tallies [| kept |] predicted layer (batching (Fixed 3) model) x)[0]
 
-                let expected =
-                    Array.init 3 (fun k -> predicted |> Seq.filter ((=) (int64 k)) |> Seq.length)
+                let expected = Array.init 3 (fun k -> predicted |> Seq.filter ((=) (int64 k)) |> Seq.length)
 
                 Expect.equal found.Predicted expected layer
                 Expect.equal found.Both expected $"{layer}, instance by instance")
@@ -164,24 +159,17 @@ let private masked =
             Model.batchSize Forward model (Instances.ofTensor seen) |> ignore
             runs.Value <- 0
 
-            tallies (Array.init 5 (fun k -> ClassEssence.keep k [| 0..2 |])) truth "h" model seen
-            |> ignore
+            tallies (Array.init 5 (fun k -> ClassEssence.keep k [| 0..2 |])) truth "h" model seen |> ignore
 
             Expect.equal runs.Value 6 "each instance once"
             Expect.equal told.Value (6 + 5 * 6) "h of all, and g of each set")
 
         testCase "leaves no tensor behind" (fun () ->
             let work () =
-                tallies [| subset (Random 1) 3 |] truth "h" (batching (Fixed 4) three) seen
-                |> ignore
+                tallies [| subset (Random 1) 3 |] truth "h" (batching (Fixed 4) three) seen |> ignore
 
                 ClassEssence.importance
-                    [|
-                        {
-                            Quantity = Quantity.ofClass 1
-                            Distribution = fun row -> row > 1L
-                        }
-                    |]
+                    [| { Quantity = Quantity.ofClass 1; Distribution = fun row -> row > 1L } |]
                     Units.Auto
                     "h"
                     (batching (Fixed 4) three)
@@ -220,21 +208,14 @@ let private sets =
             let members = [| 0L; 3L; 4L |]
 
             let interests = [|
-                {
-                    Quantity = Quantity.margin 0 2
-                    Distribution = fun row -> Array.contains row members
-                }
-                {
-                    Quantity = Quantity.ofClass 1
-                    Distribution = fun _ -> true
-                }
+                { Quantity = Quantity.margin 0 2; Distribution = fun row -> Array.contains row members }
+                { Quantity = Quantity.ofClass 1; Distribution = fun _ -> true }
             |]
 
             for units in [ Units.Auto; Units.ChannelMax; Units.Each ] do
                 let model = batching (Fixed(rng.Next(1, 6))) model
 
-                let found =
-                    ClassEssence.importance interests units "sum" model (Instances.ofTensor x)
+                let found = ClassEssence.importance interests units "sum" model (Instances.ofTensor x)
 
                 let values = Model.units units "sum" model x
                 let own = values.index_select (0L, torch.tensor members)

@@ -18,19 +18,16 @@ let tests =
             let maps = gaussian rng [ images.Length; 2; 3; 4 ]
 
             let twin (image: float[]) (map: float[]) =
-                let score x =
-                    (Plain.logits net x)[Plain.predicted net image]
+                let score x = (Plain.logits net x)[Plain.predicted net image]
 
                 let change = score image - score (Array.create 24 0.3)
                 abs (Array.sum map - change), abs (Array.sum map - change) / abs change
 
-            let raw, relative =
-                Array.map2 twin images (values maps |> Array.chunkBySize 24) |> Array.unzip
+            let raw, relative = Array.map2 twin images (values maps |> Array.chunkBySize 24) |> Array.unzip
 
             for size in [ 1; 2; 7 ] do
                 let of' isRelative =
-                    x
-                    |> inBatches size (fun b -> gaps isRelative model (maps.index_select (0L, b.Rows)) b)
+                    x |> inBatches size (fun b -> gaps isRelative model (maps.index_select (0L, b.Rows)) b)
 
                 same (vector raw) (of' false) $"raw, {size} at a time"
                 same (vector relative) (of' true) $"relative, {size} at a time"
@@ -47,8 +44,7 @@ let tests =
             same (torch.ones (2, torch.float64)) (gaps true model (maps * 0.) (batch x)) "nothing")
 
         example "is NaN relative to no change" (fun () ->
-            let model =
-                ofFunctions [ "s", (fun x -> torch.ones (x.shape[0], 2L, torch.float64)) ]
+            let model = ofFunctions [ "s", (fun x -> torch.ones (x.shape[0], 2L, torch.float64)) ]
 
             let x = gaussian (Random 1) [ 2; 2; 3; 4 ]
             Expect.isTrue (values (gaps true model x (batch x)) |> Array.forall Double.IsNaN) "relative"

@@ -17,15 +17,13 @@ let private twin (map: float[]) =
         map
 
 let private entropy (values: float list) =
-    Support.values (Complexity.scores (tensor [ 1; 1; values.Length ] values))
-    |> Array.exactlyOne
+    Support.values (Complexity.scores (tensor [ 1; 1; values.Length ] values)) |> Array.exactlyOne
 
 /// The maps again and again: more of them than one part of the work holds.
 let private equalsTwin (maps: Tensor) =
     let pixels = if maps.ndim = 4L then maps.mean [| 1L |] else maps
 
-    let each =
-        values pixels |> Array.chunkBySize (int (pixels[0L].numel())) |> Array.map twin
+    let each = values pixels |> Array.chunkBySize (int (pixels[0L].numel())) |> Array.map twin
 
     let times = 70
     let many = torch.cat (Array.replicate times maps)

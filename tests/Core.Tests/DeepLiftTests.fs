@@ -11,9 +11,7 @@ open PropagationTests
 let private completeness (target: Target) (baseline: Baseline) (x: Tensor) =
     let attributions = DeepLift.attribute baseline true target (batch x)
 
-    let change =
-        Target.here target (batch x) x
-        - Target.here target (batch x) (baseline.Of(batch x))
+    let change = Target.here target (batch x) x - Target.here target (batch x) (baseline.Of(batch x))
 
     Tensor.sumEach attributions, change
 
@@ -107,8 +105,7 @@ let tests =
                 Array.init 24 (fun i ->
                     (image[i] - start[i]) * Seq.sum (Seq.mapi (fun j w -> w * net.W1[j][i]) through))
 
-            let baseline =
-                Baseline.ofFunction "one" (fun x -> (tensor [ 1; 2; 3; 4 ] start).expand_as x)
+            let baseline = Baseline.ofFunction "one" (fun x -> (tensor [ 1; 2; 3; 4 ] start).expand_as x)
 
             same
                 (tensor [ images.Length; 2; 3; 4 ] (Array.collect attribution images))

@@ -80,9 +80,7 @@ let private metricSettings relaxation = {
 
 /// A number that depends on all of some tensors.
 let private weighed (weights: Tensor) (result: Tensor) =
-    (weights.narrow(0L, 0L, result.numel ()).reshape(result.shape)
-     * result.``to`` torch.float64)
-        .nansum()
+    (weights.narrow(0L, 0L, result.numel ()).reshape(result.shape) * result.``to`` torch.float64).nansum()
 
 /// The parameters of a model in one vector, and the model of such a vector.
 let private vectorOf (model: Model) =
@@ -104,12 +102,7 @@ let private target over model =
     let quantity = Quantity.ofClass 1
 
     model
-    |> Target.ofQuantity (
-        if over = Scale.Probabilities then
-            Quantity.ofProbabilities quantity
-        else
-            quantity
-    )
+    |> Target.ofQuantity (if over = Scale.Probabilities then Quantity.ofProbabilities quantity else quantity)
 
 /// What a derivative is along a direction: exactly, and by central differences.
 let private slopes (f: Tensor -> Tensor) x v (step: float) =
@@ -160,8 +153,7 @@ let private agreesSomewhere
 
 /// H·v of a smooth function is the slope of its gradient.
 let private agreesTwice name (f: Tensor -> Tensor) (rng: Random) (x: Tensor) =
-    let direction () =
-        gaussian rng (x.shape |> Array.map int |> List.ofArray)
+    let direction () = gaussian rng (x.shape |> Array.map int |> List.ofArray)
 
     let v, u = direction (), direction ()
     let exact = ((Diff.hessianv f x v) * u).sum().item<float>()
@@ -257,8 +249,7 @@ let private relaxed = [
                 let model, maps, x = somewhere ()
                 let exact = scoresOf row Relaxation.Exact model maps x
 
-                let soft tau =
-                    scoresOf row (Relaxation.Soft tau) model maps x
+                let soft tau = scoresOf row (Relaxation.Soft tau) model maps x
 
                 close 1e-6 exact (soft 1e-7) "τ → 0"
                 same (soft 0.1) (scoresOf row (Relaxation.Soft 0.1) model (maps * 7.5) x) "scaled"
@@ -268,8 +259,7 @@ let private relaxed = [
                 let straight = scoresOf row (Relaxation.StraightThrough 0.1) model maps x
                 close 0. exact straight "straight-through, to the last digit"
 
-                let slope relaxation =
-                    Diff.grad (fun maps -> (scoresOf row relaxation model maps x).nansum()) maps
+                let slope relaxation = Diff.grad (fun maps -> (scoresOf row relaxation model maps x).nansum()) maps
 
                 if row.Name <> "effective-complexity-loss" && row.Name <> "average-increase" then
                     Expect.isGreaterThan
@@ -358,13 +348,7 @@ let private others = [
         let x, weights = images rng, gaussian rng [ 200 ]
 
         let gradient model =
-            mapOf
-                {
-                    Methods.all.Head with
-                        Attribute = fun _ -> Saliency.attribute false
-                }
-                weights
-                model
+            mapOf { Methods.all.Head with Attribute = fun _ -> Saliency.attribute false } weights model
 
         Expect.equal (values (Diff.grad (gradient model) x)) (Array.zeroCreate 80) "piecewise linear: none"
         agreesTwice "saliency of the smoothed network" (gradient (Model.smooth 2. model)) rng x)
@@ -383,8 +367,7 @@ let private others = [
             let model, _, x = somewhere ()
 
             let parameters =
-                Model.parameters model
-                |> Map.map (fun _ value -> value.detach().clone().requires_grad_ true)
+                Model.parameters model |> Map.map (fun _ value -> value.detach().clone().requires_grad_ true)
 
             let row = Methods.all |> List.find (fun row -> row.Name = "integrated-gradients")
 
@@ -412,8 +395,7 @@ let private others = [
 
             for row in Metrics.all do
                 for relaxation in [ Relaxation.Exact; Relaxation.Soft 0.1 ] do
-                    let f model maps x =
-                        (scoresOf row relaxation model maps x).nansum()
+                    let f model maps x = (scoresOf row relaxation model maps x).nansum()
 
                     for name, gradient in
                         [

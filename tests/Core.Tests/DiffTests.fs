@@ -21,8 +21,7 @@ let private four (p: Tensor) =
     let a, b, c = p[0L], p[1L], p[2L]
     torch.stack [| a; 5. * c; 4. * b.square () - 2. * c; c * a.sin () |]
 
-let private waves (t: Tensor) =
-    torch.stack [| t.sin (); t.exp (); t.cos () |]
+let private waves (t: Tensor) = torch.stack [| t.sin (); t.exp (); t.cos () |]
 
 let private corner = vector [ 1.5; 2.5 ]
 let private point = vector [ 1.5; 2.5; 3. ]
@@ -110,13 +109,11 @@ let private valuesOfTheVocabulary =
             same (vector [ 0.; 0. ]) (Diff.grad (fun x -> x.argmax().``to`` torch.float64) corner) "grad of an index")
 
         example "a derivative inside a derivative keeps the two variables apart" (fun () ->
-            let product (x: Tensor) =
-                x * Diff.diff (fun y -> x * y) (number 2.)
+            let product (x: Tensor) = x * Diff.diff (fun y -> x * y) (number 2.)
 
             same (number 2.) (Diff.diff product (number 1.)) "x · d/dy xy"
 
-            let sum (x: Tensor) =
-                x * Diff.diff (fun y -> x + y) (number 1.)
+            let sum (x: Tensor) = x * Diff.diff (fun y -> x + y) (number 1.)
 
             same (number 1.) (Diff.diff sum (number 1.)) "x · d/dy (x + y)"
 
@@ -125,14 +122,12 @@ let private valuesOfTheVocabulary =
             same (number 12.) (Diff.diff atItself (number 2.)) "the inner derivative at the outer variable"
 
             // Jv and the gradient of a gradient, inside a gradient: d/dx |∇(x₀²x₁)|²/2.
-            let energy (x: Tensor) =
-                0.5 * (Diff.grad (fun y -> y[0L] * y[0L] * y[1L]) x).square().sum()
+            let energy (x: Tensor) = 0.5 * (Diff.grad (fun y -> y[0L] * y[0L] * y[1L]) x).square().sum()
 
             // ∇ = (2ab, a²): energy = 2a²b² + a⁴/2.
             same (vector [ 4. * 2. * 9. + 16.; 4. * 4. * 3. ]) (Diff.grad energy (vector [ 2.; 3. ])) "energy"
 
-            let forward (x: Tensor) =
-                (Diff.jacobianv (fun y -> y * y * x) x x).sum()
+            let forward (x: Tensor) = (Diff.jacobianv (fun y -> y * y * x) x x).sum()
 
             same (vector [ 24.; 54. ]) (Diff.grad forward (vector [ 2.; 3. ])) "Jv inside a gradient")
 
@@ -190,8 +185,7 @@ let private results =
             let inside =
                 use _ = enter ()
 
-                all (vector [ 1.5; 2.5 ])
-                |> List.map (fun (name, ts) -> name, ts |> List.map values)
+                all (vector [ 1.5; 2.5 ]) |> List.map (fun (name, ts) -> name, ts |> List.map values)
 
             List.iter2 (fun (name, ts) (_, vs) -> Expect.equal vs (ts |> List.map values) name) outside inside)
 
@@ -266,14 +260,12 @@ let private inner (a: Tensor) (b: Tensor) = (a * b).sum()
 let private laws =
     testList "laws" [
         law "⟨Jv, w⟩ = ⟨v, Jᵀw⟩" (fun rng ->
-            let f, x, v, w =
-                smooth rng, gaussian rng [ 3 ], gaussian rng [ 3 ], gaussian rng [ 2 ]
+            let f, x, v, w = smooth rng, gaussian rng [ 3 ], gaussian rng [ 3 ], gaussian rng [ 2 ]
 
             same (inner (Diff.jacobianv f x v) w) (inner v (Diff.jacobianTv f x w)) "adjoint")
 
         law "the products are those of the Jacobian itself" (fun rng ->
-            let f, x, v, w =
-                smooth rng, gaussian rng [ 3 ], gaussian rng [ 3 ], gaussian rng [ 2 ]
+            let f, x, v, w = smooth rng, gaussian rng [ 3 ], gaussian rng [ 3 ], gaussian rng [ 2 ]
 
             let j = Diff.jacobian f x
             same (j.matmul v) (Diff.jacobianv f x v) "Jv"
@@ -411,14 +403,9 @@ let private twins =
                 |> Array.map _.Name
                 |> Set.ofArray
 
-            let compared =
-                pairs (Random 0) |> List.map (fun (name, _, _, _) -> name) |> Set.ofList
+            let compared = pairs (Random 0) |> List.map (fun (name, _, _, _) -> name) |> Set.ofList
 
-            let twin (name: string) =
-                if name.StartsWith 'f' then
-                    "numf" + name[1..]
-                else
-                    "num" + name
+            let twin (name: string) = if name.StartsWith 'f' then "numf" + name[1..] else "num" + name
 
             let others = Set.ofList [ "evalReverseDiff"; "evalReverseDiffAlong"; "gradEach" ]
             Expect.equal (compared + Set.map twin compared + others) operators "operators")
@@ -429,8 +416,7 @@ let private twins =
             let y, gradient = Diff.numfgrad 1e-5 rosenbrock corner
             let fieldAt, product = Diff.numfjacobianv 1e-5 field point w
 
-            let slope, curved =
-                Diff.numgradhessianv 1e-4 rosenbrock corner (vector [ 0.5; -2. ])
+            let slope, curved = Diff.numgradhessianv 1e-4 rosenbrock corner (vector [ 0.5; -2. ])
 
             // F = (x²y, 2yz², xz): div F = 2xy + 2z² + x, curl F = (-4yz, -z, -x²).
             let flow (p: Tensor) =
@@ -489,8 +475,7 @@ let private twins =
             close 1e-7 hessian (Diff.numjacobian 1e-5 (Diff.grad f) x) "differences of a gradient"
             close 1e-7 hessian (Diff.jacobian (Diff.numgrad 1e-5 f) x) "the Jacobian of differences"
 
-            let sum (x: Tensor) =
-                (Diff.numgrad 1e-5 (fun y -> (y.square () * x).sum()) x).sum()
+            let sum (x: Tensor) = (Diff.numgrad 1e-5 (fun y -> (y.square () * x).sum()) x).sum()
 
             // Σ 2y x at y = x.
             close 1e-7 (4. * x) (Diff.grad sum x) "a gradient past the function and its argument")
@@ -509,8 +494,7 @@ let private twins =
 
         example "a twin computes in the type of x" (fun () ->
             for shape in [ []; [ 2 ] ] do
-                let x =
-                    (tensor shape (Seq.replicate (List.fold (*) 1 shape) 1.5)).``to`` torch.float32
+                let x = (tensor shape (Seq.replicate (List.fold (*) 1 shape) 1.5)).``to`` torch.float32
 
                 let f (x: Tensor) =
                     Expect.equal x.dtype torch.float32 "x"
@@ -543,5 +527,4 @@ let private documentation =
         same (vector [ 24.; 2. ]) (Diff.hessianv f (vector [ 1.; 2. ]) (vector [ 1.; 10. ])) "hessianv"
         close 1e-8 (vector [ 2.; 4. ]) (Diff.numgrad 1e-5 (fun x -> x.square().sum()) (vector [ 1.; 2. ])) "numgrad")
 
-let tests =
-    testList "Diff" [ valuesOfTheVocabulary; results; laws; twins; documentation ]
+let tests = testList "Diff" [ valuesOfTheVocabulary; results; laws; twins; documentation ]

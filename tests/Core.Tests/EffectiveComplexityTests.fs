@@ -9,10 +9,7 @@ open Support
 let private twin threshold (map: float[]) =
     let largest = map |> Array.map abs |> Array.max
 
-    map
-    |> Array.filter (fun v -> abs v > threshold * largest)
-    |> Array.length
-    |> float
+    map |> Array.filter (fun v -> abs v > threshold * largest) |> Array.length |> float
 
 let private count threshold (values: float list) =
     Support.values (EffectiveComplexity.byMagnitude Relaxation.Exact threshold (tensor [ 1; 1; values.Length ] values))
@@ -44,18 +41,12 @@ let private fewest net bound step samples i (image: float[]) (map: float[]) =
 
                 let changed =
                     image
-                    |> Array.mapi (fun j v ->
-                        if kept.Contains(j % 12) then
-                            v
-                        else
-                            image[j / 12 * 12 + places[j % 12]])
+                    |> Array.mapi (fun j v -> if kept.Contains(j % 12) then v else image[j / 12 * 12 + places[j % 12]])
 
                 (score image - score changed) ** 2.
         ]
 
-    [ 0..step..12 ] @ [ 12 ]
-    |> List.find (fun count -> loss count <= bound * loss 0)
-    |> float
+    [ 0..step..12 ] @ [ 12 ] |> List.find (fun count -> loss count <= bound * loss 0) |> float
 
 /// The score of one image 1×1×1×n of which the first number is the target.
 let private firstCounts relaxation step (map: float list) =
@@ -76,8 +67,7 @@ let private firstCounts relaxation step (map: float list) =
 let tests =
     testList "EffectiveComplexity" [
         example "where one pixel alone counts, its place in the map is how many must be kept" (fun () ->
-            let score step map =
-                (firstCounts Relaxation.Exact step map).item<float>()
+            let score step map = (firstCounts Relaxation.Exact step map).item<float>()
 
             Expect.equal (score 1 [ 9.; 1.; 2.; 3.; 4. ]) 1. "the first"
             Expect.equal (score 1 [ -3.5; 1.; -2.; 9.; 4. ]) 3. "the third by magnitude"
@@ -112,8 +102,7 @@ let tests =
             for pass in [ Fixed 1; Fixed 3; Memory(1L <<< 30) ] do
                 let target = Target.ofQuantity Quantity.predicted (batching pass model)
 
-                let found =
-                    EffectiveComplexity.byLoss Relaxation.Exact bound step samples 7L target maps (batch x)
+                let found = EffectiveComplexity.byLoss Relaxation.Exact bound step samples 7L target maps (batch x)
 
                 same expected found $"{pass}")
 

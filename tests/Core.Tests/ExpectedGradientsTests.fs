@@ -19,11 +19,7 @@ let tests =
             let n = images.Length
 
             // Of two instances or more, two draws or more are of two at least.
-            let background =
-                if rng.Next 2 = 0 then
-                    Array.append background [| images[rng.Next n] |]
-                else
-                    background
+            let background = if rng.Next 2 = 0 then Array.append background [| images[rng.Next n] |] else background
 
 
             let drawn =
@@ -47,18 +43,14 @@ let tests =
                     others <- others + (if start = image then 0 else 1)
                     let point = Array.map2 (fun b x -> b + position * (x - b)) start image
 
-                    Plain.gradient net c point
-                    |> Array.iteri (fun p g -> sum[p] <- sum[p] + (image[p] - start[p]) * g)
+                    Plain.gradient net c point |> Array.iteri (fun p g -> sum[p] <- sum[p] + (image[p] - start[p]) * g)
 
                 sum |> Array.map (fun s -> s / float others)
 
             let expected = images |> Array.mapi twin |> Array.concat |> tensor [ n; 2; 3; 4 ]
 
             let background =
-                background
-                |> Array.concat
-                |> tensor [ background.Length; 2; 3; 4 ]
-                |> Instances.ofTensor
+                background |> Array.concat |> tensor [ background.Length; 2; 3; 4 ] |> Instances.ofTensor
 
             for outer in [ 2; 7 ] do
                 for inner in [ Fixed 1; Fixed 3; Memory(1L <<< 30) ] do
@@ -77,13 +69,11 @@ let tests =
                 let x, background, c = gaussian rng [ 5; 4 ], gaussian rng [ size; 4 ], rng.Next 3
                 let target = Target.ofQuantity (Quantity.ofClass c) model
 
-                let found =
-                    attribute (size * rng.Next(1, 4)) background (int64 (rng.Next())) target x
+                let found = attribute (size * rng.Next(1, 4)) background (int64 (rng.Next())) target x
 
                 same ((x - background.mean [| 0L |]) * w[int64 c]) found "closed form"
 
-                let score x =
-                    (Model.logits model x).select(1L, int64 c)
+                let score x = (Model.logits model x).select(1L, int64 c)
 
                 same (score x - (score background).mean()) (found.sum 1L) "completeness")
 
@@ -110,8 +100,7 @@ let tests =
             let one = x.narrow (0L, 0L, 1L)
             let target = Target.ofQuantity Quantity.predicted model
 
-            let work () =
-                attribute 5 (torch.cat [| one; one |]) 1L target one
+            let work () = attribute 5 (torch.cat [| one; one |]) 1L target one
 
             rejects<AttributionException> work "itself"
 
@@ -147,8 +136,7 @@ let tests =
             let target = Target.ofQuantity Quantity.predicted (batching (Fixed 2) model)
             let background = Instances.ofTensor x
 
-            let work () =
-                (inBatches 2 (ExpectedGradients.attribute 5 background 1L target) x).Dispose()
+            let work () = (inBatches 2 (ExpectedGradients.attribute 5 background 1L target) x).Dispose()
 
             Expect.equal (liveAfter work) 0L "live tensors")
     ]

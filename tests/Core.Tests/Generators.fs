@@ -47,8 +47,7 @@ type Grid = {
 
     /// The shape and the rows: ";" ends a row, "|" a channel or a map.
     member grid.Text =
-        let text (value: float) =
-            value.ToString CultureInfo.InvariantCulture
+        let text (value: float) = value.ToString CultureInfo.InvariantCulture
 
         let width, height = List.last grid.Shape, grid.Shape[grid.Shape.Length - 2]
 
@@ -58,9 +57,7 @@ type Grid = {
             |> Array.map (fun plane ->
                 String.Join(
                     "; ",
-                    plane
-                    |> Array.chunkBySize width
-                    |> Array.map (fun row -> String.Join(" ", Array.map text row))
+                    plane |> Array.chunkBySize width |> Array.map (fun row -> String.Join(" ", Array.map text row))
                 ))
 
         let shape, planes = String.Join("×", grid.Shape), String.Join(" | ", planes)
@@ -79,8 +76,7 @@ type Spread =
 
 [<RequireQualifiedAccess>]
 module Grid =
-    let private instances grid =
-        grid.Quarters |> Array.chunkBySize (List.fold (*) 1 grid.Shape.Tail)
+    let private instances grid = grid.Quarters |> Array.chunkBySize (List.fold (*) 1 grid.Shape.Tail)
 
     /// The sum over channels of each pixel of an instance of that shape.
     let private pixels (shape: int list) (instance: int[]) =
@@ -110,8 +106,7 @@ module Grid =
         let size = List.fold (*) 1 shape.Tail
         let sign = Gen.elements [ -1; 1 ]
 
-        let signed magnitudes =
-            Gen.map2 (Array.map2 (*)) magnitudes (Gen.arrayOfLength size sign)
+        let signed magnitudes = Gen.map2 (Array.map2 (*)) magnitudes (Gen.arrayOfLength size sign)
 
         let instance =
             match spread with
@@ -126,18 +121,11 @@ module Grid =
                 Gen.shuffle [| 1 .. 3 * size |]
                 |> Gen.map (Array.take size)
                 |> signed
-                |> Gen.where (fun numbers ->
-                    isOf Spread.Apart {
-                        Shape = 1 :: shape.Tail
-                        Quarters = numbers
-                    })
+                |> Gen.where (fun numbers -> isOf Spread.Apart { Shape = 1 :: shape.Tail; Quarters = numbers })
 
         instance
         |> Gen.arrayOfLength shape.Head
-        |> Gen.map (fun instances -> {
-            Shape = shape
-            Quarters = Array.concat instances
-        })
+        |> Gen.map (fun instances -> { Shape = shape; Quarters = Array.concat instances })
 
     /// n×c×h×w: n and c from 1 to 3, h and w from 2 to 5.
     let images (spread: Spread) : Gen<Grid> = gen {
@@ -151,10 +139,7 @@ module Grid =
         let! grid = images spread
         let! hasChannels = Gen.elements [ true; false ]
 
-        if hasChannels then
-            return grid
-        else
-            return! ofShape spread (List.removeAt 1 grid.Shape)
+        if hasChannels then return grid else return! ofShape spread (List.removeAt 1 grid.Shape)
     }
 
     /// The grid without one index along an axis.
@@ -169,13 +154,9 @@ module Grid =
 
     /// The first channel of n×c×h×w, as n×h×w.
     let firstChannel (grid: Grid) : Grid =
-        let first =
-            List.fold (fun grid c -> without 1 c grid) grid [ grid.Shape[1] - 1 .. -1 .. 1 ]
+        let first = List.fold (fun grid c -> without 1 c grid) grid [ grid.Shape[1] - 1 .. -1 .. 1 ]
 
-        {
-            first with
-                Shape = List.removeAt 1 first.Shape
-        }
+        { first with Shape = List.removeAt 1 first.Shape }
 
     /// The axes along which a grid can be shorter, as those of n×c×h×w, with the indices that can go.
     let cuts (grid: Grid) =
@@ -198,8 +179,7 @@ module Grid =
             |> Array.collect (fun instance ->
                 let order = instance |> Array.map abs |> Array.distinct |> Array.sort
 
-                instance
-                |> Array.map (fun q -> towards q (min (abs q) (1 + Array.IndexOf(order, abs q)))))
+                instance |> Array.map (fun q -> towards q (min (abs q) (1 + Array.IndexOf(order, abs q)))))
 
         let halved = grid.Quarters |> Array.map (fun q -> towards q ((abs q + 1) / 2))
 
@@ -269,8 +249,7 @@ module Network =
     /// A number in [0, 1) that looks drawn, but is fixed by the keys.
     let private fraction (keys: int seq) =
         let mix (hash: uint64) (key: int) =
-            let z =
-                ((hash ^^^ uint64 (uint32 key)) + 0x9E3779B97F4A7C15UL) * 0xBF58476D1CE4E5B9UL
+            let z = ((hash ^^^ uint64 (uint32 key)) + 0x9E3779B97F4A7C15UL) * 0xBF58476D1CE4E5B9UL
 
             let z = (z ^^^ (z >>> 27)) * 0x94D049BB133111EBUL
             z ^^^ (z >>> 31)
@@ -282,23 +261,18 @@ module Network =
     let weights (network: Network) (layer: string) (shape: int list) : float[] =
         places shape
         |> Seq.map (fun place ->
-            let drawn =
-                2.
-                * fraction (Seq.concat [ [ network.Salt ]; List.map int (List.ofSeq layer); place ])
-                - 1.
+            let drawn = 2. * fraction (Seq.concat [ [ network.Salt ]; List.map int (List.ofSeq layer); place ]) - 1.
 
             let eighths = max 1. (ceil (abs drawn * float network.Largest))
             (if drawn < 0. then -eighths else eighths) / 8.)
         |> Array.ofSeq
 
     /// Off the lattice of the products of weights and grids (1/32): no sum of a layer over images is 0.
-    let biases network layer count =
-        weights network layer [ count ] |> Array.map (fun w -> w + 1. / 64.)
+    let biases network layer count = weights network layer [ count ] |> Array.map (fun w -> w + 1. / 64.)
 
     /// Off the lattice of the sums of layers too, by another share for each class: hardly two logits are equal.
     let classBiases network layer =
-        biases network layer network.Classes
-        |> Array.mapi (fun k b -> b + float (k + 1) / 4096.)
+        biases network layer network.Classes |> Array.mapi (fun k b -> b + float (k + 1) / 4096.)
 
     /// The model, in float64, for images c×h×w. Its layers are named conv, norm, act, pool, project, sum, mean, flat and s,
     /// as far as it has them.
@@ -306,8 +280,7 @@ module Network =
         let channels, height, width = image[0], image[1], image[2]
         let hidden = network.Hidden
 
-        let weight layer shape =
-            tensor shape (weights network layer shape)
+        let weight layer shape = tensor shape (weights network layer shape)
 
         let convolution layer size =
             Convolution {
@@ -338,8 +311,7 @@ module Network =
                 CeilMode = false
             }
 
-        let activated kind =
-            [ node "act" (Activation kind) [ "conv" ] ], "act", [ hidden; height; width ]
+        let activated kind = [ node "act" (Activation kind) [ "conv" ] ], "act", [ hidden; height; width ]
 
         let middle, last, features =
             match network.Family with
@@ -360,8 +332,7 @@ module Network =
                 "mean",
                 [ hidden; 1; 1 ]
 
-        let classifier =
-            (weight "s" (network.Classes :: features)).reshape(int64 network.Classes, -1L)
+        let classifier = (weight "s" (network.Classes :: features)).reshape(int64 network.Classes, -1L)
 
         graphModel "s" [
             node "conv" (convolution "conv" 3) [ "x" ]
@@ -372,8 +343,7 @@ module Network =
 
     /// The dense twin of the same sizes, for images of that many numbers. No input of its ReLU is 0 for images in quarters.
     let plain (network: Network) (inputs: int) : Plain =
-        let rows layer count size =
-            weights network layer [ count; size ] |> Array.chunkBySize size
+        let rows layer count size = weights network layer [ count; size ] |> Array.chunkBySize size
 
         {
             W1 = rows "W1" network.Hidden inputs
@@ -385,24 +355,12 @@ module Network =
     /// Any family; 1 to 3 hidden channels, 2 to 4 classes, weights up to 1/8 … 1/2.
     let any: Gen<Network> = gen {
         let! family =
-            Gen.elements [
-                Family.Tanh
-                Family.Softplus
-                Family.Relu
-                Family.PooledRelu
-                Family.Shortcut
-            ]
+            Gen.elements [ Family.Tanh; Family.Softplus; Family.Relu; Family.PooledRelu; Family.Shortcut ]
 
         let! hidden, classes = Gen.zip (Gen.choose (1, 3)) (Gen.choose (2, 4))
         let! largest, salt = Gen.zip (Gen.choose (1, 4)) (Gen.choose (0, 999))
 
-        return {
-            Family = family
-            Hidden = hidden
-            Classes = classes
-            Largest = largest
-            Salt = salt
-        }
+        return { Family = family; Hidden = hidden; Classes = classes; Largest = largest; Salt = salt }
     }
 
     /// Whether no kink is near for the images: no input of a ReLU is nearly 0, in no window of a max pool are the two largest
@@ -442,13 +400,11 @@ module Network =
                 let largest = largestTwo windows
                 let near = Near * scale (Array.concat largest)
 
-                largest
-                |> Array.forall (fun pair -> pair[0] - pair[1] > near || pair = [| 0.; 0. |])
+                largest |> Array.forall (fun pair -> pair[0] - pair[1] > near || pair = [| 0.; 0. |])
             | _ -> true
 
         Array.forall isFar graph.Nodes
-        && largestTwo computed[graph.Output]
-           |> Array.forall (fun pair -> pair[0] - pair[1] > 1e-2)
+        && largestTwo computed[graph.Output] |> Array.forall (fun pair -> pair[0] - pair[1] > 1e-2)
 
 /// A quantity of interest of a network's logits.
 [<RequireQualifiedAccess>]
@@ -469,12 +425,7 @@ module Interest =
     let any (classes: int) : Gen<Interest> = gen {
         let! order = Gen.shuffle [| 0 .. classes - 1 |]
 
-        return!
-            Gen.elements [
-                Interest.Predicted
-                Interest.Class order[0]
-                Interest.Margin(order[0], order[1])
-            ]
+        return! Gen.elements [ Interest.Predicted; Interest.Class order[0]; Interest.Margin(order[0], order[1]) ]
     }
 
     /// The same, or nearly, where there are no more than that many classes.
@@ -512,20 +463,17 @@ type Case = {
     member case.Model: Model = Network.build case.Network case.Images.Shape.Tail
 
     /// The quantity of interest of the model.
-    member case.Target: Target =
-        Target.ofQuantity (Interest.build case.Interest) case.Model
+    member case.Target: Target = Target.ofQuantity (Interest.build case.Interest) case.Model
 
     /// The dense twin of the network.
-    member case.Plain: Plain =
-        Network.plain case.Network (List.fold (*) 1 case.Images.Shape.Tail)
+    member case.Plain: Plain = Network.plain case.Network (List.fold (*) 1 case.Images.Shape.Tail)
 
     /// Whether no derivative jumps, and no order changes, near it: central differences with a step of 1e-5 are right, and
     /// rankings of the maps are those of any other precision.
     member case.AwayFromKinks: bool =
         use _ = torch.NewDisposeScope()
 
-        Grid.isOf Spread.Apart case.Maps
-        && Network.isAwayFromKinks case.Model case.Images.Tensor
+        Grid.isOf Spread.Apart case.Maps && Network.isAwayFromKinks case.Model case.Images.Tensor
 
     /// The gradient of the quantity by the images, n×c×h×w, by central differences, each image explained for itself. It is one
     /// pass for all numbers at once. Right where the case is away from kinks.
@@ -537,8 +485,7 @@ type Case = {
             let each = x.repeat_interleave (size, 0L)
             let scores = Target.here target (batch each)
 
-            let moved (by: Tensor) =
-                scores ((x.reshape (-1L, 1L, size) + by).reshape each.shape)
+            let moved (by: Tensor) = scores ((x.reshape (-1L, 1L, size) + by).reshape each.shape)
 
             ((moved step - moved -step) / 2e-5).reshape x.shape)
 
@@ -546,13 +493,7 @@ type Case = {
 module Case =
     /// The case with the first of some salts, its own first, that leads away from kinks.
     let private settle (tries: int) (case: Case) : Case option =
-        Seq.init tries (fun i -> {
-            case with
-                Network = {
-                    case.Network with
-                        Salt = case.Network.Salt + i
-                }
-        })
+        Seq.init tries (fun i -> { case with Network = { case.Network with Salt = case.Network.Salt + i } })
         |> Seq.tryFind _.AwayFromKinks
 
     /// Any network with any quantity; images without 0; maps apart. Nearly all are away from kinks.
@@ -561,22 +502,12 @@ module Case =
         let! hasChannels = Gen.elements [ true; false ]
 
         let! maps =
-            Grid.ofShape
-                Spread.Apart
-                (if hasChannels then
-                     images.Shape
-                 else
-                     List.removeAt 1 images.Shape)
+            Grid.ofShape Spread.Apart (if hasChannels then images.Shape else List.removeAt 1 images.Shape)
 
         let! network = Network.any
         let! interest = Interest.any network.Classes
 
-        let case = {
-            Network = network
-            Interest = interest
-            Images = images
-            Maps = maps
-        }
+        let case = { Network = network; Interest = interest; Images = images; Maps = maps }
 
         return settle 200 case |> Option.defaultValue case
     }
@@ -596,17 +527,12 @@ module Case =
             }
 
         if case.Maps.Shape.Length = 4 then
-            {
-                case with
-                    Maps = Grid.firstChannel case.Maps
-            }
+            { case with Maps = Grid.firstChannel case.Maps }
     }
 
     let private simplerNetworks (network: Network) : Network seq =
         let below least number =
-            [ least; number - 1 ]
-            |> List.distinct
-            |> List.filter (fun n -> least <= n && n < number)
+            [ least; number - 1 ] |> List.distinct |> List.filter (fun n -> least <= n && n < number)
 
         seq {
             for family in Option.toList network.Family.Simpler -> { network with Family = family }
@@ -620,19 +546,14 @@ module Case =
     let shrink (case: Case) : Case seq =
         let isAway = case.AwayFromKinks
 
-        let isValid case =
-            Grid.isOf Spread.AwayFromZero case.Images && Grid.isOf Spread.Apart case.Maps
+        let isValid case = Grid.isOf Spread.AwayFromZero case.Images && Grid.isOf Spread.Apart case.Maps
 
         let others =
             seq {
                 yield! cuts case
 
                 for network in simplerNetworks case.Network do
-                    yield {
-                        case with
-                            Network = network
-                            Interest = Interest.within network.Classes case.Interest
-                    }
+                    yield { case with Network = network; Interest = Interest.within network.Classes case.Interest }
 
                 for images in Grid.smaller case.Images -> { case with Images = images }
             }
@@ -657,8 +578,7 @@ type TiedMaps = TiedMaps of Grid
 
 /// What laws may be about.
 type Arbitraries =
-    static member Case() : Arbitrary<Case> =
-        Arb.fromGenShrink (Case.any, Case.shrink)
+    static member Case() : Arbitrary<Case> = Arb.fromGenShrink (Case.any, Case.shrink)
 
     static member Maps() : Arbitrary<Maps> =
         Arb.fromGenShrink (
@@ -674,11 +594,7 @@ type Arbitraries =
 
 let private drawn name (check: 'drawn -> unit) =
     testPropertyWithConfig
-        {
-            FsCheckConfig.defaultConfig with
-                maxTest = 40
-                arbitrary = [ typeof<Arbitraries> ]
-        }
+        { FsCheckConfig.defaultConfig with maxTest = 40; arbitrary = [ typeof<Arbitraries> ] }
         name
         (fun (drawn: 'drawn) ->
             use _ = torch.NewDisposeScope()
@@ -688,9 +604,7 @@ let private drawn name (check: 'drawn -> unit) =
 let property name (check: Case -> unit) = drawn name check
 
 /// A law of maps that are apart (Spread.Apart), n×c×h×w or n×h×w.
-let mapProperty name (check: Tensor -> unit) =
-    drawn name (fun (Maps grid) -> check grid.Tensor)
+let mapProperty name (check: Tensor -> unit) = drawn name (fun (Maps grid) -> check grid.Tensor)
 
 /// A law of maps with ties and zeros (Spread.Tied), n×c×h×w or n×h×w.
-let tiedMapProperty name (check: Tensor -> unit) =
-    drawn name (fun (TiedMaps grid) -> check grid.Tensor)
+let tiedMapProperty name (check: Tensor -> unit) = drawn name (fun (TiedMaps grid) -> check grid.Tensor)

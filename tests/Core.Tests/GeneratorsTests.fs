@@ -8,8 +8,7 @@ open Attribution.Core
 open Support
 open Generators
 
-let private sample count (generator: Gen<'a>) =
-    Gen.sampleWithSeed (Rnd 20240607UL) 50 count generator
+let private sample count (generator: Gen<'a>) = Gen.sampleWithSeed (Rnd 20240607UL) 50 count generator
 
 let private isBetween least most value = least <= value && value <= most
 
@@ -24,8 +23,7 @@ let private expectSpread spread (grid: Grid) =
     Expect.isTrue (fitsShape grid.Shape) $"the shape of {grid.Text}"
     use _ = torch.NewDisposeScope()
 
-    let rows (t: Tensor) =
-        values t |> Array.chunkBySize (int (t.numel () / t.shape[0]))
+    let rows (t: Tensor) = values t |> Array.chunkBySize (int (t.numel () / t.shape[0]))
 
     for numbers, pixels in Array.zip (rows grid.Tensor) (rows (Tensor.pixels grid.Tensor)) do
         let isTied numbers =
@@ -53,8 +51,7 @@ let private expectCase (case: Case) =
     Expect.equal logits.shape [| int64 shape[0]; int64 case.Network.Classes |] "logits"
     Expect.all (values logits) System.Double.IsFinite "finite logits"
 
-    let quantity =
-        case.Target.Quantity.Of (Target.explained case.Target (batch case.Images.Tensor)) logits
+    let quantity = case.Target.Quantity.Of (Target.explained case.Target (batch case.Images.Tensor)) logits
 
     Expect.equal quantity.shape [| int64 shape[0] |] "a quantity of each image"
 
@@ -100,11 +97,7 @@ let private expectShrinks (shrink: 'a -> 'a seq) (simplicity: 'a -> int list) (i
         // Now the first, now the last: each leads elsewhere.
         turn <- turn + 1
 
-        current <-
-            if turn % 2 = 0 then
-                Array.tryHead shrunk
-            else
-                Array.tryLast shrunk
+        current <- if turn % 2 = 0 then Array.tryHead shrunk else Array.tryLast shrunk
 
 /// The case that a false law of what is drawn shrinks to.
 let private falsified (arbitrary: Arbitrary<'a>) (law: 'a -> bool) : 'a =
@@ -210,8 +203,7 @@ let tests =
                     node "h" Identity [ "pool" ]
                 ]
 
-            let rows below =
-                tensor [ 1; 1; 2; 4 ] [ 1.; 2.; 0.; 4.; yield! below ]
+            let rows below = tensor [ 1; 1; 2; 4 ] [ 1.; 2.; 0.; 4.; yield! below ]
 
             Expect.isTrue (pool (rows [ 3.; 5.; 0.; 1. ])) "no tie but of zeros"
             Expect.isFalse (pool (rows [ 3.; 5.; 0.; 4.0001 ])) "a tie")
@@ -266,8 +258,7 @@ let tests =
             Expect.equal (Array.sort smallest.Quarters) [| -1; 0; 0; 0 |] smallest.Text)
 
         testCase "a false law of cases fails with one small image, of the network that breaks it" (fun () ->
-            let smallest =
-                falsified (Arbitraries.Case()) (fun case -> case.Network.Family <> Family.Shortcut)
+            let smallest = falsified (Arbitraries.Case()) (fun case -> case.Network.Family <> Family.Shortcut)
 
             let text = $"%A{smallest}"
             Expect.equal smallest.Images.Shape [ 1; 1; 2; 2 ] text

@@ -47,10 +47,7 @@ let private twin weights size (values: float[]) (gradient: float[]) =
                     | CamWeights.PlusPlus ->
                         g
                         |> Array.sumBy (fun g ->
-                            if g > 0. then
-                                g ** 2. / (2. * g ** 2. + g ** 3. * Array.sum a) * g
-                            else
-                                0.)
+                            if g > 0. then g ** 2. / (2. * g ** 2. + g ** 3. * Array.sum a) * g else 0.)
 
                 weight * a[p]
         ]
@@ -64,8 +61,7 @@ let private layers =
 
     let relu = Activation Relu
 
-    let dense (``in``: int64) =
-        Linear(torch.ones (3L, ``in``, dtype = torch.float64), None)
+    let dense (``in``: int64) = Linear(torch.ones (3L, ``in``, dtype = torch.float64), None)
 
     let norm (channels: int64) =
         BatchNorm {
@@ -106,15 +102,13 @@ let private layers =
 
     let head from ``in`` = [ node "flat" Flatten [ from ]; node "s" (dense ``in``) [ "flat" ] ]
 
-    let mean from =
-        [ node "mean" (GlobalPool(AveragePool false)) [ from ] ] @ head "mean" 4L
+    let mean from = [ node "mean" (GlobalPool(AveragePool false)) [ from ] ] @ head "mean" 4L
 
     [
         "a convolution", Some "c", node "c" (conv 2L 4L) [ "x" ] :: mean "c"
         "its activation, before a pooling",
         Some "r",
-        [ node "c" (conv 2L 4L) [ "x" ]; node "r" relu [ "c" ]; node "p" pool [ "r" ] ]
-        @ head "p" 64L
+        [ node "c" (conv 2L 4L) [ "x" ]; node "r" relu [ "c" ]; node "p" pool [ "r" ] ] @ head "p" 64L
         "a shortcut, and the activation after it",
         Some "r2",
         [
@@ -175,10 +169,7 @@ let private layers =
         ]
         @ [
             for n in block do
-                {
-                    n with
-                        Inputs = n.Inputs |> List.map (fun name -> if name = "tokens" then "with" else name)
-                }
+                { n with Inputs = n.Inputs |> List.map (fun name -> if name = "tokens" then "with" else name) }
         ]
         @ head "out" 260L
         "but what tokens are made into again",
@@ -232,8 +223,7 @@ let private lastLayer =
                 Expect.equal (Some(CamLayer.last model)) expected name)
 
         example "says what there is to choose" (fun () ->
-            let _, _, nodes =
-                layers |> List.find (fun (name, _, _) -> name.StartsWith "not paths")
+            let _, _, nodes = layers |> List.find (fun (name, _, _) -> name.StartsWith "not paths")
 
             let graph = Graph.create "x" "s" (node "x" Input [] :: nodes)
             let model = Model.ofGraph (Some [| 2L; 8L; 8L |]) graph |> inDouble
@@ -277,8 +267,7 @@ let tests =
             let target = Target.ofQuantity (Quantity.ofClass 0) model
             let x = tensor [ 1; 1; 4; 4 ] [ 0.0 .. 15.0 ]
 
-            let map layer =
-                GradCam.atLayer CamWeights.Mean layer target (batch x)
+            let map layer = GradCam.atLayer CamWeights.Mean layer target (batch x)
 
             same (tensor [ 1; 2; 2 ] [ 11.25; 13.5; 20.25; 22.5 ]) (map "conv") "before the ReLU"
             same (tensor [ 1; 2; 2 ] [ 0; 4; 28; 32.5 ]) (map "relu") "after it")
@@ -288,8 +277,7 @@ let tests =
             let n = rng.Next(1, 6)
             let x = gaussian rng [ n; 2; 3; 4 ]
 
-            let rows layer =
-                values (Model.units Units.Each layer model x) |> Array.chunkBySize 36
+            let rows layer = values (Model.units Units.Each layer model x) |> Array.chunkBySize 36
 
             let predicted = Tensor.toArray<int64>((Model.logits model x).argmax 1L)
 
@@ -315,8 +303,7 @@ let tests =
             let r = (step x).relu()
             let z = step r
 
-            let g (z: Tensor) =
-                ((z + x).tanh() * r).flatten(1L).matmul(last.t ()).select(1L, 0L)
+            let g (z: Tensor) = ((z + x).tanh() * r).flatten(1L).matmul(last.t ()).select(1L, 0L)
 
             let gradient = Diff.gradEach g z
             let expected = (gradient.mean ([| 2L; 3L |], true) * z).sum(1L).relu()
@@ -351,12 +338,10 @@ let tests =
             let model, _ = network rng
             let x = gaussian rng [ 3; 2; 3; 4 ]
 
-            let constant =
-                Quantity.ofFunction "three" (fun s -> torch.full_like (s.select (1L, 0L), 3.))
+            let constant = Quantity.ofFunction "three" (fun s -> torch.full_like (s.select (1L, 0L), 3.))
 
             for weights in every do
-                let map quantity =
-                    GradCam.attribute weights "relu" (Target.ofQuantity quantity model) (batch x)
+                let map quantity = GradCam.attribute weights "relu" (Target.ofQuantity quantity model) (batch x)
 
                 same (torch.zeros (3, 3, 4, torch.float64)) (map constant) $"{weights}"
                 Expect.isTrue (values (map (Quantity.margin 0 1)) |> Array.forall (fun v -> v >= 0.)) $"{weights}")

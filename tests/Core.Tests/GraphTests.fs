@@ -10,8 +10,7 @@ let private runAs observe semantics graph given wanted =
     let plan = Graph.plan (List.map fst given) wanted graph
     Graph.runObserved observe semantics plan (List.map snd given)
 
-let private run graph given wanted =
-    runAs (fun _ _ -> ()) Semantics.plain graph given wanted
+let private run graph given wanted = runAs (fun _ _ -> ()) Semantics.plain graph given wanted
 
 let private apply op inputs = Semantics.plain op inputs
 
@@ -90,8 +89,7 @@ let private everywhere shape f =
 let private ops =
     testList "each op equals its definition in plain loops" [
         law "convolution, with stride, padding, dilation and groups" (fun rng ->
-            let x, weight, bias =
-                gaussian rng [ 2; 4; 7; 6 ], gaussian rng [ 6; 2; 3; 2 ], gaussian rng [ 6 ]
+            let x, weight, bias = gaussian rng [ 2; 4; 7; 6 ], gaussian rng [ 6; 2; 3; 2 ], gaussian rng [ 6 ]
 
             let stride, padding, dilation = rng.Next(1, 3), rng.Next(0, 3), rng.Next(1, 3)
             let both n = [| int64 n; int64 n |]
@@ -106,8 +104,7 @@ let private ops =
                     Groups = 2
                 }
 
-            let out size kernel =
-                (size + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1
+            let out size kernel = (size + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1
 
             let read, w, b = reader x 0., reader weight 0., values bias
 
@@ -156,8 +153,7 @@ let private ops =
             ]
 
             let pooled f =
-                let out size kernel =
-                    (size + 2 * padding - kernel) / stride + 1
+                let out size kernel = (size + 2 * padding - kernel) / stride + 1
 
                 everywhere [ 2; 2; out 5 2; out 6 3 ] (fun n c i j -> f (window n c i j))
 
@@ -213,8 +209,7 @@ let private ops =
             same soft (apply (Softmax 1L) [ x ]) "softmax"
             let other = reader y 0.
 
-            let pairwise f =
-                each (fun n c i j -> f (read n c i j) (other n c i j))
+            let pairwise f = each (fun n c i j -> f (read n c i j) (other n c i j))
 
             same (pairwise (+)) (apply Add [ x; y ]) "add"
             same (pairwise (-)) (apply Subtract [ x; y ]) "subtract"
@@ -226,8 +221,7 @@ let private ops =
                     for j in 0..1 -> read n c i j
             ]
 
-            let pooled f =
-                everywhere [ 2; 3; 1; 1 ] (fun n c _ _ -> f (around n c))
+            let pooled f = everywhere [ 2; 3; 1; 1 ] (fun n c _ _ -> f (around n c))
 
             same (pooled List.max) (apply (GlobalPool MaxPool) [ x ]) "global maximum"
             same (pooled List.average) (apply (GlobalPool(AveragePool true)) [ x ]) "global mean")
@@ -247,8 +241,7 @@ let private ops =
         law "linear and matrix product" (fun rng ->
             let x, w, b = gaussian rng [ 2; 3 ], gaussian rng [ 4; 3 ], gaussian rng [ 4 ]
 
-            let rows (t: Tensor) =
-                values t |> Array.chunkBySize (int t.shape[1])
+            let rows (t: Tensor) = values t |> Array.chunkBySize (int t.shape[1])
 
             let expected = rows x |> Array.collect (Plain.affine (rows w) (values b))
             same (tensor [ 2; 4 ] expected) (apply (Linear(w, Some b)) [ x ]) "linear"
@@ -326,8 +319,7 @@ let private interpreter =
 
             let x = torch.ones (2, 3)
 
-            let work () =
-                Expect.throws (fun () -> run graph [ "x", x ] [ "bad" ] |> ignore) "7 is not 3"
+            let work () = Expect.throws (fun () -> run graph [ "x", x ] [ "bad" ] |> ignore) "7 is not 3"
 
             Expect.equal (liveAfter work) 0L "live tensors"
             same (torch.ones (2, 3)) x "x")
@@ -377,10 +369,7 @@ let private interpreter =
             Expect.equal (Graph.first [ "d"; "b"; "aside" ] graph) [ "b" ] "the first of those in a row"
             Expect.equal (Graph.first [ "d"; "aside" ] graph) [ "d"; "aside" ] "branches"
 
-            let dead =
-                graph.Nodes
-                |> Seq.filter (fun n -> not (Graph.leads n.Name graph))
-                |> Seq.map _.Name
+            let dead = graph.Nodes |> Seq.filter (fun n -> not (Graph.leads n.Name graph)) |> Seq.map _.Name
 
             Expect.equal (List.ofSeq dead) [ "aside" ] "what leads nowhere")
     ]
@@ -392,8 +381,7 @@ let private dominance =
 
             for i in 1 .. rng.Next(1, 12) do
                 // Mostly the last ones, so that some of them all paths pass.
-                let any () =
-                    nodes[max 0 (nodes.Count - 1 - rng.Next(1 + rng.Next 4))].Name
+                let any () = nodes[max 0 (nodes.Count - 1 - rng.Next(1 + rng.Next 4))].Name
 
                 let inputs = List.init (1 + rng.Next 2) (fun _ -> any ())
                 nodes.Add(node $"{i}" (if inputs.Length = 1 then Identity else Add) inputs)

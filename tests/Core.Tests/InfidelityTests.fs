@@ -20,20 +20,13 @@ let private twin (perturbation: Perturbation) net isScaled x i (image: float[]) 
     let k = Plain.predicted net image
     let score image = (Plain.logits net image)[k]
 
-    let drawn = [|
-        for draw in 0L .. int64 samples - 1L -> values (perturbation.Draw 5L [| draw |] (alone x i))
-    |]
+    let drawn = [| for draw in 0L .. int64 samples - 1L -> values (perturbation.Draw 5L [| draw |] (alone x i)) |]
 
     let foretold = drawn |> Array.map (Plain.dot map)
 
-    let changes =
-        drawn |> Array.map (fun d -> score image - score (Array.map2 (-) image d))
+    let changes = drawn |> Array.map (fun d -> score image - score (Array.map2 (-) image d))
 
-    let beta =
-        if isScaled then
-            Plain.dot foretold changes / Plain.dot foretold foretold
-        else
-            1.
+    let beta = if isScaled then Plain.dot foretold changes / Plain.dot foretold foretold else 1.
 
     Array.map2 (fun f c -> (beta * f - c) ** 2.) foretold changes |> Array.average
 
@@ -48,9 +41,7 @@ let private linear (rng: Random) =
     let w = gaussian rng [ 2; 3; 4 ]
 
     let model =
-        ofFunctions [
-            "s", (fun x -> let s = Tensor.sumEach (x * w) in torch.stack ([| s; s * 0. |], 1L))
-        ]
+        ofFunctions [ "s", (fun x -> let s = Tensor.sumEach (x * w) in torch.stack ([| s; s * 0. |], 1L)) ]
 
     model, w, gaussian rng [ 4; 2; 3; 4 ]
 
@@ -71,8 +62,7 @@ let tests =
                     let expected = Array.mapi2 (twin perturbation net isScaled x) images rows |> vector
 
                     for size in [ 1; 2; 7 ] do
-                        let part (b: Batch) =
-                            scores perturbation isScaled model (maps.index_select (0L, b.Rows)) b
+                        let part (b: Batch) = scores perturbation isScaled model (maps.index_select (0L, b.Rows)) b
 
                         same expected (inBatches size part x) $"{size} at a time, scaled: {isScaled}")
 
@@ -139,8 +129,7 @@ let tests =
             let work () =
                 use _ = torch.NewDisposeScope()
 
-                scores noise true model (torch.ones (int64 images.Length, 3, 4)) (batch x)
-                |> ignore
+                scores noise true model (torch.ones (int64 images.Length, 3, 4)) (batch x) |> ignore
 
             Expect.equal (liveAfter work) 0L "live tensors")
     ]

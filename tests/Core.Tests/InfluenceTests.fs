@@ -7,10 +7,7 @@ open Attribution
 open Attribution.Core
 open Support
 
-let private over (members: int -> bool) quantity = {
-    Quantity = quantity
-    Distribution = fun row -> members (int row)
-}
+let private over (members: int -> bool) quantity = { Quantity = quantity; Distribution = fun row -> members (int row) }
 
 let private all = over (fun _ -> true)
 
@@ -19,8 +16,7 @@ let private one interest layer model x =
 
 /// The definition on arrays: the mean over the members of ∂q/∂h, for the quantity that weighs logits by `weights image`.
 let private twin net (weights: float[] -> float[]) (members: float[][]) =
-    let each =
-        members |> Array.map (fun image -> Plain.hiddenGradient net (weights image))
+    let each = members |> Array.map (fun image -> Plain.hiddenGradient net (weights image))
 
     Array.init net.B1.Length (fun j -> each |> Array.averageBy (fun g -> g[j]))
 
@@ -35,10 +31,7 @@ let private laws =
             let oneHot = Plain.oneHot net
             let predicted image = oneHot (Plain.predicted net image)
 
-            let truth image =
-                members
-                |> Array.find (fun (i, _, _) -> i = image)
-                |> fun (_, y, _) -> oneHot (int y)
+            let truth image = members |> Array.find (fun (i, _, _) -> i = image) |> fun (_, y, _) -> oneHot (int y)
 
             let quantities = [
                 Quantity.predicted, predicted
@@ -48,8 +41,7 @@ let private laws =
                 Quantity.predictedMinusTrue labels, (fun i -> Array.map2 (-) (predicted i) (truth i))
             ]
 
-            let interests =
-                quantities |> List.map (fst >> over (Array.get kept)) |> Array.ofList
+            let interests = quantities |> List.map (fst >> over (Array.get kept)) |> Array.ofList
 
             let expected =
                 quantities
@@ -122,8 +114,7 @@ let private laws =
             let _, model, _, x = case rng 0.
             let a, b = rng.NextDouble(), rng.NextDouble()
 
-            let mixed =
-                Quantity.ofFunction "mixed" (fun s -> a * s.select (1L, 0L) + b * s.select (1L, 1L))
+            let mixed = Quantity.ofFunction "mixed" (fun s -> a * s.select (1L, 0L) + b * s.select (1L, 1L))
 
             let influence quantity = one (all quantity) "h" model x
 
@@ -142,8 +133,7 @@ let private laws =
             let n, m = rng.Next(1, 4), rng.Next(1, 4)
             let x = gaussian rng [ n + m; 2; 3; 4 ]
 
-            let influence members =
-                one (over members Quantity.predicted) "z" model x
+            let influence members = one (over members Quantity.predicted) "z" model x
 
             let first, second, whole =
                 influence (fun i -> i < n), influence (fun i -> i >= n), influence (fun _ -> true)
@@ -156,11 +146,9 @@ let private laws =
         law "do not depend on the order of the instances" (fun rng ->
             let _, model, images, x = case rng 0.
 
-            let order =
-                torch.tensor (Array.init images.Length int64 |> Array.sortBy (fun _ -> rng.Next()))
+            let order = torch.tensor (Array.init images.Length int64 |> Array.sortBy (fun _ -> rng.Next()))
 
-            let influence x =
-                one (all Quantity.predicted) "h" (batching (Fixed 2) model) x
+            let influence x = one (all Quantity.predicted) "h" (batching (Fixed 2) model) x
 
             same (influence x) (influence (x.index_select (0L, order))) "permuted")
 
@@ -196,8 +184,7 @@ let private laws =
             Expect.equal influence.dtype torch.float32 "influence"
             close 1e-6 (one (all Quantity.predicted) "h" model x) influence "influence"
 
-            let activations =
-                Influence.activations [| 1 |] Units.Auto "h" model (Instances.ofTensor single)
+            let activations = Influence.activations [| 1 |] Units.Auto "h" model (Instances.ofTensor single)
 
             Expect.equal activations.dtype torch.float32 "activations")
 
@@ -221,8 +208,7 @@ let private laws =
             let model = ofFunctions [ "log", (fun x -> x.log ()) ] |> batching (Fixed 2)
 
             try
-                one (all Quantity.predicted) "input" model (tensor [ 4; 1 ] [ 1; 2; 3; -1 ])
-                |> ignore
+                one (all Quantity.predicted) "input" model (tensor [ 4; 1 ] [ 1; 2; 3; -1 ]) |> ignore
 
                 failtest "accepted"
             with :? AttributionException as e ->
@@ -281,8 +267,7 @@ let private experts =
             let units = [| 4; 0; 4 |]
 
             let expected =
-                images
-                |> Array.collect (fun i -> let h = Plain.hidden net i in [| for u in units -> max 0. h[u] |])
+                images |> Array.collect (fun i -> let h = Plain.hidden net i in [| for u in units -> max 0. h[u] |])
 
             for size in [ 1; 3 ] do
                 let found =
@@ -291,8 +276,7 @@ let private experts =
                 same (tensor [ images.Length; 3 ] expected) found $"{size} at a time")
 
         law "selectivity is the share of pairs that are in order, ties by half" (fun rng ->
-            let draw () =
-                Array.init (rng.Next(1, 12)) (fun _ -> float (rng.Next 5))
+            let draw () = Array.init (rng.Next(1, 12)) (fun _ -> float (rng.Next 5))
 
             let values, others = draw (), draw ()
 

@@ -54,8 +54,7 @@ let tests =
                 "area")
 
         law "the weights sum to 1: a constant score is its own area, whatever the steps" (fun rng ->
-            let constant =
-                ofFunctions [ "constant", (fun x -> x.flatten(1L).sum(1L, keepdim = true) * 0. + 7.) ]
+            let constant = ofFunctions [ "constant", (fun x -> x.flatten(1L).sum(1L, keepdim = true) * 0. + 7.) ]
 
             let target = Target.ofQuantity Quantity.predicted constant
             let maps = gaussian rng [ 2; 3; 4 ]
@@ -100,8 +99,7 @@ let tests =
         example "insertion begins at the baseline that is given, and deletion ends there" (fun () ->
             let white = Baseline.white 255.
 
-            let scores path =
-                PixelCurvesTests.ofSum [ path ] (fun curves -> values curves[0].Scores) [ 2; 1 ] [ 5; 7 ]
+            let scores path = PixelCurvesTests.ofSum [ path ] (fun curves -> values curves[0].Scores) [ 2; 1 ] [ 5; 7 ]
 
             Expect.equal (scores (Deletion.path 1 white)) [| 12.; 262.; 510. |] "deleted"
             Expect.equal (scores (Insertion.path 1 white)) [| 510.; 260.; 12. |] "inserted")

@@ -9,30 +9,25 @@ open Support
 let private attribute rule steps baseline target x =
     IntegratedGradients.attribute (Quadrature.nodes rule steps) baseline true target (batch x)
 
-let private first model =
-    Target.ofQuantity (Quantity.ofClass 0) model
+let private first model = Target.ofQuantity (Quantity.ofClass 0) model
 
 let private column i (x: Tensor) = x.narrow (1L, i, 1L)
 
 let private values' =
     testList "published values" [
         example "of min(2 x₁ + 3 x₂, 1) at (2, 1) tend to (4/7, 3/7)" (fun () ->
-            let model =
-                ofFunctions [ "f", (fun x -> x.matmul(tensor [ 2; 1 ] [ 2; 3 ]).clamp_max(Number.Of 1.)) ]
+            let model = ofFunctions [ "f", (fun x -> x.matmul(tensor [ 2; 1 ] [ 2; 3 ]).clamp_max(Number.Of 1.)) ]
 
-            let ig =
-                attribute Midpoint 70000 Baseline.black (first model) (tensor [ 1; 2 ] [ 2; 1 ])
+            let ig = attribute Midpoint 70000 Baseline.black (first model) (tensor [ 1; 2 ] [ 2; 1 ])
 
             close 1e-4 (tensor [ 1; 2 ] [ 4. / 7.; 3. / 7. ]) ig "limit")
 
         example "of ReLU(ReLU(x₁) - 1 - ReLU(x₂)) at (3, 1) are (1.5, -0.5)" (fun () ->
-            let f (x: Tensor) =
-                ((column 0L x).relu() - 1. - (column 1L x).relu()).relu()
+            let f (x: Tensor) = ((column 0L x).relu() - 1. - (column 1L x).relu()).relu()
 
             let model = ofFunctions [ "f", f ]
 
-            let ig =
-                attribute Midpoint 1000 Baseline.black (first model) (tensor [ 1; 2 ] [ 3; 1 ])
+            let ig = attribute Midpoint 1000 Baseline.black (first model) (tensor [ 1; 2 ] [ 3; 1 ])
 
             same (tensor [ 1; 2 ] [ 1.5; -0.5 ]) ig "the kink lies between two nodes")
 
@@ -46,8 +41,7 @@ let private values' =
                 let ig = attribute rule (rng.Next(2, 9)) Baseline.black target x
                 same (Saliency.attribute true target (batch x)) ig $"{rule}"
 
-                let gained =
-                    (Model.logits model x - Model.logits model (torch.zeros_like x)).select(1L, int64 c)
+                let gained = (Model.logits model x - Model.logits model (torch.zeros_like x)).select(1L, int64 c)
 
                 same gained (ig.sum 1L) $"{rule}: completeness"
                 let gap = IntegratedGradients.completenessGap Baseline.black target (batch x) ig
@@ -84,8 +78,7 @@ let private laws =
                     let target = Target.ofQuantity Quantity.predicted (batching inner model)
 
                     let actual =
-                        x
-                        |> inBatches outer (IntegratedGradients.attribute nodes (Baseline.white 0.5) true target)
+                        x |> inBatches outer (IntegratedGradients.attribute nodes (Baseline.white 0.5) true target)
 
                     same expected actual $"{outer} at a time, {inner} a pass")
 
@@ -93,19 +86,16 @@ let private laws =
             let _, model, images, x = case rng 0.
             let target = Target.ofQuantity Quantity.predicted (batching (Fixed 3) model)
 
-            let order =
-                torch.tensor (Array.init images.Length int64 |> Array.sortBy (fun _ -> rng.Next()))
+            let order = torch.tensor (Array.init images.Length int64 |> Array.sortBy (fun _ -> rng.Next()))
 
             let pick (t: Tensor) = t.index_select (0L, order)
 
-            let ig x =
-                attribute RightHand 5 Baseline.black target x
+            let ig x = attribute RightHand 5 Baseline.black target x
 
             same (pick (ig x)) (ig (pick x)) "permuted")
 
         law "are complete: they sum to t(x) - t(b) as the steps grow" (fun rng ->
-            let model =
-                ofFunctions [ "smooth", (let a = gaussian rng [ 4; 4 ] in fun x -> (x.matmul a).tanh()) ]
+            let model = ofFunctions [ "smooth", (let a = gaussian rng [ 4; 4 ] in fun x -> (x.matmul a).tanh()) ]
 
             let x = gaussian rng [ 3; 4 ]
             let target = Target.ofQuantity Quantity.predicted model
@@ -115,8 +105,7 @@ let private laws =
             close 1e-6 (torch.zeros (3, torch.float64)) gap "gap"
             let c = (Model.logits model x).argmax(1L).unsqueeze 1L
 
-            let t (x: Tensor) =
-                (Model.logits model x).gather(1L, c).squeeze 1L
+            let t (x: Tensor) = (Model.logits model x).gather(1L, c).squeeze 1L
 
             close 1e-6 (t x - t (start.Of(batch x))) (ig.sum 1L) "sum")
 
@@ -124,11 +113,9 @@ let private laws =
             let _, model, _, x = case rng 0.
             let a, b = rng.NextDouble(), rng.NextDouble()
 
-            let ig quantity =
-                attribute Midpoint 4 Baseline.black (Target.ofQuantity quantity model) x
+            let ig quantity = attribute Midpoint 4 Baseline.black (Target.ofQuantity quantity model) x
 
-            let mixed =
-                Quantity.ofFunction "mixed" (fun s -> a * s.select (1L, 0L) + b * s.select (1L, 1L))
+            let mixed = Quantity.ofFunction "mixed" (fun s -> a * s.select (1L, 0L) + b * s.select (1L, 1L))
 
             same (a * ig (Quantity.ofClass 0) + b * ig (Quantity.ofClass 1)) (ig mixed) "linearity")
 
@@ -143,10 +130,7 @@ let private laws =
                     let active =
                         nodes
                         |> Array.averageBy (fun (node, _) ->
-                            if (Plain.hidden net (Array.map ((*) node) image))[unit] > 0. then
-                                1.
-                            else
-                                0.)
+                            if (Plain.hidden net (Array.map ((*) node) image))[unit] > 0. then 1. else 0.)
 
                     Array.map2 (fun x w -> x * w * active) image net.W1[unit])
                 |> tensor [ images.Length; 2; 3; 4 ]
@@ -164,13 +148,11 @@ let private laws =
         law "with steps found for each instance are those of its own number of steps, the fewest that do" (fun rng ->
             let _, model, images, x = case rng 0.
 
-            let target =
-                Target.ofQuantity Quantity.predicted (batching (Fixed(rng.Next(1, 9))) model)
+            let target = Target.ofQuantity Quantity.predicted (batching (Fixed(rng.Next(1, 9))) model)
 
             let tolerance, most = 0.02, 64
 
-            let found =
-                IntegratedGradients.adaptive tolerance most Baseline.black true target (batch x)
+            let found = IntegratedGradients.adaptive tolerance most Baseline.black true target (batch x)
 
             let gap count (only: Tensor) =
                 let ig = attribute GaussLegendre count Baseline.black target only
@@ -195,14 +177,12 @@ let private laws =
         example "with steps found for each instance are exact at once where the target is linear" (fun () ->
             let w = gaussian (Random 4) [ 3; 24 ]
 
-            let model =
-                graphModel "s" [ node "f" Flatten [ "x" ]; node "s" (Linear(w, None)) [ "f" ] ]
+            let model = graphModel "s" [ node "f" Flatten [ "x" ]; node "s" (Linear(w, None)) [ "f" ] ]
 
             let x = gaussian (Random 5) [ 5; 2; 3; 4 ]
             let target = Target.ofQuantity (Quantity.ofClass 1) model
 
-            let found =
-                IntegratedGradients.adaptive 1e-9 64 Baseline.black true target (batch x)
+            let found = IntegratedGradients.adaptive 1e-9 64 Baseline.black true target (batch x)
 
             Expect.equal found.Steps (Array.create 5 4) "steps"
             same (x * w[1L].reshape(2L, 3L, 4L)) found.Attributions "x ⊙ w")

@@ -6,8 +6,7 @@ open TorchSharp
 open Attribution.Core
 open Support
 
-let private numbers rng (shape: int64[]) =
-    gaussian rng (shape |> Array.map int |> List.ofArray)
+let private numbers rng (shape: int64[]) = gaussian rng (shape |> Array.map int |> List.ofArray)
 
 /// A convolution of one to three dimensions, transposed or not, with what it is applied to.
 let private random (rng: Random) (dtype: torch.ScalarType) =
@@ -47,11 +46,7 @@ let private random (rng: Random) (dtype: torch.ScalarType) =
     }
 
 let private convolution (rng: Random) (case: ConvolutionCase) bias =
-    let outputs =
-        if case.IsTransposed then
-            case.Weight[1] * case.Groups
-        else
-            case.Weight[0]
+    let outputs = if case.IsTransposed then case.Weight[1] * case.Groups else case.Weight[0]
 
     {
         Weight = numbers rng case.Weight
@@ -70,8 +65,7 @@ let tests =
             let x = numbers rng case.X
 
             let found kernel =
-                let y, pull =
-                    Autograd.alone (List.head >> Convolution.apply kernel case.IsTransposed c) [ x ]
+                let y, pull = Autograd.alone (List.head >> Convolution.apply kernel case.IsTransposed c) [ x ]
 
                 let w = torch.ones_like(y).cumsum(1L)
                 y, (pull w).Head
@@ -127,10 +121,7 @@ let tests =
             Expect.isTrue (probe.Start()) "a probe can be started"
             let case = random (Random 1) torch.float32
             // One group too many, which no kernel takes.
-            let impossible = {
-                case with
-                    Groups = case.Groups + 100L
-            }
+            let impossible = { case with Groups = case.Groups + 100L }
 
             Expect.equal (probe.Try(Kernel.Native, impossible)) Outcome.Died "it ends, twice"
 
@@ -158,18 +149,14 @@ let tests =
             Expect.isTrue (Kernels.exploreBy probe [ string case ]) "it was tried"
             Expect.isTrue (Kernels.isTried case) "and is known"
 
-            let isRight =
-                Kernels.wrong () |> List.exists (fun (wrong, _) -> wrong = case) |> not
+            let isRight = Kernels.wrong () |> List.exists (fun (wrong, _) -> wrong = case) |> not
 
             Expect.equal (Kernels.isKindRight case) isRight "its kind is right if it is")
 
         testCase "where no probe can be started nothing is learnt, and no exception leaves" (fun () ->
             use probe = new KernelProbe("/nowhere/dotnet")
 
-            let case = {
-                random (Random 3) torch.float32 with
-                    Groups = 12345L
-            }
+            let case = { random (Random 3) torch.float32 with Groups = 12345L }
 
             Expect.isFalse (probe.Start()) "it cannot be started"
             Expect.isFalse (Kernels.exploreBy probe [ string case ]) "nothing is tried"

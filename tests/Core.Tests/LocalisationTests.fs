@@ -6,17 +6,14 @@ open Expecto
 open TorchSharp
 open Support
 
-let private near (actual: Tensor) =
-    Expect.floatClose Accuracy.high (actual.item<float>())
+let private near (actual: Tensor) = Expect.floatClose Accuracy.high (actual.item<float>())
 
-let private isUndefined (actual: Tensor) =
-    Expect.isTrue (Double.IsNaN(actual.item<float>()))
+let private isUndefined (actual: Tensor) = Expect.isTrue (Double.IsNaN(actual.item<float>()))
 
 /// A map of 2×2 pixels, row by row.
 let private map values = tensor [ 1; 2; 2 ] values
 
-let private mask (inside: bool list) =
-    torch.tensor(Array.ofList inside).reshape(1L, 2L, 2L)
+let private mask (inside: bool list) = torch.tensor(Array.ofList inside).reshape(1L, 2L, 2L)
 
 let tests =
     testList "Localisation" [
@@ -31,16 +28,14 @@ let tests =
         example "the largest pixel, the first on ties, hits or misses" (fun () ->
             let mask = mask [ true; false; false; true ]
 
-            let hit rows =
-                Localisation.hits Relaxation.Exact mask (map rows)
+            let hit rows = Localisation.hits Relaxation.Exact mask (map rows)
 
             Expect.equal ((hit [ 5.; 1.; 2.; 3. ]).item<float>()) 1. "inside"
             Expect.equal ((hit [ 1.; 5.; 2.; 5. ]).item<float>()) 0. "the first of two, outside"
             isUndefined (hit [ 0.; -1.; -2.; 0. ]) "none is positive")
 
         example "of as many of the largest pixels as the mask has, a share lies inside" (fun () ->
-            let rank inside rows =
-                Localisation.rankAccuracies Relaxation.Exact (mask inside) (map rows)
+            let rank inside rows = Localisation.rankAccuracies Relaxation.Exact (mask inside) (map rows)
 
             let two = [ true; true; false; false ]
             near (rank two [ 3.; 2.; 1.; -9. ]) 1. "both"
@@ -68,11 +63,9 @@ let tests =
                 else
                     float (top |> List.filter (fun p -> inside[p]) |> List.length) / float k
 
-            let maps', insides =
-                values maps |> Array.chunkBySize 12, inside |> Array.chunkBySize 12
+            let maps', insides = values maps |> Array.chunkBySize 12, inside |> Array.chunkBySize 12
 
-            let ofMask map inside =
-                share (inside |> Array.filter id |> Array.length) map inside
+            let ofMask map inside = share (inside |> Array.filter id |> Array.length) map inside
 
             let k = rng.Next(1, 13)
             let text (scores: float[]) = scores |> Array.map (sprintf "%.9f")

@@ -68,15 +68,7 @@ let tests =
             let net, model, images, x = case rng 0.
             let k = rng.Next 4
 
-            for rule in
-                [
-                    Epsilon 1e-12
-                    Gamma 0.25
-                    AlphaBeta(1., 0.)
-                    AlphaBeta(2., 1.)
-                    Flat
-                    ZBox(-5., 5.)
-                ] do
+            for rule in [ Epsilon 1e-12; Gamma 0.25; AlphaBeta(1., 0.); AlphaBeta(2., 1.); Flat; ZBox(-5., 5.) ] do
                 let target = Target.ofQuantity (Quantity.ofClass k) model
                 let expected = images |> Array.collect (looped rule net k)
 
@@ -141,8 +133,7 @@ let tests =
             let isMixed image =
                 let parts = Plain.hidden net image |> Array.map (max 0.) |> Array.map2 (*) net.W2[k]
 
-                Array.exists (fun p -> p > 0.01) parts
-                && Array.exists (fun p -> p < -0.01) parts
+                Array.exists (fun p -> p > 0.01) parts && Array.exists (fun p -> p < -0.01) parts
 
             if Array.forall isMixed images then
                 for rule in [ AlphaBeta(1., 0.); AlphaBeta(2., 1.) ] do
@@ -156,8 +147,7 @@ let tests =
             let named = {
                 all Flat with
                     Layers =
-                        dict [ "z", Gamma 0.5; "s", AlphaBeta(1., 0.) ]
-                        |> Collections.ObjectModel.ReadOnlyDictionary
+                        dict [ "z", Gamma 0.5; "s", AlphaBeta(1., 0.) ] |> Collections.ObjectModel.ReadOnlyDictionary
             }
 
             same
@@ -167,8 +157,7 @@ let tests =
 
         example "a rule that makes no number names the method and the node" (fun () ->
             // The derivative of √ at 0 is infinite, of which 0 parts are no number.
-            let root (inputs: Tensor list) =
-                (inputs.Head - inputs.Head).sqrt() * inputs.Head
+            let root (inputs: Tensor list) = (inputs.Head - inputs.Head).sqrt() * inputs.Head
 
             let model =
                 graphModel "s" [

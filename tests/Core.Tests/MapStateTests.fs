@@ -6,8 +6,7 @@ open Expecto
 open TorchSharp
 open Support
 
-let private state (pixels: float list) =
-    MapState.ofMaps (tensor [ 1; 1; pixels.Length ] pixels) |> Array.exactlyOne
+let private state (pixels: float list) = MapState.ofMaps (tensor [ 1; 1; pixels.Length ] pixels) |> Array.exactlyOne
 
 let tests =
     testList "MapState" [
@@ -55,8 +54,7 @@ let tests =
                     | _ -> Array.init 6 (fun i -> float i - 2. + rng.NextDouble())
             |]
 
-            let all (maps: float[][]) =
-                MapState.ofMaps (tensor [ maps.Length; 2; 3 ] (Array.concat maps))
+            let all (maps: float[][]) = MapState.ofMaps (tensor [ maps.Length; 2; 3 ] (Array.concat maps))
 
             let states = all maps
             let alone = maps |> Array.map (fun map -> (all [| map |])[0])

@@ -12,8 +12,7 @@ let private norm (v: float[]) = sqrt (Plain.dot v v)
 let private explainer size (explain: Tensor -> Tensor) (instances: Instances) =
     instances |> Instances.map size (fun b -> explain b.X)
 
-let private scores samples explain maps x =
-    MaxSensitivity.scores explain 0.1 samples 3L maps (Instances.ofTensor x)
+let private scores samples explain maps x = MaxSensitivity.scores explain 0.1 samples 3L maps (Instances.ofTensor x)
 
 let tests =
     testList "MaxSensitivity" [
@@ -25,11 +24,7 @@ let tests =
             let expected =
                 rows
                 |> Array.mapi (fun i image ->
-                    let alone = {
-                        batch x with
-                            X = x.narrow (0L, int64 i, 1L)
-                            Ids = [| int64 i |]
-                    }
+                    let alone = { batch x with X = x.narrow (0L, int64 i, 1L); Ids = [| int64 i |] }
 
                     Seq.max [
                         for draw in 0L .. 3L do
@@ -72,8 +67,7 @@ let tests =
                 (fun () -> scores 2 (explainer 2 (fun x -> x.narrow (2L, 0L, 1L))) maps x)
                 "another shape"
 
-            let work () =
-                (scores 2 (explainer 1 _.clone()) maps x).Dispose()
+            let work () = (scores 2 (explainer 1 _.clone()) maps x).Dispose()
 
             Expect.equal (liveAfter work) 0L "live tensors")
     ]

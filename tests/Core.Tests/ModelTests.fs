@@ -34,8 +34,7 @@ let residual (rng: Random) =
             node "s" (Linear(last, None)) [ "flat" ]
         ]
 
-    let step (x: Tensor) =
-        torch.nn.functional.conv2d (x, shared, padding = [| 1L; 1L |])
+    let step (x: Tensor) = torch.nn.functional.conv2d (x, shared, padding = [| 1L; 1L |])
 
     model, step, last
 
@@ -111,8 +110,7 @@ let private functions =
         example "a function may hand back its argument, or a tensor of its own" (fun () ->
             let own = tensor [ 1; 2 ] [ 7; 8 ]
 
-            let model =
-                ofFunctions [ "same", id; "same too", id; "own", (fun _ -> own); "last", id ]
+            let model = ofFunctions [ "same", id; "same too", id; "own", (fun _ -> own); "last", id ]
 
             let x = tensor [ 1; 2 ] [ 1; 2 ]
 
@@ -161,10 +159,7 @@ let private passes =
             same logits (Model.logits model x) "the model itself")
 
         example "images of another shape are an ArgumentException that names both" (fun () ->
-            let model = {
-                Plain.model (Plain.random (Random 1) 24 6 4 0.) with
-                    InputShape = Some [| 2L; 3L; 4L |]
-            }
+            let model = { Plain.model (Plain.random (Random 1) 24 6 4 0.) with InputShape = Some [| 2L; 3L; 4L |] }
 
             try
                 Model.logits model (torch.zeros (1, 2, 4, 3)) |> ignore
@@ -179,36 +174,24 @@ let private passes =
             let seen = ResizeArray<int>()
             let model = Plain.model (Plain.random (Random 1) 24 6 4 0.)
 
-            let watched = {
-                model with
-                    OnPass = seen.Add
-                    Batching = Fixed 3
-            }
+            let watched = { model with OnPass = seen.Add; Batching = Fixed 3 }
 
             let x = gaussian (Random 2) [ 7; 2; 3; 4 ]
 
-            Influence.ofQuantity Quantity.predicted Units.Auto "h" watched (Instances.ofTensor x)
-            |> ignore
+            Influence.ofQuantity Quantity.predicted Units.Auto "h" watched (Instances.ofTensor x) |> ignore
 
             Expect.equal (List.ofSeq seen) [ 2; 2; 3 ] "passes"
 
-            let stopping = {
-                model with
-                    OnPass = fun _ -> raise (OperationCanceledException())
-            }
+            let stopping = { model with OnPass = fun _ -> raise (OperationCanceledException()) }
 
             rejects<OperationCanceledException> (fun () -> Model.logits stopping x) "stopped")
 
         example "the batch grows with the memory, between one instance and 128, and counting runs no pass" (fun () ->
-            let model = {
-                Plain.model (Plain.random (Random 1) 24 6 4 0.) with
-                    OnPass = fun _ -> failtest "a pass"
-            }
+            let model = { Plain.model (Plain.random (Random 1) 24 6 4 0.) with OnPass = fun _ -> failtest "a pass" }
 
             let x = Instances.ofTensor (gaussian (Random 2) [ 7; 2; 3; 4 ])
 
-            let size bytes =
-                Model.batchSize Gradient (batching (Memory bytes) model) x
+            let size bytes = Model.batchSize Gradient (batching (Memory bytes) model) x
 
             Expect.equal (size 0L) 1 "no memory"
             Expect.equal (size Int64.MaxValue) 128 "all memory"
@@ -230,13 +213,7 @@ let private passes =
             let x = torch.randn (1L, 2L, 3L, 3L)
 
             let norm =
-                BatchNorm {
-                    Mean = numbers
-                    Variance = numbers
-                    Scale = numbers
-                    Shift = numbers
-                    Epsilon = 1e-5
-                }
+                BatchNorm { Mean = numbers; Variance = numbers; Scale = numbers; Shift = numbers; Epsilon = 1e-5 }
 
             let work () =
                 let model =
@@ -295,13 +272,11 @@ let private published =
             let slice = Model.cut "linear1" model
             let held = slice.H x
 
-            let gradient =
-                Diff.gradEach (fun z -> (slice.G held.Tail z).select(1L, 0L)) held.Head
+            let gradient = Diff.gradEach (fun z -> (slice.G held.Tail z).select(1L, 0L)) held.Head
 
             same (tensor [ 1; 4 ] [ 90; 101; 101; 101 ]) (held.Head * gradient) "gradient x activation of linear1"
 
-            let neuron =
-                Saliency.attribute false (Target.ofUnit Units.Auto "linear2" 0 model) (batch x)
+            let neuron = Saliency.attribute false (Target.ofUnit Units.Auto "linear2" 0 model) (batch x)
 
             same (tensor [ 1; 3 ] [ 4; 4; 4 ]) neuron "neuron gradient of linear2[0]")
 

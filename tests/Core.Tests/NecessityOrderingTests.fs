@@ -8,10 +8,7 @@ open Support
 
 /// The definition on arrays: 1/(N+1) Σ max(f_k(R(i)) - f_k(0), 0), at i = M, 2M, …, N, weighted by the blocks.
 let private twin net k step (image: float[]) (map: float[]) =
-    let order =
-        [ 0..11 ]
-        |> List.filter (fun p -> map[p] > 0.)
-        |> List.sortBy (fun p -> -map[p])
+    let order = [ 0..11 ] |> List.filter (fun p -> map[p] > 0.) |> List.sortBy (fun p -> -map[p])
 
     let n = order.Length
     let score x = (Plain.logits net x)[k]
@@ -35,8 +32,7 @@ let private curves step target maps x =
     |> List.exactlyOne
 
 let private scores step model maps x =
-    curves step (Target.ofQuantity Quantity.predicted model) maps x
-    |> NecessityOrdering.ofCurve
+    curves step (Target.ofQuantity Quantity.predicted model) maps x |> NecessityOrdering.ofCurve
 
 let tests =
     testList "NecessityOrdering" [
@@ -75,8 +71,7 @@ let tests =
             let maps = gaussian rng [ images.Length; 3; 4 ]
             let order = Array.init images.Length id |> Array.sortBy (fun _ -> rng.Next())
 
-            let pick (t: Tensor) =
-                t.index_select (0L, torch.tensor (Array.map int64 order))
+            let pick (t: Tensor) = t.index_select (0L, torch.tensor (Array.map int64 order))
 
             let found = values (scores 2 (batching (Fixed 3) model) maps x)
             let permuted = scores 2 (batching (Fixed 3) model) (pick maps) (pick x)
@@ -109,8 +104,7 @@ let tests =
         example "one pixel is enough" (fun () ->
             let model = ofFunctions [ "sum", (fun x -> x.sum([| 1L; 2L; 3L |]).unsqueeze 1L) ]
 
-            let found =
-                scores 1 model (tensor [ 2; 1; 1 ] [ 1; -1 ]) (tensor [ 2; 1; 1; 1 ] [ 5; 5 ])
+            let found = scores 1 model (tensor [ 2; 1; 1 ] [ 1; -1 ]) (tensor [ 2; 1; 1; 1 ] [ 5; 5 ])
 
             Expect.equal (values found) [| 0.; 0. |] "scores")
 

@@ -7,10 +7,7 @@ open Attribution
 open Attribution.Core
 open Support
 
-let private over (members: int -> bool) quantity = {
-    Quantity = quantity
-    Distribution = fun row -> members (int row)
-}
+let private over (members: int -> bool) quantity = { Quantity = quantity; Distribution = fun row -> members (int row) }
 
 let private all = over (fun _ -> true)
 
@@ -23,8 +20,7 @@ let private ofTensor around multiply quantity layer model x =
 let private nodes rule n = Quadrature.nodes rule n
 
 /// A baseline that is not black.
-let private shifted =
-    Baseline.ofFunction "shifted" (fun x -> 0.3 * x.flip [| -1L |] + 0.5)
+let private shifted = Baseline.ofFunction "shifted" (fun x -> 0.3 * x.flip [| -1L |] + 0.5)
 
 let private neighbourhoods (rng: Random) = [
     Neighbourhood.Itself
@@ -41,16 +37,11 @@ let private slow around multiply (quantity: Quantity) layer model (x: Tensor) =
         let own = batch x
         let row = x.narrow (0L, i, 1L)
 
-        let explained = {
-            Rows = torch.tensor [| i |]
-            Outputs = lazy (Model.logits model row)
-        }
+        let explained = { Rows = torch.tensor [| i |]; Outputs = lazy (Model.logits model row) }
 
-        let gradient past z =
-            Diff.gradEach (slice.G past >> quantity.Of explained) z
+        let gradient past z = Diff.gradEach (slice.G past >> quantity.Of explained) z
 
-        let at (point: Tensor) =
-            let h = slice.H point in gradient h.Tail h.Head
+        let at (point: Tensor) = let h = slice.H point in gradient h.Tail h.Head
 
         let h = slice.H row
         let start (baseline: Baseline) = baseline.Of(own).narrow(0L, i, 1L)
@@ -64,10 +55,7 @@ let private slow around multiply (quantity: Quantity) layer model (x: Tensor) =
             | Neighbourhood.LayerLine(baseline, nodes) ->
                 let b = (slice.H(start baseline)).Head
 
-                [
-                    for place, weight in nodes -> weight, gradient h.Tail (b + place * (h.Head - b))
-                ],
-                h.Head - b
+                [ for place, weight in nodes -> weight, gradient h.Tail (b + place * (h.Head - b)) ], h.Head - b
             | Neighbourhood.Gaussian(deviation, draws, seed) ->
                 [
                     for draw in 0 .. draws - 1 ->
@@ -76,8 +64,7 @@ let private slow around multiply (quantity: Quantity) layer model (x: Tensor) =
                 ],
                 h.Head
 
-        let mean =
-            points |> List.map (fun (w, g: Tensor) -> w * g) |> List.reduce Tensor.add
+        let mean = points |> List.map (fun (w, g: Tensor) -> w * g) |> List.reduce Tensor.add
 
         if multiply then mean * factor else mean
 
@@ -104,14 +91,12 @@ let private around =
             let start = Baseline.ofFunction "(2, 1)" (fun x -> x.flip [| 1L |])
             let nodes = nodes Midpoint 4
 
-            let of' around multiply =
-                ofTensor around multiply y "h1" twoLayers.Value x
+            let of' around multiply = ofTensor around multiply y "h1" twoLayers.Value x
 
             same (vector [ 2.; 2. ]) (of' Neighbourhood.Itself false) "at x"
             same (vector [ 0.; 4. ]) (of' Neighbourhood.Itself true) "at x, times the activation (0, 2)"
             // h1a = ReLU(1 - 2α) is above 0 on half of the images' line, and on all of the layer's own.
-            let line, layerLine =
-                Neighbourhood.Line(start, nodes), Neighbourhood.LayerLine(start, nodes)
+            let line, layerLine = Neighbourhood.Line(start, nodes), Neighbourhood.LayerLine(start, nodes)
 
             same (vector [ 2.5; 2. ]) (of' line false) "the images' line"
             same (vector [ 0.; 4. ]) (of' line true) "the images' line, times the activation"
@@ -143,20 +128,14 @@ let private around =
             let x = gaussian rng [ 5; 2; 3; 4 ]
             let first = rng.Next 4
 
-            let alone = {
-                Instances.ofTensor (x.narrow (0L, first, 2L)) with
-                    Id = fun i -> i + int64 first
-            }
+            let alone = { Instances.ofTensor (x.narrow (0L, first, 2L)) with Id = fun i -> i + int64 first }
 
             let interest = over (fun i -> i = first || i = first + 1) Quantity.predicted
 
             for around in neighbourhoods rng do
                 let mutable passes = 0
 
-                let counted = {
-                    batching (Fixed 2) model with
-                        OnPass = fun n -> passes <- passes + n
-                }
+                let counted = { batching (Fixed 2) model with OnPass = fun n -> passes <- passes + n }
 
                 let among = influence around true interest "r" counted (Instances.ofTensor x)
                 same (influence around true (all Quantity.predicted) "r" model alone) among $"{around}"
@@ -174,8 +153,7 @@ let private around =
             let _, model, _, x = case rng 0.
 
             for multiply in [ false; true ] do
-                let of' around =
-                    ofTensor around multiply Quantity.predicted "z" model x
+                let of' around = ofTensor around multiply Quantity.predicted "z" model x
 
                 let itself = of' Neighbourhood.Itself
                 same itself (of' (Neighbourhood.Line(shifted, [| 1., 1. |]))) "the line's end"
@@ -209,8 +187,7 @@ let private around =
                 let explained = Target.explained (Target.ofQuantity quantity model) (batch x)
                 let h, start = slice.H x, slice.H(shifted.Of(batch x))
 
-                let q z =
-                    quantity.Of explained (slice.G h.Tail z)
+                let q z = quantity.Of explained (slice.G h.Tail z)
 
                 let change = (q h.Head - q start.Head).mean()
                 close 1e-6 change ((ofTensor around true quantity layer model x).sum()) layer)
@@ -253,8 +230,7 @@ let private around =
                 let x = gaussian (Random 2) [ 5; 2; 3; 4 ]
 
                 for around in neighbourhoods (Random 3) do
-                    let find () =
-                        (ofTensor around true Quantity.predicted "z" (batching (Fixed 2) model) x).Dispose()
+                    let find () = (ofTensor around true Quantity.predicted "z" (batching (Fixed 2) model) x).Dispose()
 
                     Expect.equal (liveAfter find) 0L $"live tensors, {around}"
 
@@ -263,10 +239,7 @@ let private around =
 
 let private outputs = tensor [ 3; 3 ] [ 1; 5; 2; 9; 0; 3; 4; 4; 6 ]
 
-let private explained = {
-    Rows = torch.tensor [| 0L; 1L; 2L |]
-    Outputs = lazy outputs
-}
+let private explained = { Rows = torch.tensor [| 0L; 1L; 2L |]; Outputs = lazy outputs }
 
 let private quantities =
     testList "quantities" [
@@ -303,8 +276,7 @@ let private quantities =
         law "a margin of lists is the mean of the margins, and one-vs-rest one of them" (fun rng ->
             let _, model, _, x = case rng 0.
 
-            let of' quantity =
-                ofTensor Neighbourhood.Itself false quantity "z" model x
+            let of' quantity = ofTensor Neighbourhood.Itself false quantity "z" model x
 
             let mean =
                 [
@@ -350,8 +322,7 @@ let private quantities =
             let net, plain, _, images = case rng 0.
             let unit = rng.Next 6
 
-            let of' layer model quantity x =
-                ofTensor Neighbourhood.Itself false quantity layer model x
+            let of' layer model quantity x = ofTensor Neighbourhood.Itself false quantity layer model x
 
             let ofZ = of' "flat" plain (Quantity.ofUnit Units.Auto "z" unit) images
             same (vector net.W1[unit]) ofZ "of a dense layer"

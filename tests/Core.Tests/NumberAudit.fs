@@ -68,8 +68,7 @@ let private called (caller: MethodBase) : MethodBase list =
 
         read 0 []
 
-let private key (m: MethodBase) =
-    m.Module.ModuleVersionId, m.MetadataToken
+let private key (m: MethodBase) = m.Module.ModuleVersionId, m.MetadataToken
 
 /// The methods of TorchSharp that make a scalar, or call one that does.
 let private makers =

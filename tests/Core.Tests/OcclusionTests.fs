@@ -12,8 +12,7 @@ let private baselines = [ Baseline.black, 0.; Baseline.white 0.5, 0.5 ]
 let private loss net c (value: float) (isHidden: int -> bool) (image: float[]) =
     let score image = (Plain.logits net image)[c]
 
-    score image
-    - score (image |> Array.mapi (fun i x -> if isHidden i then value else x))
+    score image - score (image |> Array.mapi (fun i x -> if isHidden i then value else x))
 
 let private ablation =
     testList "FeatureAblation" [
@@ -66,14 +65,12 @@ let private ablation =
                 let _, model, images, x = case rng 0.
                 let target = Target.ofQuantity Quantity.predicted model
 
-                let ablate groups =
-                    FeatureAblation.attribute groups Baseline.black target (batch x)
+                let ablate groups = FeatureAblation.attribute groups Baseline.black target (batch x)
 
                 let pixels = torch.arange(12, torch.int64).reshape(1L, 3L, 4L)
                 same (ablate (pixels.expand (2L, 3L, 4L))) (ablate pixels) "broadcast"
 
-                let gap =
-                    IntegratedGradients.completenessGap Baseline.black target (batch x) (torch.zeros_like x)
+                let gap = IntegratedGradients.completenessGap Baseline.black target (batch x) (torch.zeros_like x)
 
                 let whole = ablate (torch.zeros (1, 1, 1, torch.int64))
                 same (gap.reshape(-1L, 1L, 1L, 1L).expand_as x) (whole.abs ()) "all at once"
@@ -101,11 +98,7 @@ let private occlusion =
             let stride = rng.Next(1, size + 1)
 
             // Every window of a side of so many pixels, from the first on that reaches the end none.
-            let rec tops side from =
-                if from + size >= side then
-                    [ from ]
-                else
-                    from :: tops side (from + stride)
+            let rec tops side from = if from + size >= side then [ from ] else from :: tops side (from + stride)
 
             let expected =
                 images
@@ -118,8 +111,7 @@ let private occlusion =
                             for top in tops 3 0 do
                                 for left in tops 4 0 do
                                     if covers top (p / 4) && covers left (p % 4) then
-                                        let isHidden i =
-                                            covers top (i % 12 / 4) && covers left (i % 4)
+                                        let isHidden i = covers top (i % 12 / 4) && covers left (i % 4)
 
                                         loss net c value isHidden image
                         ]
@@ -130,8 +122,7 @@ let private occlusion =
                 for inner in [ Fixed 1; Fixed 4; Memory(1L <<< 30) ] do
                     let target = Target.ofQuantity Quantity.predicted (batching inner model)
 
-                    let actual =
-                        inBatches outer (Occlusion.attribute (given size) (given stride) start target) x
+                    let actual = inBatches outer (Occlusion.attribute (given size) (given stride) start target) x
 
                     same expected actual $"{size} by {stride}, {outer} at a time, {inner} a pass")
 
@@ -151,8 +142,7 @@ let private occlusion =
         law "of a linear model with windows side by side is each one's Σ x ⊙ W_c, and complete" (fun rng ->
             let w = gaussian rng [ 3; 32 ]
 
-            let model =
-                graphModel "s" [ node "f" Flatten [ "x" ]; node "s" (Linear(w, None)) [ "f" ] ]
+            let model = graphModel "s" [ node "f" Flatten [ "x" ]; node "s" (Linear(w, None)) [ "f" ] ]
 
             let x, c = gaussian rng [ 3; 2; 4; 4 ], rng.Next 3
             let target = Target.ofQuantity (Quantity.ofClass c) model
@@ -166,8 +156,7 @@ let private occlusion =
         law "of a constant is 0" (fun rng ->
             let _, model, _, x = case rng 0.
 
-            let constant =
-                Quantity.ofFunction "three" (fun s -> torch.full_like (s.select (1L, 0L), 3.))
+            let constant = Quantity.ofFunction "three" (fun s -> torch.full_like (s.select (1L, 0L), 3.))
 
             let found =
                 Occlusion.attribute (given 2) unset Baseline.black (Target.ofQuantity constant model) (batch x)
@@ -175,8 +164,7 @@ let private occlusion =
             same (torch.zeros_like (x.select (1L, 0L))) found "zeros")
 
         example "has an eighth of the side as window and half a window as stride by default" (fun () ->
-            let count (h: int) (w: int) =
-                Occlusion.count unset unset (Instances.ofTensor (torch.zeros (1, 1, h, w)))
+            let count (h: int) (w: int) = Occlusion.count unset unset (Instances.ofTensor (torch.zeros (1, 1, h, w)))
 
             Expect.equal (count 224 224) (15L * 15L) "224: windows of 28 every 14"
             Expect.equal (count 32 16) (15L * 15L) "windows of 4 × 2 every 2 and 1"

@@ -12,13 +12,11 @@ let private spearman (xs: float[]) (ys: float[]) =
     let ranks (vs: float[]) =
         vs
         |> Array.map (fun v ->
-            let count test =
-                vs |> Array.filter test |> Array.length |> float
+            let count test = vs |> Array.filter test |> Array.length |> float
 
             count (fun u -> u < v) + (count ((=) v) - 1.) / 2.)
 
-    let centre (vs: float[]) =
-        let mean = Array.average vs in vs |> Array.map (fun v -> v - mean)
+    let centre (vs: float[]) = let mean = Array.average vs in vs |> Array.map (fun v -> v - mean)
 
     let a, b = centre (ranks xs), centre (ranks ys)
     Plain.dot a b / sqrt (Plain.dot a a * Plain.dot b b)
@@ -30,9 +28,7 @@ let private weights (model: Model) layer : float[] list =
         found.Add(values t)
         t
 
-    (model.Graph.Nodes |> Array.find (fun node -> node.Name = layer)).Op
-    |> Op.mapTensors add
-    |> ignore
+    (model.Graph.Nodes |> Array.find (fun node -> node.Name = layer)).Op |> Op.mapTensors add |> ignore
 
     List.ofSeq found
 
@@ -79,8 +75,7 @@ let tests =
                 let x = gaussian rng [ n; 2; 4; 4 ]
                 let maps = saliency 2 x model
 
-                let pixels (t: Tensor) =
-                    values (t.mean [| 1L |]) |> Array.chunkBySize 16
+                let pixels (t: Tensor) = values (t.mean [| 1L |]) |> Array.chunkBySize 16
 
                 for isAlone in [ false; true ] do
                     let sets =

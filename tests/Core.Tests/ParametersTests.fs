@@ -26,8 +26,7 @@ let private network (activation: Activation) (rng: Random) =
 let private names = [ "conv.bias"; "conv.weight"; "norm.bias"; "norm.weight"; "s.weight"; "shift" ]
 
 /// Random numbers of a tensor's shape.
-let private like rng (t: Tensor) =
-    gaussian rng (t.shape |> Array.map int |> List.ofArray)
+let private like rng (t: Tensor) = gaussian rng (t.shape |> Array.map int |> List.ofArray)
 
 let private refusal (work: unit -> Model) =
     try
@@ -40,9 +39,7 @@ let private refusal (work: unit -> Model) =
 let private isSentence (message: string) =
     let sentence = message.Split(" (Parameter ").[0]
 
-    Char.IsUpper sentence[0]
-    && sentence.EndsWith '.'
-    && not (sentence.Contains '\n')
+    Char.IsUpper sentence[0] && sentence.EndsWith '.' && not (sentence.Contains '\n')
 
 let private parameters =
     testList "parameters" [
@@ -77,8 +74,7 @@ let private parameters =
             let model = network Relu (Random 1)
             let weight = (Model.parameters model)["s.weight"]
 
-            let unknown =
-                refusal (fun () -> Model.withParameters (Map [ "s.wieght", weight ]) model)
+            let unknown = refusal (fun () -> Model.withParameters (Map [ "s.wieght", weight ]) model)
 
             Expect.isTrue (isSentence unknown) unknown
             Expect.stringContains unknown "'s.wieght'" "what is unknown"
@@ -86,8 +82,7 @@ let private parameters =
             for name in names do
                 Expect.stringContains unknown name "what is known"
 
-            let wrong =
-                refusal (fun () -> Model.withParameters (Map [ "s.weight", weight.t () ]) model)
+            let wrong = refusal (fun () -> Model.withParameters (Map [ "s.weight", weight.t () ]) model)
 
             Expect.isTrue (isSentence wrong) wrong
             Expect.stringContains wrong "'s.weight'" "which"
@@ -126,8 +121,7 @@ let private derivatives =
             for name in names do
                 let w = (Model.parameters model)[name]
 
-                let f w =
-                    Model.withParameters (Map [ name, w ]) model |> ofLogits x
+                let f w = Model.withParameters (Map [ name, w ]) model |> ofLogits x
 
                 close 1e-6 (Diff.numgrad 1e-5 f w) (Diff.grad f w) name)
 
@@ -139,8 +133,7 @@ let private derivatives =
                 let w = (Model.parameters model)[name]
                 let v = like rng w
 
-                let f w =
-                    Model.withParameters (Map [ name, w ]) model |> ofLogits x
+                let f w = Model.withParameters (Map [ name, w ]) model |> ofLogits x
 
                 close 1e-6 (Diff.numgradv 1e-5 f w v) (Diff.gradv f w v) name)
 
@@ -149,8 +142,7 @@ let private derivatives =
             let x = gaussian rng [ 2; 2; 5; 4 ]
             let w = (Model.parameters model)["norm.weight"]
 
-            let f w =
-                Model.withParameters (Map [ "norm.weight", w ]) model |> ofLogits x
+            let f w = Model.withParameters (Map [ "norm.weight", w ]) model |> ofLogits x
 
             let v = like rng w
             close 1e-4 (Diff.numhessianv 1e-4 f w v) (Diff.hessianv f w v) "norm.weight")
@@ -161,10 +153,7 @@ let private derivatives =
             let w = (Model.parameters model)["conv.weight"]
 
             // A model of its own weights, one of which is being differentiated.
-            let own w = {
-                Model.withParameters (Map [ "conv.weight", w ]) model with
-                    SharesWeights = false
-            }
+            let own w = { Model.withParameters (Map [ "conv.weight", w ]) model with SharesWeights = false }
 
             let v = like rng w
             let expected = Diff.numgradv 1e-5 (own >> ofLogits x) w v
@@ -211,26 +200,22 @@ let private derivatives =
             let x = gaussian rng [ 2; 2; 5; 4 ]
             let w = (Model.parameters model)["norm.weight"]
 
-            let f w =
-                Model.withParameters (Map [ "norm.weight", w ]) model |> ofLogits x
+            let f w = Model.withParameters (Map [ "norm.weight", w ]) model |> ofLogits x
 
-            let work () =
-                (Scope.run (fun () -> Diff.grad f w)).Dispose()
+            let work () = (Scope.run (fun () -> Diff.grad f w)).Dispose()
 
             work ()
             Expect.equal (liveAfter work) 0L "live tensors")
     ]
 
 /// ln(1 + exp(βv))/β
-let private softplus beta v =
-    max v 0. + log (1. + exp (-beta * abs v)) / beta
+let private softplus beta v = max v 0. + log (1. + exp (-beta * abs v)) / beta
 
 let private numbers = [ -900.; -7.; -1.; -0.01; 0.; 0.3; 1.; 5.9; 6.; 6.1; 40.; 900. ]
 
 /// Numbers through one activation, smoothed.
 let private activated beta activation =
-    let model =
-        graphModel "flat" [ node "a" (Activation activation) [ "x" ]; node "flat" Flatten [ "a" ] ]
+    let model = graphModel "flat" [ node "a" (Activation activation) [ "x" ]; node "flat" Flatten [ "a" ] ]
 
     Model.logits (Model.smooth beta model) (tensor [ numbers.Length; 1 ] numbers)
 
@@ -238,8 +223,7 @@ let private smoothing =
     testList "smooth" [
         example "puts softplus in the place of every kind of ReLU" (fun () ->
             for beta in [ 0.1; 1.; 3.; 100. ] do
-                let expected f =
-                    tensor [ numbers.Length; 1 ] (List.map f numbers)
+                let expected f = tensor [ numbers.Length; 1 ] (List.map f numbers)
 
                 let soft = softplus beta
                 close 1e-13 (expected soft) (activated beta Relu) $"ReLU, β = {beta}"

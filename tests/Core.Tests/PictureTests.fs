@@ -37,17 +37,12 @@ let private byMaximum (map: float[]) =
 let private maskTwin normalise threshold blur background rows columns (map: float[]) (image: float[]) =
     let score = if normalise then byMaximum map else map
 
-    let score =
-        if blur > 0. then
-            byMaximum (blurred blur rows columns score)
-        else
-            score
+    let score = if blur > 0. then byMaximum (blurred blur rows columns score) else score
 
     let pixels = rows * columns
 
     let seen =
-        image
-        |> Array.mapi (fun i v -> v * (if score[i % pixels] > threshold then 1. else background))
+        image |> Array.mapi (fun i v -> v * (if score[i % pixels] > threshold then 1. else background))
 
     let largest = Array.max seen
 
@@ -98,8 +93,7 @@ let private masks =
             let n = rng.Next(1, 3)
             let maps, x = gaussian rng [ n; 3; 4; 5 ], (gaussian rng [ n; 3; 4; 5 ]).abs() * 80.
 
-            let normalise, threshold, background =
-                rng.Next 2 = 0, rng.NextDouble(), rng.NextDouble() / 2.
+            let normalise, threshold, background = rng.Next 2 = 0, rng.NextDouble(), rng.NextDouble() / 2.
 
             let blur = [| 0.; 0.3; 1.; 2.; 7.5 |][rng.Next 5]
             let maps = if normalise then maps else maps.abs ()
@@ -145,22 +139,17 @@ let private masks =
             let x = torch.ones (1, 1, 3, 4) * 255.
 
             // Every place of the threshold between two of scipy's values shows which pixels lie above it.
-            for threshold in
-                List.pairwise (List.sort scipy)
-                |> List.map (fun (a, b) -> (a + b) / 2. / largest) do
+            for threshold in List.pairwise (List.sort scipy) |> List.map (fun (a, b) -> (a + b) / 2. / largest) do
                 let mask = Picture.binaryMask true threshold 1.5 0. map x
 
-                let expected =
-                    scipy |> List.map (fun v -> if v / largest > threshold then 254uy else 0uy)
+                let expected = scipy |> List.map (fun v -> if v / largest > threshold then 254uy else 0uy)
 
                 Expect.equal (bytes mask |> List.ofArray) expected $"threshold {threshold}")
 
         law "is free of the attributions' scale and the image's, and masking twice changes nothing" (fun rng ->
-            let maps, x =
-                (gaussian rng [ 2; 3; 4; 5 ]).abs(), (gaussian rng [ 2; 3; 4; 5 ]).abs() * 80.
+            let maps, x = (gaussian rng [ 2; 3; 4; 5 ]).abs(), (gaussian rng [ 2; 3; 4; 5 ]).abs() * 80.
 
-            let mask maps x =
-                Picture.binaryMask true 0.2 0. 0. maps x
+            let mask maps x = Picture.binaryMask true 0.2 0. 0. maps x
 
             Expect.equal (bytes (mask (maps * 7.) x)) (bytes (mask maps x)) "attributions scaled"
             Expect.equal (bytes (mask maps (x * 2.))) (bytes (mask maps x)) "image scaled"
@@ -201,8 +190,7 @@ let private masks =
             rejects<ArgumentException> (fun () -> Picture.binaryMask true 0.2 0. 0.1 (torch.ones (1, 2, 3)) x) "shape"
             rejects<AttributionException> (fun () -> Picture.binaryMask true 0.2 0. 0.1 (maps * nan) x) "NaN"
 
-            let work () =
-                (Picture.binaryMask true 0.2 1. 0.1 maps x).Dispose()
+            let work () = (Picture.binaryMask true 0.2 1. 0.1 maps x).Dispose()
 
             Expect.equal (liveAfter work) 0L "live tensors")
     ]
@@ -212,10 +200,7 @@ let private heatTwin (share: float) (grey: float) =
     let strength = sqrt (min 1. (abs share))
     let ground = 255. * (0.68 + 0.32 * grey)
 
-    (if share > 0. then
-         [ 178.; 24.; 43. ]
-     else
-         [ 33.; 102.; 172. ])
+    (if share > 0. then [ 178.; 24.; 43. ] else [ 33.; 102.; 172. ])
     |> List.map (fun colour -> Math.Round((1. - strength) * ground + strength * colour))
 
 let private heat =
@@ -279,8 +264,7 @@ let private scales =
             let x = (gaussian rng [ 2; 3; 4; 5 ]).abs() * 80.
             let cloud = Picture.pointCloud 0. maps
 
-            let mask maps =
-                bytes (Picture.binaryMask true 0.2 0. 0.1 maps x)
+            let mask maps = bytes (Picture.binaryMask true 0.2 0. 0.1 maps x)
 
             for size in [ 1e-38; 1e-30; 1e-12; 1e-9; 1e-6; 1.; 1e6; 1e30; 1e37 ] do
                 let sized = (maps.``to`` torch.float64 * size).``to`` torch.float32

@@ -31,8 +31,7 @@ let curve (pixels: float list) (attribution: float list) (scores: float list) (w
 /// The curve of each instance by itself, of the points that count.
 let each (curve: PixelCurve) : PixelCurve list = [
     for i, length in Array.indexed curve.Lengths ->
-        let own (t: Tensor) =
-            t.narrow(0L, int64 i, 1L).narrow(1L, 0L, length)
+        let own (t: Tensor) = t.narrow(0L, int64 i, 1L).narrow(1L, 0L, length)
 
         {
             Lengths = [| length |]
@@ -48,28 +47,21 @@ let each (curve: PixelCurve) : PixelCurve list = [
 let twin net k path (blank: float[]) (image: float[]) (map: float[]) =
     let order = ordered path.Order map
 
-    let counts =
-        [ 0 .. path.PixelsPerStep .. order.Length ] @ [ order.Length ] |> List.distinct
+    let counts = [ 0 .. path.PixelsPerStep .. order.Length ] @ [ order.Length ] |> List.distinct
 
     let score count =
         let changed = order |> List.truncate count |> Set.ofList
         let isInserted = path.Change = PixelChange.Insert
 
-        let pick i v =
-            if changed.Contains(i % 12) = isInserted then
-                v
-            else
-                blank[i]
+        let pick i v = if changed.Contains(i % 12) = isInserted then v else blank[i]
 
         (Plain.logits net (Array.mapi pick image))[k]
 
-    let sum count =
-        List.sumBy (fun p -> map[p]) (List.truncate count order)
+    let sum count = List.sumBy (fun p -> map[p]) (List.truncate count order)
 
     let black = (Plain.logits net (Array.zeroCreate 24))[k]
 
-    let floored score =
-        if path.IsAboveBlack then max (score - black) 0. else score
+    let floored score = if path.IsAboveBlack then max (score - black) 0. else score
 
     curve
         (List.map float counts)
@@ -81,8 +73,7 @@ let twin net k path (blank: float[]) (image: float[]) (map: float[]) =
 let agreesWithTwin (rng: Random) (paths: int -> PixelPath list) (score: PixelCurve list -> Tensor) =
     let net, model, images, x = case rng 3.
     // Few values, and so many ties.
-    let maps =
-        Array.init images.Length (fun _ -> Array.init 12 (fun _ -> float (rng.Next(-3, 6))))
+    let maps = Array.init images.Length (fun _ -> Array.init 12 (fun _ -> float (rng.Next(-3, 6))))
 
     for step in [ 1; 2; 5; 1000 ] do
         let expected =
@@ -90,9 +81,7 @@ let agreesWithTwin (rng: Random) (paths: int -> PixelPath list) (score: PixelCur
                 (fun image map ->
                     let k = Plain.predicted net image
 
-                    paths step
-                    |> List.map (fun path -> twin net k path (Array.zeroCreate 24) image map)
-                    |> score)
+                    paths step |> List.map (fun path -> twin net k path (Array.zeroCreate 24) image map) |> score)
                 images
                 maps
             |> torch.cat
@@ -125,8 +114,7 @@ let ofSum (paths: PixelPath list) (read: PixelCurve list -> 'a) (map: float list
     |> read
 
 /// The score of Σ over a 1×1×1×n image.
-let scoreOfSum paths (score: PixelCurve list -> Tensor) map image : float =
-    (ofSum paths score map image).item<float>()
+let scoreOfSum paths (score: PixelCurve list -> Tensor) map image : float = (ofSum paths score map image).item<float>()
 
 let private all = [
     for order in [ PixelOrder.All; PixelOrder.Descending; PixelOrder.Ascending ] do
@@ -148,8 +136,7 @@ let tests =
             let net, model, images, x = case rng 1.
             let n = images.Length
 
-            let maps =
-                Array.init n (fun _ -> Array.init 12 (fun _ -> float (rng.Next(-3, 6)) / 2.))
+            let maps = Array.init n (fun _ -> Array.init 12 (fun _ -> float (rng.Next(-3, 6)) / 2.))
 
             let blank = gaussians rng 24
 
@@ -200,15 +187,12 @@ let tests =
             let curves maps =
                 PixelCurves.curves Relaxation.Exact all target maps (batch x)
                 |> List.map (fun curve ->
-                    curve.Lengths,
-                    [ curve.Pixels; curve.Attribution; curve.Scores; curve.Whole ]
-                    |> List.map values)
+                    curve.Lengths, [ curve.Pixels; curve.Attribution; curve.Scores; curve.Whole ] |> List.map values)
 
             Expect.equal (curves maps) (curves (maps.mean [| 1L |])) "curves")
 
         example "a pixel is all its channels" (fun () ->
-            let blue =
-                ofFunctions [ "blue", (fun x -> x.select(1L, 2L).sum([| 1L; 2L |]).unsqueeze 1L) ]
+            let blue = ofFunctions [ "blue", (fun x -> x.select(1L, 2L).sum([| 1L; 2L |]).unsqueeze 1L) ]
 
             let x = tensor [ 1; 3; 1; 2 ] [ 1; 2; 3; 4; 5; 6 ]
             // The red channel alone is attributed.
@@ -225,10 +209,7 @@ let tests =
 
         example "black is 0, not the image's minimum nor the mean" (fun () ->
             let scores change map image =
-                let path = {
-                    Deletion.path 1 Baseline.black with
-                        Change = change
-                }
+                let path = { Deletion.path 1 Baseline.black with Change = change }
 
                 ofSum [ path ] (fun curves -> values curves[0].Scores) map image
 
@@ -253,11 +234,7 @@ let tests =
             Expect.equal (Array.distinct together).Length 3 "three draws"
 
             for i in 0..2 do
-                let alone = {
-                    Rows = torch.tensor [| int64 i |]
-                    Ids = [| int64 i |]
-                    X = x.narrow (0L, i, 1L)
-                }
+                let alone = { Rows = torch.tensor [| int64 i |]; Ids = [| int64 i |]; X = x.narrow (0L, i, 1L) }
 
                 Expect.equal (last alone) [| together[i] |] $"instance {i} alone")
 
@@ -266,17 +243,11 @@ let tests =
             let maps = gaussian rng [ images.Length; 3; 4 ]
 
             for path in all do
-                let path = {
-                    path with
-                        PixelsPerStep = rng.Next(1, 14)
-                }
+                let path = { path with PixelsPerStep = rng.Next(1, 14) }
 
                 let mutable passed = 0
 
-                let counted = {
-                    model with
-                        OnPass = fun count -> passed <- passed + count
-                }
+                let counted = { model with OnPass = fun count -> passed <- passed + count }
 
                 PixelCurves.curves
                     Relaxation.Exact
@@ -295,8 +266,7 @@ let tests =
             let image = List.init 40 (fun _ -> rng.NextDouble())
 
             for path in all do
-                let pixels path =
-                    ofSum [ path ] (fun curves -> values curves[0].Pixels) map image
+                let pixels path = ofSum [ path ] (fun curves -> values curves[0].Pixels) map image
 
                 let length = (pixels path |> Array.last |> int)
                 let found = pixels (PixelCurves.inSteps step fewest path)
@@ -327,8 +297,7 @@ let tests =
                 Expect.isTrue (step >= 1 && (int64 step * 50L <= pixels || step = 1)) $"fifty steps of {pixels}")
 
         example "a normalised curve is NaN where the whole scores nothing" (fun () ->
-            let scores whole =
-                values (PixelCurves.normalised (curve [ 0.; 1. ] [ 0.; 1. ] [ 4.; 1. ] whole)).Scores
+            let scores whole = values (PixelCurves.normalised (curve [ 0.; 1. ] [ 0.; 1. ] [ 4.; 1. ] whole)).Scores
 
             Expect.equal (scores 4.) [| 1.; 0.25 |] "of 4"
 
@@ -336,21 +305,17 @@ let tests =
                 Expect.all (scores whole) Double.IsNaN $"of {whole}")
 
         law "the trapezoid rule's weights sum to the axis's length, and it is exact for lines" (fun rng ->
-            let xs =
-                Array.append [| 0.; 1. |] (Array.init (rng.Next 9) (fun _ -> rng.NextDouble()))
-                |> Array.sort
+            let xs = Array.append [| 0.; 1. |] (Array.init (rng.Next 9) (fun _ -> rng.NextDouble())) |> Array.sort
 
             let a, b = rng.NextDouble(), rng.NextDouble()
             let row = tensor [ 1; xs.Length ]
 
-            let area =
-                PixelCurves.trapezoid (row xs) (row (xs |> Array.map (fun x -> a + b * x)))
+            let area = PixelCurves.trapezoid (row xs) (row (xs |> Array.map (fun x -> a + b * x)))
 
             Expect.floatClose Accuracy.veryHigh (area.item<float>()) (a + b / 2.) "a + b x")
 
         example "an ordering weighs each score by its block, and the start not at all" (fun () ->
-            let ordering pixels scores =
-                values (PixelCurves.ordering (curve pixels pixels scores 1.))
+            let ordering pixels scores = values (PixelCurves.ordering (curve pixels pixels scores 1.))
 
             Expect.equal (ordering [ 0.; 3.; 4. ] [ 9.; 2.; 5. ]) [| 11. / 5. |] "3 · 2 + 1 · 5"
             Expect.equal (ordering [ 3.; 4. ] [ 2.; 5. ]) [| 11. / 5. |] "without the start"
@@ -361,8 +326,7 @@ let tests =
             let maps = torch.ones (int64 images.Length, 3, 4)
             let target = Target.ofQuantity Quantity.predicted (batching (Fixed 3) model)
 
-            let curves path maps =
-                PixelCurves.curves Relaxation.Exact [ path ] target maps (batch x) |> ignore
+            let curves path maps = PixelCurves.curves Relaxation.Exact [ path ] target maps (batch x) |> ignore
 
             let wrong = { all[0] with PixelsPerStep = 0 }
             Expect.throwsT<ArgumentException> (fun () -> curves wrong maps) "no pixels a step"

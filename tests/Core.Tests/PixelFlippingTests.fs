@@ -31,8 +31,7 @@ let tests =
         example "Σx of four pixels" (fun () ->
             let values = [ 0.4; 0.3; 0.2; 0.1 ]
 
-            let of' step =
-                PixelCurvesTests.scoreOfSum (paths step) score values values
+            let of' step = PixelCurvesTests.scoreOfSum (paths step) score values values
 
             Expect.floatClose Accuracy.veryHigh (of' 1) 0.6 "(0 + 0.4 + 0.7 + 0.9 + 1) / 5"
             Expect.floatClose Accuracy.veryHigh (of' 2) (1.7 / 3.) "(0 + 0.7 + 1) / 3"

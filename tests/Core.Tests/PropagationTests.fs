@@ -101,10 +101,6 @@ let tests =
             let lrp = Lrp.composite (Epsilon 0.01) (Epsilon 0.01) (Epsilon 0.01)
 
             for attribute in
-                [
-                    GuidedBackpropagation.attribute true
-                    DeepLift.attribute Baseline.black true
-                    Lrp.attribute lrp
-                ] do
+                [ GuidedBackpropagation.attribute true; DeepLift.attribute Baseline.black true; Lrp.attribute lrp ] do
                 same (torch.zeros_like x) (attribute target (batch x)) "zeros")
     ]

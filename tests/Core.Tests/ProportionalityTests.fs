@@ -15,8 +15,7 @@ let private normalised (curves: PixelCurve list) =
 let private twin (down: PixelCurve) (up: PixelCurve) =
     let whole = down.Whole.item<float>()
 
-    let s (curve: PixelCurve) =
-        values curve.Scores |> Array.map (fun score -> score / whole)
+    let s (curve: PixelCurve) = values curve.Scores |> Array.map (fun score -> score / whole)
 
     let p (curve: PixelCurve) =
         let sums = values curve.Attribution in sums |> Array.map (fun sum -> sum / Array.last sums)
@@ -36,9 +35,7 @@ let private twin (down: PixelCurve) (up: PixelCurve) =
         let points = Set.ofSeq (Seq.append (p down) (p up)) |> Seq.toList
         let gap x = abs (at down x - at up x)
 
-        points
-        |> List.pairwise
-        |> List.sumBy (fun (a, b) -> (b - a) * (gap a + gap b) / 2.)
+        points |> List.pairwise |> List.sumBy (fun (a, b) -> (b - a) * (gap a + gap b) / 2.)
 
 let tests =
     testList "Proportionality" [
@@ -50,13 +47,11 @@ let tests =
                 PixelCurvesTests.agreesWithTwin rng (Proportionality.paths change) (fun curves ->
                     let found = normalised curves
 
-                    let expected =
-                        List.map2 twin (PixelCurvesTests.each curves[0]) (PixelCurvesTests.each curves[1])
+                    let expected = List.map2 twin (PixelCurvesTests.each curves[0]) (PixelCurvesTests.each curves[1])
 
                     for found, expected in Seq.zip (values found) expected do
                         isFound <-
-                            isFound
-                            && (abs (found - expected) < 1e-10 || Double.IsNaN found && Double.IsNaN expected)
+                            isFound && (abs (found - expected) < 1e-10 || Double.IsNaN found && Double.IsNaN expected)
 
                     found)
 
@@ -86,8 +81,7 @@ let tests =
         example "two pixels whose attributions are swapped" (fun () ->
             // Necessity: ↓ is 1, 3/4, 0 at p = 0, 3/4, 1; ↑ is 1, 1/4, 0 at 0, 1/4, 1. The gap is 2/3 at 1/4 and at 3/4.
             for change in changes do
-                let area score =
-                    PixelCurvesTests.scoreOfSum (Proportionality.paths change 1) score [ 1; 3 ] [ 3; 1 ]
+                let area score = PixelCurvesTests.scoreOfSum (Proportionality.paths change 1) score [ 1; 3 ] [ 3; 1 ]
 
                 Expect.floatClose Accuracy.veryHigh (area normalised) 0.5 $"{change}"
 
@@ -99,8 +93,7 @@ let tests =
 
         example "the gap counts where it changes its sign" (fun () ->
             // By the trapezoid rule from +1 at p = 0.25 to -1 at 0.75, not 0.
-            let curve scores =
-                PixelCurvesTests.curve [ 0.; 1.; 2.; 3. ] [ 0.; 1.; 3.; 4. ] scores 1.
+            let curve scores = PixelCurvesTests.curve [ 0.; 1.; 2.; 3. ] [ 0.; 1.; 3.; 4. ] scores 1.
 
             Expect.equal
                 (values (Proportionality.area (curve [ 0.; 1.; 0.; 0. ]) (curve [ 0.; 0.; 1.; 0. ])))

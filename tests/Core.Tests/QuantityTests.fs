@@ -9,10 +9,7 @@ open Support
 
 let private outputs = tensor [ 3; 3 ] [ 1; 5; 2; 9; 0; 3; 4; 4; 6 ]
 
-let private explained = {
-    Rows = torch.tensor [| 4L; 0L; 2L |]
-    Outputs = lazy outputs
-}
+let private explained = { Rows = torch.tensor [| 4L; 0L; 2L |]; Outputs = lazy outputs }
 
 let private of' (quantity: Quantity) = values (quantity.Of explained outputs)
 let private labels = [| 1L; 2L; 0L; 2L; 2L |]
@@ -26,12 +23,7 @@ let private quantities =
             Expect.equal (of' (Quantity.margin 0 2)) [| -1.; 6.; -2. |] "margin"
             Expect.equal (of' (Quantity.predictedMinusTrue labels)) [| 3.; 9.; 2. |] "predicted minus true"
 
-            let names = [
-                Quantity.predicted
-                Quantity.trueClassOf labels
-                Quantity.ofClass 2
-                Quantity.margin 0 2
-            ]
+            let names = [ Quantity.predicted; Quantity.trueClassOf labels; Quantity.ofClass 2; Quantity.margin 0 2 ]
 
             Expect.equal (names |> List.map _.Name) [ "predicted"; "true"; "class:2"; "margin:0,2" ] "names"
             Expect.equal (of' (Quantity.ofFunction "sum" (fun s -> s.sum 1L))) [| 8.; 12.; 14. |] "a function")
@@ -42,10 +34,7 @@ let private quantities =
             same (vector [ -2.; 0.; -4. ]) ((Quantity.trueClassOf labels).Of explained elsewhere) "true class")
 
         example "outputs that no quantity asks for are never computed" (fun () ->
-            let unasked = {
-                explained with
-                    Outputs = lazy (failtest "computed")
-            }
+            let unasked = { explained with Outputs = lazy (failtest "computed") }
 
             same (vector [ -1.; 6.; -2. ]) ((Quantity.margin 0 2).Of unasked outputs) "margin"
             same (vector [ 2.; 0.; 4. ]) ((Quantity.trueClassOf labels).Of unasked outputs) "true class")
@@ -57,10 +46,7 @@ let private quantities =
             Expect.equal found.Linear None "it is not linear"
 
             // Both probabilities round to 1/2 in float32; the larger logit is the second.
-            let narrow = {
-                Rows = torch.tensor [| 0L |]
-                Outputs = lazy torch.tensor (array2D [ [ 1f; 1.0000001f ] ])
-            }
+            let narrow = { Rows = torch.tensor [| 0L |]; Outputs = lazy torch.tensor (array2D [ [ 1f; 1.0000001f ] ]) }
 
             let elsewhere = torch.tensor (array2D [ [ 0f; 3f ] ])
             let predicted = (Quantity.ofProbabilities Quantity.predicted).Of narrow elsewhere
@@ -82,8 +68,7 @@ let private quantities =
             same (vector [ -4.; -3.; 1. ]) (Quantity.predictedSide.Of explained elsewhere) "predicted"
             same (vector [ -4.; 3.; 1. ]) ((Quantity.ofClass 0).Of explained elsewhere) "the logit itself"
 
-            let probability (quantity: Quantity) =
-                (Quantity.ofProbabilities quantity).Of explained elsewhere
+            let probability (quantity: Quantity) = (Quantity.ofProbabilities quantity).Of explained elsewhere
 
             same
                 (vector [ sigma -4.; sigma -3.; sigma 1. ])
@@ -93,8 +78,7 @@ let private quantities =
             same (vector [ sigma -4.; sigma 3.; sigma 1. ]) (probability (Quantity.ofClass 0)) "its own")
 
         example "probabilities are made of scores as the model's head makes them" (fun () ->
-            let by head =
-                (Quantity.ofProbabilitiesBy head (Quantity.ofClass 1)).Of explained outputs
+            let by head = (Quantity.ofProbabilitiesBy head (Quantity.ofClass 1)).Of explained outputs
 
             same ((outputs.softmax 1L).select(1L, 1L)) (by Head.Softmax) "softmax"
             same (outputs.sigmoid().select(1L, 1L)) (by Head.Sigmoid) "sigmoid"
@@ -103,19 +87,13 @@ let private quantities =
         example "a model of one logit for two classes has the scores -z and z" (fun () ->
             let functions = [ "sum", (fun (x: Tensor) -> x.sum ([| 1L |], true)) ]
 
-            let model = {
-                ofFunctions functions with
-                    IsTwoSided = true
-            }
+            let model = { ofFunctions functions with IsTwoSided = true }
 
             let x = tensor [ 2; 3 ] [ 1; 2; 3; -4; 0; 1 ]
             let target = Target.ofQuantity Quantity.predicted model
             same (tensor [ 2; 2 ] [ -6; 6; 3; -3 ]) (target.Output x) "scores"
 
-            let several = {
-                ofFunctions [ "x", id ] with
-                    IsTwoSided = true
-            }
+            let several = { ofFunctions [ "x", id ] with IsTwoSided = true }
 
             rejects<AttributionException>
                 (fun () -> (Target.ofQuantity Quantity.predicted several).Output x)
@@ -144,8 +122,7 @@ let private targets =
             let x = gaussian (Random 2) [ 2; 2; 3; 4 ]
             let target = Target.ofUnit Units.Auto "z" 5 (Plain.model net)
 
-            let expected =
-                values x |> Array.chunkBySize 24 |> Array.map (fun x -> (Plain.hidden net x)[5])
+            let expected = values x |> Array.chunkBySize 24 |> Array.map (fun x -> (Plain.hidden net x)[5])
 
             same (vector expected) (Target.here target (batch x) x) "value"
 
@@ -154,8 +131,7 @@ let private targets =
                 rejects<AttributionException> (fun () -> Target.here wrong (batch x) x) $"unit {unit}")
 
         example "no op above a unit's layer runs" (fun () ->
-            let model =
-                ofFunctions [ "double", (fun x -> x * 2.); "never", (fun _ -> failtest "ran") ]
+            let model = ofFunctions [ "double", (fun x -> x * 2.); "never", (fun _ -> failtest "ran") ]
 
             let target = Target.ofUnit Units.Auto "double" 1 model
 
@@ -172,8 +148,7 @@ let private targets =
             let explained = Target.explained target (batch x)
             let at = torch.tensor (positions |> Array.map int64)
 
-            let actual =
-                Target.score target (Target.at at explained) (tensor [ 7; 2; 3; 4 ] (Array.concat points))
+            let actual = Target.score target (Target.at at explained) (tensor [ 7; 2; 3; 4 ] (Array.concat points))
 
             let expected =
                 Array.map2 (fun i p -> (Plain.logits net p)[Plain.predicted net images[i]]) positions points
@@ -206,10 +181,7 @@ let private targets =
             let mutable passes = 0
             let model = Plain.model (Plain.random (Random 1) 24 6 4 0.)
 
-            let counted = {
-                model with
-                    OnPass = fun _ -> passes <- passes + 1
-            }
+            let counted = { model with OnPass = fun _ -> passes <- passes + 1 }
 
             let target = Target.ofQuantity Quantity.predicted counted
 
@@ -238,10 +210,7 @@ let private targets =
 
             let plain = Target.ofQuantity Quantity.predicted counted
 
-            let knowing = {
-                plain with
-                    Cache = Some(OutputCache n)
-            }
+            let knowing = { plain with Cache = Some(OutputCache n) }
 
             let outputs target =
                 inBatches (rng.Next(1, 4)) (fun batch -> (Target.explained target batch).Outputs.Force().clone()) x
@@ -257,10 +226,7 @@ let private targets =
         example "the black image is scored once" (fun () ->
             let mutable passes = 0
 
-            let model = {
-                Plain.model (Plain.random (Random 1) 24 6 4 0.) with
-                    OnPass = fun _ -> passes <- passes + 1
-            }
+            let model = { Plain.model (Plain.random (Random 1) 24 6 4 0.) with OnPass = fun _ -> passes <- passes + 1 }
 
             let target = Target.ofQuantity Quantity.predicted model
             let x = gaussian (Random 2) [ 2; 2; 3; 4 ]

@@ -18,17 +18,13 @@ let tests =
                 classes
                 others
 
-            let alone i =
-                RandomLogit.others 3L count [| numbers[i] |] [| classes[i] |]
-                |> Array.exactlyOne
+            let alone i = RandomLogit.others 3L count [| numbers[i] |] [| classes[i] |] |> Array.exactlyOne
 
             Expect.equal (Array.init n alone) others "alone")
 
         example "each other class is as likely as the next" (fun () ->
             let counts =
-                RandomLogit.others 1L 4 [| 0L .. 2999L |] (Array.create 3000 2L)
-                |> Array.countBy id
-                |> Map.ofArray
+                RandomLogit.others 1L 4 [| 0L .. 2999L |] (Array.create 3000 2L) |> Array.countBy id |> Map.ofArray
 
             Expect.equal (List.ofSeq counts.Keys) [ 0L; 1L; 3L ] "classes"
 

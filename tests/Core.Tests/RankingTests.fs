@@ -11,9 +11,7 @@ let private unranked = Int64.MaxValue
 
 /// The definition: the positive pixels of one map, largest first, ties in row-major order.
 let private order (map: float[]) =
-    [ 0 .. map.Length - 1 ]
-    |> List.filter (fun p -> map[p] > 0.)
-    |> List.sortBy (fun p -> -map[p]) // List.sortBy is stable.
+    [ 0 .. map.Length - 1 ] |> List.filter (fun p -> map[p] > 0.) |> List.sortBy (fun p -> -map[p]) // List.sortBy is stable.
 
 /// The images (n×c×h×w) with the first pixels of an order, in every channel, from others.
 let private replace (order: Order) (counts: int64[]) (others: Tensor) (x: Tensor) =

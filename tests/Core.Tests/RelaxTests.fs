@@ -39,8 +39,7 @@ let private thresholds =
     testList "thresholds and orders" [
         example "two numbers lie above and below a threshold halfway between them" (fun () ->
             // θ = 1, and τ is a share of 4.
-            let chosen r =
-                first (soft 0.5) (tensor [ 1; 2 ] [ 4; -2 ]) [ r ]
+            let chosen r = first (soft 0.5) (tensor [ 1; 2 ] [ 4; -2 ]) [ r ]
 
             same (tensor [ 1; 2 ] [ sigmoid 1.5; sigmoid -1.5 ]) (chosen 1L) "the first"
             same (tensor [ 1; 2 ] [ 0; 0 ]) (chosen 0L) "none"
@@ -85,8 +84,7 @@ let private thresholds =
                 let exact = (first Relaxation.Exact keys counts).``to`` torch.float64
                 close 1e-6 exact (first (soft 1e-4) keys counts) $"the first {r} of {p}"
 
-                let distance tau =
-                    (first (soft tau) keys counts - exact).abs().max().item<float>()
+                let distance tau = (first (soft tau) keys counts - exact).abs().max().item<float>()
 
                 Expect.isLessThanOrEqual (distance 0.02) (distance 0.2) "nearer")
 
@@ -107,8 +105,7 @@ let private thresholds =
 
                 Expect.equal (values (f (through tau) keys)) (values (f Relaxation.Exact keys)) $"{name}: values"
 
-                let derivative relaxation =
-                    Diff.grad (fun keys -> (f relaxation keys * weights).sum()) keys
+                let derivative relaxation = Diff.grad (fun keys -> (f relaxation keys * weights).sum()) keys
 
                 same (derivative (soft tau)) (derivative (through tau)) $"{name}: derivatives"
                 let exactly = Diff.grad (fun keys -> (f Relaxation.Exact keys * weights).sum()) keys
@@ -148,8 +145,7 @@ let private thresholds =
             let counts = Array.init n (fun _ -> int64 (rng.Next(0, p + 2))) |> torch.tensor
             let weights = gaussian rng [ n; p ]
 
-            let sum pixels =
-                (Relax.first (soft 0.3) (Ranking.ofPositive pixels) counts * weights).sum()
+            let sum pixels = (Relax.first (soft 0.3) (Ranking.ofPositive pixels) counts * weights).sum()
 
             close 1e-7 (Diff.numgrad 1e-6 sum pixels) (Diff.grad sum pixels) "positive")
 
@@ -200,8 +196,7 @@ let private thresholds =
             let r = torch.tensor [| 2L; 3L |]
 
             for relaxation in [ Relaxation.Exact; soft 0.3; through 0.3 ] do
-                let sum (keys: Tensor) =
-                    (Relax.first relaxation (Relax.order keys) r).``to``(torch.float64).sum()
+                let sum (keys: Tensor) = (Relax.first relaxation (Relax.order keys) r).``to``(torch.float64).sum()
 
                 let work () =
                     (Scope.run (fun () -> sum keys)).Dispose()
@@ -238,8 +233,7 @@ let private ranks =
             let values = apart rng n p
             let weights = gaussian rng [ n; p ]
 
-            let sum values =
-                (Relax.ranks (soft 0.4) values * weights).sum()
+            let sum values = (Relax.ranks (soft 0.4) values * weights).sum()
 
             close 1e-7 (Diff.numgrad 1e-6 sum values) (Diff.grad sum values) "first"
             close 1e-5 (Diff.numhessian 1e-4 sum values) (Diff.hessian sum values) "second")
@@ -275,8 +269,7 @@ let private ranks =
             let maps = gaussian (Random 1) [ 2; 7 ]
 
             for relaxation in [ Relaxation.Exact; soft 0.3; through 0.3 ] do
-                let sum (maps: Tensor) =
-                    (Relax.ranks relaxation maps).square().sum()
+                let sum (maps: Tensor) = (Relax.ranks relaxation maps).square().sum()
 
                 let work () =
                     (Scope.run (fun () -> Relax.ranks relaxation maps)).Dispose()
@@ -294,8 +287,7 @@ let private ranks =
             if rng.Next 2 = 0 then
                 a[0] <- Array.create p 0.1
 
-            let found =
-                Relax.correlations (tensor [ n; p ] (Array.concat a)) (tensor [ n; p ] (Array.concat b))
+            let found = Relax.correlations (tensor [ n; p ] (Array.concat a)) (tensor [ n; p ] (Array.concat b))
 
             same (vector (Array.map2 Statistics.correlation a b)) found "correlations")
 

@@ -7,8 +7,7 @@ open Attribution.Core
 open Support
 
 let private both given wanted graph =
-    let run graph =
-        Graph.run Semantics.plain (Graph.plan given wanted graph)
+    let run graph = Graph.run Semantics.plain (Graph.plan given wanted graph)
 
     run graph, run (Rewrite.forRun given wanted graph)
 
@@ -19,17 +18,14 @@ let tests =
             let names = graph.Nodes |> Array.map _.Name
             let start = names[rng.Next(names.Length - 1)]
 
-            let wanted =
-                names |> Array.filter (fun n -> n = "out" || rng.Next 3 = 0) |> List.ofArray
+            let wanted = names |> Array.filter (fun n -> n = "out" || rng.Next 3 = 0) |> List.ofArray
 
             let given = start :: Graph.around [ start ] graph |> List.distinct
             // What the wanted values need besides, the images are given for.
             let given = List.distinct ("x" :: given)
             let x = gaussian rng [ 3; 2; 5; 4 ]
 
-            let values =
-                given
-                |> List.map (fun name -> if name = "x" then x else gaussian rng [ 3; 2; 5; 4 ])
+            let values = given |> List.map (fun name -> if name = "x" then x else gaussian rng [ 3; 2; 5; 4 ])
 
             let plain, rewritten = both given wanted graph
 

@@ -30,11 +30,9 @@ let private masks count cells shown seed =
 
     numbers
     |> Array.map (fun u ->
-        let grid =
-            Array2D.init cells cells (fun i j -> if u[i * cells + j] < shown then 1. else 0.)
+        let grid = Array2D.init cells cells (fun i j -> if u[i * cells + j] < shown then 1. else 0.)
 
-        let down, across =
-            int (u[cells * cells] * float (cell 3)), int (u[cells * cells + 1] * float (cell 4))
+        let down, across = int (u[cells * cells] * float (cell 3)), int (u[cells * cells + 1] * float (cell 4))
 
         Array.init 12 (fun p -> bilinear grid size (down + p / 4, across + p % 4)))
 
@@ -44,11 +42,7 @@ let tests =
             let net, model, images, x = case rng 0.
             let count, cells, seed = rng.Next(1, 12), rng.Next(1, 6), int64 (rng.Next())
 
-            let start, value =
-                if rng.Next 2 = 0 then
-                    Baseline.black, 0.
-                else
-                    Baseline.white 0.5, 0.5
+            let start, value = if rng.Next 2 = 0 then Baseline.black, 0. else Baseline.white 0.5, 0.5
 
             let masks = masks count cells 0.4 seed
 
@@ -69,8 +63,7 @@ let tests =
                         if covering = 0. then
                             0.
                         else
-                            Array.sum (Array.map2 (fun s (mask: float[]) -> s * mask[p]) scores masks)
-                            / covering
+                            Array.sum (Array.map2 (fun s (mask: float[]) -> s * mask[p]) scores masks) / covering
                             - (if centred then Array.average scores else 0.)))
                 |> tensor [ images.Length; 3; 4 ]
 
@@ -87,35 +80,29 @@ let tests =
             let _, model, images, x = case rng 0.
             let target = Target.ofQuantity Quantity.predicted (batching (Fixed 3) model)
 
-            let map x =
-                Rise.attribute 20 2 0.5 1L true Baseline.black target (batch x)
+            let map x = Rise.attribute 20 2 0.5 1L true Baseline.black target (batch x)
 
-            let order =
-                torch.tensor (Array.init images.Length int64 |> Array.sortBy (fun _ -> rng.Next()))
+            let order = torch.tensor (Array.init images.Length int64 |> Array.sortBy (fun _ -> rng.Next()))
 
             same ((map x).index_select(0L, order)) (map (x.index_select (0L, order))) "permuted")
 
         law "of a constant is 0, or the constant where it is not centred" (fun rng ->
             let _, model, _, x = case rng 0.
 
-            let constant =
-                Quantity.ofFunction "three" (fun s -> torch.full_like (s.select (1L, 0L), 3.))
+            let constant = Quantity.ofFunction "three" (fun s -> torch.full_like (s.select (1L, 0L), 3.))
 
             let target = Target.ofQuantity constant model
 
-            let map centred =
-                Rise.attribute 30 2 0.5 1L centred Baseline.black target (batch x)
+            let map centred = Rise.attribute 30 2 0.5 1L centred Baseline.black target (batch x)
 
             let zeros = torch.zeros_like (x.select (1L, 0L))
             same zeros (map true) "centred"
             same (zeros + 3.) (map false) "not centred")
 
         example "of the sum of an image's left half tells it from the right" (fun () ->
-            let w =
-                tensor [ 2; 64 ] [ for i in 0..127 -> if i >= 64 && i % 8 < 4 then 1. else 0. ]
+            let w = tensor [ 2; 64 ] [ for i in 0..127 -> if i >= 64 && i % 8 < 4 then 1. else 0. ]
 
-            let model =
-                graphModel "s" [ node "f" Flatten [ "x" ]; node "s" (Linear(w, None)) [ "f" ] ]
+            let model = graphModel "s" [ node "f" Flatten [ "x" ]; node "s" (Linear(w, None)) [ "f" ] ]
 
             let x = torch.ones (1, 1, 8, 8, torch.float64)
             let target = Target.ofQuantity (Quantity.ofClass 1) model
@@ -129,8 +116,7 @@ let tests =
             let _, model, _, x = case (Random 3) 0.
             let target = Target.ofQuantity Quantity.predicted (batching (Fixed 2) model)
 
-            let work () =
-                (inBatches 2 (Rise.attribute 7 3 0.5 1L true Baseline.black target) x).Dispose()
+            let work () = (inBatches 2 (Rise.attribute 7 3 0.5 1L true Baseline.black target) x).Dispose()
 
             Expect.equal (liveAfter work) 0L "live tensors")
     ]

@@ -23,8 +23,7 @@ let private library =
 
     let malloc, initialise = text "malloc", text Elf.Symbol
 
-    let file, older, newer =
-        text "libstdc++.so.6", text "GLIBCXX_3.4", text "GLIBCXX_3.4.32"
+    let file, older, newer = text "libstdc++.so.6", text "GLIBCXX_3.4", text "GLIBCXX_3.4.32"
 
     use stream = new MemoryStream()
     use writer = new BinaryWriter(stream)
@@ -127,10 +126,7 @@ let private elf =
                 Expect.isNone (Elf.patch library[.. length - 1]) $"the first {length} bytes")
 
         testPropertyWithConfig
-            {
-                FsCheckConfig.defaultConfig with
-                    maxTest = 3000
-            }
+            { FsCheckConfig.defaultConfig with maxTest = 3000 }
             "never fails, whatever bytes are changed"
             (fun (seed: int) ->
                 let rng = Random seed
@@ -145,8 +141,7 @@ let private elf =
         testProperty "never fails, whatever follows the first bytes of an ELF file" (fun (tail: byte[]) ->
             Expect.isNone (Elf.patch (Array.append library[..6] tail)) "short"
 
-            Elf.patch (Array.append library[..63] (Array.replicate 40 tail |> Array.concat))
-            |> ignore)
+            Elf.patch (Array.append library[..63] (Array.replicate 40 tail |> Array.concat)) |> ignore)
 
         testCase "is not led around in circles" (fun () ->
             // Each entry of the needed versions points at itself, then far beyond the end, then just before the start.
@@ -156,11 +151,9 @@ let private elf =
                     BitConverter.TryWriteBytes(Span(bytes, at, 4), next) |> ignore
                     Elf.patch bytes |> ignore
 
-            let long =
-                Array.append library (Array.init (4 <<< 20) (fun i -> if i % 4 = 0 then 4uy else 0uy))
+            let long = Array.append library (Array.init (4 <<< 20) (fun i -> if i % 4 = 0 then 4uy else 0uy))
 
-            BitConverter.TryWriteBytes(Span(long, 352 + 28, 4), uint32 library.Length - 368u)
-            |> ignore
+            BitConverter.TryWriteBytes(Span(long, 352 + 28, 4), uint32 library.Length - 368u) |> ignore
 
             Elf.patch long |> ignore)
 
@@ -173,8 +166,7 @@ let private elf =
 
             let original = File.ReadAllBytes file[0]
 
-            let count (bytes: byte[]) =
-                Encoding.Latin1.GetString(bytes).Split(Elf.Symbol).Length - 1
+            let count (bytes: byte[]) = Encoding.Latin1.GetString(bytes).Split(Elf.Symbol).Length - 1
 
             match Elf.patch original with
             | Some patched ->
@@ -211,8 +203,7 @@ let tests =
 
                 match Runtime.tryFind "libc10.so", Environment.GetEnvironmentVariable "TORCH_CPP_LOG_LEVEL" with
                 | Some library, null ->
-                    let place =
-                        NativeLibrary.GetExport(NativeLibrary.Load library, "FLAGS_caffe2_log_level")
+                    let place = NativeLibrary.GetExport(NativeLibrary.Load library, "FLAGS_caffe2_log_level")
 
                     Expect.equal (Marshal.ReadInt32 place) 2 "errors alone"
                 | _ -> ())

@@ -21,8 +21,7 @@ let tests =
             let expected multiply =
                 images
                 |> Array.collect (fun image ->
-                    let gradient =
-                        Plain.gradient net (Plain.oneHot net (Plain.predicted net image)) image
+                    let gradient = Plain.gradient net (Plain.oneHot net (Plain.predicted net image)) image
 
                     if multiply then Array.map2 (*) image gradient else gradient)
                 |> tensor case.Images.Shape
@@ -47,8 +46,7 @@ let tests =
             let w = tensor shape (Network.weights case.Network "W" shape)
             let b = vector (Network.biases case.Network "b" classes)
 
-            let model =
-                ofFunctions [ "linear", (fun x -> (x.flatten 1L).matmul((w.flatten 1L).t()) + b) ]
+            let model = ofFunctions [ "linear", (fun x -> (x.flatten 1L).matmul((w.flatten 1L).t()) + b) ]
 
             for c in 0 .. classes - 1 do
                 let target = Target.ofQuantity (Quantity.ofClass c) model
@@ -71,12 +69,7 @@ let tests =
                         same (vector gradient) (vector before) "before the ReLU"
 
                         same
-                            (vector (
-                                if active then
-                                    gradient
-                                else
-                                    Array.map (fun _ -> 0.) gradient
-                            ))
+                            (vector (if active then gradient else Array.map (fun _ -> 0.) gradient))
                             (vector after)
                             "after it")
                     (rows "z")
@@ -85,8 +78,7 @@ let tests =
         property "of a margin is the difference of the classes' maps" (fun case ->
             let model, x = case.Model, case.Images.Tensor
 
-            let map quantity =
-                Saliency.attribute true (Target.ofQuantity quantity model) (batch x)
+            let map quantity = Saliency.attribute true (Target.ofQuantity quantity model) (batch x)
 
             let classes = [ 0 .. case.Network.Classes - 1 ]
 
@@ -102,8 +94,7 @@ let tests =
             let before = values x
             let target = Target.ofQuantity Quantity.predicted model
 
-            let work () =
-                (inBatches 2 (Saliency.attribute true target) x).Dispose()
+            let work () = (inBatches 2 (Saliency.attribute true target) x).Dispose()
 
             Expect.equal (liveAfter work) 0L "live tensors"
             Expect.equal (values x) before "instances"

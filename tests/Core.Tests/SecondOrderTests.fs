@@ -17,8 +17,7 @@ let tests =
         law "the saliency of Σx³ is 3x², and its sum has the derivative 6x" (fun rng ->
             let x = gaussian rng [ 2; 2; 3; 4 ]
 
-            let saliency x =
-                Saliency.attribute false cubes (Batch.ofTensor x)
+            let saliency x = Saliency.attribute false cubes (Batch.ofTensor x)
 
             same (3. * x * x) (saliency x) "the map"
             same (6. * x) (Diff.grad (sum saliency) x) "its derivative"
@@ -26,8 +25,7 @@ let tests =
             let twice = Diff.grad (sum saliency) >> _.sum()
             same (torch.full_like (x, 6.)) (Diff.grad twice x) "the derivative of that"
 
-            let timesX x =
-                Saliency.attribute true cubes (Batch.ofTensor x)
+            let timesX x = Saliency.attribute true cubes (Batch.ofTensor x)
 
             same (9. * x * x) (Diff.grad (sum timesX) x) "times x")
 
@@ -37,13 +35,9 @@ let tests =
             let nodes = Quadrature.nodes GaussLegendre 2
 
             for pass in [ Fixed 1; Fixed 3; Memory(1L <<< 30) ] do
-                let target = {
-                    cubes with
-                        Model = batching pass cubes.Model
-                }
+                let target = { cubes with Model = batching pass cubes.Model }
 
-                let map x =
-                    IntegratedGradients.attribute nodes Baseline.black true target (Batch.ofTensor x)
+                let map x = IntegratedGradients.attribute nodes Baseline.black true target (Batch.ofTensor x)
 
                 same (x * x * x) (map x) $"the map, {pass}"
                 same (3. * x * x) (Diff.grad (sum map) x) $"its derivative, {pass}")
@@ -60,8 +54,7 @@ let tests =
             // P_p = x² / Σx² for the saliency 3x² of one channel, so that the score is one of x alone.
             let x = (gaussian rng [ 1; 1; 2; 3 ]).exp()
 
-            let score x =
-                (Complexity.scores (Saliency.attribute false cubes (Batch.ofTensor x))).sum()
+            let score x = (Complexity.scores (Saliency.attribute false cubes (Batch.ofTensor x))).sum()
 
             let shares = x * x / (x * x).sum()
             let entropy = -(shares * shares.log ()).sum()

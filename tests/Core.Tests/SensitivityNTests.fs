@@ -40,8 +40,7 @@ let private twin net i (image: float[]) (map: float[]) =
                     let u = noise (int64 (s * subsets + j))
                     let chosen = [ 0..11 ] |> List.sortBy (fun p -> u[p]) |> List.take n
 
-                    let without =
-                        image |> Array.mapi (fun q v -> if List.contains (q % 12) chosen then 0. else v)
+                    let without = image |> Array.mapi (fun q v -> if List.contains (q % 12) chosen then 0. else v)
 
                     List.sumBy (fun p -> map[p]) chosen, score image - score without
             |]
@@ -87,8 +86,7 @@ let tests =
             let found = values (scores model maps (batch x))
             Expect.isTrue (Double.IsNaN found[0] && Double.IsFinite found[1]) "the first map"
 
-            let constant =
-                ofFunctions [ "s", (fun x -> torch.full (x.shape[0], 1L, 0.1, torch.float64)) ]
+            let constant = ofFunctions [ "s", (fun x -> torch.full (x.shape[0], 1L, 0.1, torch.float64)) ]
 
             Expect.isTrue (Array.forall Double.IsNaN (values (scores constant maps (batch x)))) "score"
 

@@ -8,8 +8,7 @@ open Support
 
 let private kinds = [ SmoothGradKind.Mean; SmoothGradKind.Squared; SmoothGradKind.Variance ]
 
-let private attribute kind count noise x target =
-    SmoothGrad.attribute kind count noise 7L false target (batch x)
+let private attribute kind count noise x target = SmoothGrad.attribute kind count noise 7L false target (batch x)
 
 let private zeros (x: Tensor) = torch.zeros_like x
 
@@ -77,8 +76,7 @@ let tests =
         law "of a constant is 0, and an image of one colour has no noise" (fun rng ->
             let _, model, _, x = case rng 0.
 
-            let constant =
-                Quantity.ofFunction "three" (fun s -> torch.full_like (s.select (1L, 0L), 3.))
+            let constant = Quantity.ofFunction "three" (fun s -> torch.full_like (s.select (1L, 0L), 3.))
 
             for kind in kinds do
                 same (zeros x) (attribute kind 3 0.2 x (Target.ofQuantity constant model)) $"{kind}"
@@ -100,8 +98,7 @@ let tests =
                 let weights = [ for i in -400 .. 400 -> float i / 100., exp (-0.5 * (float i / 100.) ** 2.) ]
                 let slope z = 1. - tanh z ** 2.
 
-                Seq.sum (weights |> Seq.map (fun (e, w) -> w * slope (0.3 + 0.5 * e)))
-                / Seq.sumBy snd weights
+                Seq.sum (weights |> Seq.map (fun (e, w) -> w * slope (0.3 + 0.5 * e))) / Seq.sumBy snd weights
 
             let target = Target.ofQuantity (Quantity.ofClass 1) model
             let found = values (attribute SmoothGradKind.Mean 4000 0.25 x target)
@@ -112,8 +109,7 @@ let tests =
             let _, model, _, x = case (Random 3) 0.
             let target = Target.ofQuantity Quantity.predicted (batching (Fixed 2) model)
 
-            let work () =
-                (inBatches 2 (SmoothGrad.attribute SmoothGradKind.Variance 5 0.1 1L true target) x).Dispose()
+            let work () = (inBatches 2 (SmoothGrad.attribute SmoothGradKind.Variance 5 0.1 1L true target) x).Dispose()
 
             Expect.equal (liveAfter work) 0L "live tensors")
     ]

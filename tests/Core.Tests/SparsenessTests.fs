@@ -23,8 +23,7 @@ let private twin (map: float[]) =
     differences / (2. * float v.Length * Array.sum v)
 
 let private gini (values: float list) =
-    Support.values (Sparseness.scores (tensor [ 1; 1; values.Length ] values))
-    |> Array.exactlyOne
+    Support.values (Sparseness.scores (tensor [ 1; 1; values.Length ] values)) |> Array.exactlyOne
 
 let private near = Expect.floatClose Accuracy.veryHigh
 
@@ -32,8 +31,7 @@ let private near = Expect.floatClose Accuracy.veryHigh
 let private equalsTwin (maps: Tensor) =
     let pixels = if maps.ndim = 4L then maps.mean [| 1L |] else maps
 
-    let each =
-        values pixels |> Array.chunkBySize (int (pixels[0L].numel())) |> Array.map twin
+    let each = values pixels |> Array.chunkBySize (int (pixels[0L].numel())) |> Array.map twin
 
     let times = 70
     let many = torch.cat (Array.replicate times maps)

@@ -26,8 +26,7 @@ let tests =
         testCase "a bootstrap interval holds the mean, lies within the values, and comes from its seed" (fun () ->
             let values = [| 1.; 4.; 2.; 8.; 5.; 7. |]
 
-            let interval seed =
-                Statistics.bootstrapInterval (Random seed) 2000 0.95 values
+            let interval seed = Statistics.bootstrapInterval (Random seed) 2000 0.95 values
 
             let struct (low, high) = interval 1
             Expect.isTrue (1. <= low && low < 4.5 && 4.5 < high && high <= 8.) $"{low} to {high}"
@@ -53,25 +52,18 @@ let tests =
         testProperty "with ties too, the exact test counts the ways to give signs" (fun (seed: int) ->
             let rng = Random seed
 
-            let differences =
-                Array.init (rng.Next(1, 10)) (fun _ -> float (rng.Next(1, 5) * (2 * rng.Next 2 - 1)))
+            let differences = Array.init (rng.Next(1, 10)) (fun _ -> float (rng.Next(1, 5) * (2 * rng.Next 2 - 1)))
 
             let ranks = Statistics.ranks (Array.map abs differences)
 
             let statistic (signs: int) =
-                ranks
-                |> Seq.indexed
-                |> Seq.sumBy (fun (i, r) -> if signs >>> i &&& 1 = 1 then r else -r)
+                ranks |> Seq.indexed |> Seq.sumBy (fun (i, r) -> if signs >>> i &&& 1 = 1 then r else -r)
 
-            let signs =
-                differences
-                |> Seq.indexed
-                |> Seq.sumBy (fun (i, d) -> if d > 0. then 1 <<< i else 0)
+            let signs = differences |> Seq.indexed |> Seq.sumBy (fun (i, d) -> if d > 0. then 1 <<< i else 0)
 
             let all = [| 0 .. (1 <<< ranks.Length) - 1 |]
 
-            let asUneven =
-                all |> Array.filter (fun s -> abs (statistic s) >= abs (statistic signs) - 1e-9)
+            let asUneven = all |> Array.filter (fun s -> abs (statistic s) >= abs (statistic signs) - 1e-9)
 
             near (Statistics.signedRank differences) (min 1. (float asUneven.Length / float all.Length)) "share")
 

@@ -34,8 +34,7 @@ let tests =
             Expect.equal (PixelCurvesTests.scoreOfSum (paths 1) score [ 7; 7; 7 ] [ 1; 2; 3 ]) (10. / 4.) "score")
 
         example "normalised, it is of the whole's score, and NaN where that is 0" (fun () ->
-            let normalised (curves: PixelCurve list) =
-                SufficiencyOrdering.ofCurve (PixelCurves.normalised curves.Head)
+            let normalised (curves: PixelCurve list) = SufficiencyOrdering.ofCurve (PixelCurves.normalised curves.Head)
 
             let of' = PixelCurvesTests.scoreOfSum (paths 1) normalised
             Expect.floatClose Accuracy.veryHigh (of' [ 1; -1; 3 ] [ 2; 3; 5 ]) 0.4 "(5 + 7) / 3 / 10"

@@ -24,8 +24,7 @@ let close tolerance (expected: Tensor) (actual: Tensor) message =
     Expect.equal actual.shape expected.shape $"{message}: shape"
     let expected, actual = values expected, values actual
 
-    let scale =
-        1. + (expected |> Seq.filter Double.IsFinite |> Seq.map abs |> Seq.fold max 0.)
+    let scale = 1. + (expected |> Seq.filter Double.IsFinite |> Seq.map abs |> Seq.fold max 0.)
 
     Array.iteri2
         (fun i e a ->
@@ -41,20 +40,13 @@ let same expected actual message = close 1e-10 expected actual message
 let gaussians (rng: Random) count =
     Array.init count (fun _ -> sqrt (-2. * log (1. - rng.NextDouble())) * cos (2. * Math.PI * rng.NextDouble()))
 
-let gaussian (rng: Random) shape =
-    tensor shape (gaussians rng (List.fold (*) 1 shape))
+let gaussian (rng: Random) shape = tensor shape (gaussians rng (List.fold (*) 1 shape))
 
 /// A law: it must hold for whatever the generator draws.
 let law name (check: Random -> unit) =
-    testPropertyWithConfig
-        {
-            FsCheckConfig.defaultConfig with
-                maxTest = 40
-        }
-        name
-        (fun (seed: int) ->
-            use _ = torch.NewDisposeScope()
-            check (Random seed))
+    testPropertyWithConfig { FsCheckConfig.defaultConfig with maxTest = 40 } name (fun (seed: int) ->
+        use _ = torch.NewDisposeScope()
+        check (Random seed))
 
 /// An example, whose tensors are freed after it.
 let example name (check: unit -> unit) =
@@ -62,13 +54,11 @@ let example name (check: unit -> unit) =
         use _ = torch.NewDisposeScope()
         check ())
 
-let rejects<'e when 'e :> exn> (work: unit -> Tensor) message =
-    Expect.throwsT<'e> (fun () -> work () |> ignore) message
+let rejects<'e when 'e :> exn> (work: unit -> Tensor) message = Expect.throwsT<'e> (fun () -> work () |> ignore) message
 
 /// By how many tensors the work leaves this thread richer.
 let liveAfter (work: unit -> unit) =
-    let live () =
-        DisposeScopeManager.Statistics.ThreadTotalLiveCount
+    let live () = DisposeScopeManager.Statistics.ThreadTotalLiveCount
 
     let before = live ()
     work ()
@@ -80,8 +70,7 @@ let centralDifferences (f: Tensor -> Tensor) (x: Tensor) : Tensor =
     let flat = values x
     let shape = x.shape |> Array.map int |> List.ofArray
 
-    let moved i by =
-        f (tensor shape (flat |> Array.mapi (fun j v -> if i = j then v + by else v)))
+    let moved i by = f (tensor shape (flat |> Array.mapi (fun j v -> if i = j then v + by else v)))
 
     let columns = [| for i in 0 .. flat.Length - 1 -> (moved i h - moved i -h) / (2. * h) |]
     torch.stack(columns, -1L).reshape(Array.append columns[0].shape x.shape)
@@ -89,40 +78,25 @@ let centralDifferences (f: Tensor -> Tensor) (x: Tensor) : Tensor =
 let batch (x: Tensor) : Batch = Batch.ofTensor x
 
 /// All instances through f in batches of that size.
-let inBatches size (f: Batch -> Tensor) (x: Tensor) =
-    Instances.map size f (Instances.ofTensor x)
+let inBatches size (f: Batch -> Tensor) (x: Tensor) = Instances.map size f (Instances.ofTensor x)
 
-let inDouble (model: Model) =
-    Model.toDevice torch.CPU torch.float64 model
+let inDouble (model: Model) = Model.toDevice torch.CPU torch.float64 model
 
 let ofFunctions layers = Model.ofFunctions layers |> inDouble
 
-let node name op inputs = {
-    Name = name
-    Op = op
-    Inputs = inputs
-}
+let node name op inputs = { Name = name; Op = op; Inputs = inputs }
 
-let graphModel output nodes =
-    Model.ofGraph None (Graph.create "x" output (node "x" Input [] :: nodes))
-    |> inDouble
+let graphModel output nodes = Model.ofGraph None (Graph.create "x" output (node "x" Input [] :: nodes)) |> inDouble
 
 /// The slow, plain twin that methods and metrics are checked against: a dense network with one hidden ReLU layer, on
 /// arrays, differentiated by hand.
-type Plain = {
-    W1: float[][]
-    B1: float[]
-    W2: float[][]
-    B2: float[]
-}
+type Plain = { W1: float[][]; B1: float[]; W2: float[][]; B2: float[] }
 
 [<RequireQualifiedAccess>]
 module Plain =
-    let dot (a: float[]) (b: float[]) =
-        Array.fold2 (fun s x y -> s + x * y) 0. a b
+    let dot (a: float[]) (b: float[]) = Array.fold2 (fun s x y -> s + x * y) 0. a b
 
-    let affine (w: float[][]) (b: float[]) x =
-        Array.map2 (fun row bias -> dot row x + bias) w b
+    let affine (w: float[][]) (b: float[]) x = Array.map2 (fun row bias -> dot row x + bias) w b
 
     /// `lift` raises every logit.
     let random (rng: Random) inputs hidden classes lift = {
@@ -134,13 +108,11 @@ module Plain =
 
     let hidden net x = affine net.W1 net.B1 x
 
-    let after net hidden =
-        affine net.W2 net.B2 (Array.map (max 0.) hidden)
+    let after net hidden = affine net.W2 net.B2 (Array.map (max 0.) hidden)
 
     let logits net x = after net (hidden net x)
 
-    let predicted net x =
-        let s = logits net x in Array.IndexOf(s, Array.max s)
+    let predicted net x = let s = logits net x in Array.IndexOf(s, Array.max s)
 
     /// Σ_k weights_k ∂f_k/∂(the hidden layer after its ReLU).
     let hiddenGradient net (weights: float[]) =
@@ -153,13 +125,11 @@ module Plain =
 
         Array.init net.W1[0].Length (fun i -> Seq.sum (Seq.mapi (fun j g -> g * net.W1[j][i]) through))
 
-    let oneHot net k =
-        Array.init net.B2.Length (fun i -> if i = k then 1. else 0.)
+    let oneHot net k = Array.init net.B2.Length (fun i -> if i = k then 1. else 0.)
 
     /// The same network as the core's, over images n×c×h×w: layers x, flat, z (before the ReLU), h (after it), s.
     let model net : Model =
-        let matrix (rows: float[][]) =
-            tensor [ rows.Length; rows[0].Length ] (Array.concat rows)
+        let matrix (rows: float[][]) = tensor [ rows.Length; rows[0].Length ] (Array.concat rows)
 
         graphModel "s" [
             node "flat" Flatten [ "x" ]
@@ -176,8 +146,7 @@ let case (rng: Random) lift =
     net, Plain.model net, images, tensor [ n; 2; 3; 4 ] (Array.concat images)
 
 /// The mean over the two channels of a case's attribution.
-let casePixels (a: float[]) =
-    Array.init 12 (fun p -> (a[p] + a[12 + p]) / 2.)
+let casePixels (a: float[]) = Array.init 12 (fun p -> (a[p] + a[12 + p]) / 2.)
 
 let batching size (model: Model) = { model with Batching = size }
 
@@ -208,11 +177,7 @@ let network (rng: Random) =
     let any () = nodes[rng.Next nodes.Count].Name
 
     for i in 1 .. rng.Next(4, 14) do
-        let before =
-            if rng.Next 3 > 0 then
-                nodes[nodes.Count - 1].Name
-            else
-                any ()
+        let before = if rng.Next 3 > 0 then nodes[nodes.Count - 1].Name else any ()
 
         let op, inputs =
             match rng.Next 8 with

@@ -18,8 +18,7 @@ let private points (batch: Batch) (i: Tensor) (k: Tensor) =
 let private pointOf (image: float[]) k = image |> Array.map ((*) (share k))
 
 /// From 0 to 4 points for each instance.
-let private someCounts (rng: Random) n =
-    Array.init n (fun _ -> int64 (rng.Next 5))
+let private someCounts (rng: Random) n = Array.init n (fun _ -> int64 (rng.Next 5))
 
 /// Rows of numbers, one for each step that an instance has, and 0 after these.
 let private padded (counts: int64[]) (number: int -> int -> float) =
@@ -42,8 +41,7 @@ let private smooth (rng: Random) =
         node "s" (Linear(gaussian rng [ 3; 5 ], Some(gaussian rng [ 3 ]))) [ "h" ]
     ]
 
-let private ofClass1 model =
-    Target.ofQuantity (Quantity.ofClass 1) model
+let private ofClass1 model = Target.ofQuantity (Quantity.ofClass 1) model
 
 /// A number made of all that a sweep gives.
 let private ofScores counts target x =
@@ -64,8 +62,7 @@ let tests =
             let target = Target.ofQuantity (Quantity.ofClass 0) PixelCurvesTests.sum
             let shares = vector [ 1.; 0.5; 0. ]
 
-            let points i k =
-                Sweep.pick i batch.X * Tensor.likeInstances batch.X (Sweep.pick k shares)
+            let points i k = Sweep.pick i batch.X * Tensor.likeInstances batch.X (Sweep.pick k shares)
 
             let own, scores = Sweep.scores (Sweep.each 3 batch) points target batch
             same (vector [ 4.; 8. ]) own "their own"
@@ -77,8 +74,7 @@ let tests =
             let batch = Batch.ofTensor x
 
             // The class is that of the instance, wherever the point is.
-            let score i image =
-                (Plain.logits net image)[Plain.predicted net images[i]]
+            let score i image = (Plain.logits net image)[Plain.predicted net images[i]]
 
             for pass in passes do
                 let target = Target.ofQuantity Quantity.predicted (batching pass model)
@@ -92,8 +88,7 @@ let tests =
             let batch = Batch.ofTensor x
 
             for pass in passes do
-                let beside (i: Tensor) (k: Tensor) =
-                    points batch i k, (i * 10L + k + 1L).``to`` torch.float32
+                let beside (i: Tensor) (k: Tensor) = points batch i k, (i * 10L + k + 1L).``to`` torch.float32
 
                 let target = Target.ofQuantity Quantity.predicted (batching pass model)
                 let own, scores = Sweep.scores counts (points batch) target batch
@@ -169,8 +164,7 @@ let tests =
                     asked.UnionWith(Tensor.toArray<int64> i)
                     points batch i k, k
 
-                let each (k: Tensor) (gradient: Tensor) =
-                    (gradient.flatten 1L).select(1L, 0L).square() * (k + 1L)
+                let each (k: Tensor) (gradient: Tensor) = (gradient.flatten 1L).select(1L, 0L).square() * (k + 1L)
 
                 let target = ofClass1 (batching pass model)
 
@@ -265,14 +259,10 @@ let tests =
             let pass = passes[rng.Next passes.Length]
 
             for weight in [ "z.bias"; "s.weight" ] do
-                let target (w: Tensor) =
-                    model |> batching pass |> Model.withParameters (Map [ weight, w ]) |> ofClass1
+                let target (w: Tensor) = model |> batching pass |> Model.withParameters (Map [ weight, w ]) |> ofClass1
 
                 for name, f in
-                    [
-                        "scores", (fun w -> ofScores counts (target w) x)
-                        "means", (fun w -> ofMeans (target w) x)
-                    ] do
+                    [ "scores", (fun w -> ofScores counts (target w) x); "means", (fun w -> ofMeans (target w) x) ] do
                     let w = (Model.parameters model)[weight]
                     let v = gaussian rng (w.shape |> Array.map int |> List.ofArray)
                     close 1e-7 (Diff.numgradv 1e-5 f w v) (Diff.gradv f w v) $"{name}, {weight}, {pass}")

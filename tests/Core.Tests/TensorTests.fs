@@ -13,8 +13,7 @@ let private scopes =
             use x = torch.ones 3
             let mutable kept = null
 
-            let work () =
-                kept <- Scope.run (fun () -> (x + 1.) * 2.)
+            let work () = kept <- Scope.run (fun () -> (x + 1.) * 2.)
 
             Expect.equal (liveAfter work) 1L "live tensors"
             Expect.equal (values kept) [| 4.; 4.; 4. |] "result"
@@ -130,8 +129,7 @@ let private batches =
             let seen = ResizeArray<int64>()
             let x = gaussian (Random 1) [ 7; 2 ]
 
-            Instances.ofTensor x
-            |> Instances.iter 3 (fun b -> seen.AddRange(Tensor.toArray<int64> b.Rows))
+            Instances.ofTensor x |> Instances.iter 3 (fun b -> seen.AddRange(Tensor.toArray<int64> b.Rows))
 
             Expect.equal (List.ofSeq seen) [ 0L .. 6L ] "rows")
 

@@ -43,8 +43,7 @@ let private channels =
             same (tensor [ 1; 1; 2; 2 ] [ -2; -2; -2; -2 ]) (map Units.ChannelSum 0) "∇ of a sum"
             same (tensor [ 1; 1; 2; 2 ] [ 0; 0; -2; 0 ]) (map Units.ChannelMax 0) "∇ of a maximum"
 
-            let of' k reading =
-                Influence.ofQuantity (Quantity.ofClass k) reading "h" model (Instances.ofTensor x)
+            let of' k reading = Influence.ofQuantity (Quantity.ofClass k) reading "h" model (Instances.ofTensor x)
 
             same (tensor [ 2; 2; 2 ] [ 1; 2; 3; 4; 5; 6; 7; 8 ]) (of' 0 Units.Each) "influence of each"
 
@@ -69,9 +68,7 @@ let private channels =
             let channel = rng.Next 2
 
             let each =
-                [
-                    for p in 0 .. positions - 1 -> gradient Units.Each layer (channel * positions + p) model x
-                ]
+                [ for p in 0 .. positions - 1 -> gradient Units.Each layer (channel * positions + p) model x ]
                 |> List.reduce Tensor.add
 
             same each (gradient Units.ChannelSum layer channel model x) layer)
@@ -84,8 +81,7 @@ let private channels =
             let channel = rng.Next 2
 
             let own =
-                (values (Model.units Units.Each layer model x))[channel * positions ..]
-                |> Array.truncate positions
+                (values (Model.units Units.Each layer model x))[channel * positions ..] |> Array.truncate positions
 
             let best = channel * positions + Array.IndexOf(own, Array.max own)
             same (gradient Units.Each layer best model x) (gradient Units.ChannelMax layer channel model x) layer)
@@ -93,8 +89,7 @@ let private channels =
         example "one of several equal positions passes a maximum's gradient on" (fun () ->
             let x = torch.ones ([| 1L; 1L; 2L; 2L |], torch.float64)
 
-            let map =
-                gradient Units.ChannelMax "h" 1 (twoChannels (torch.ones ([| 2L; 8L |], torch.float64))) x
+            let map = gradient Units.ChannelMax "h" 1 (twoChannels (torch.ones ([| 2L; 8L |], torch.float64))) x
 
             Expect.equal (Array.sort (values map)) [| 0.; 0.; 0.; 3. |] "one position")
 
@@ -173,13 +168,7 @@ let private auto =
 
             for layer, expected in readings do
                 let shape =
-                    ((Model.cut layer {
-                        model with
-                            Graph = { model.Graph with Output = layer }
-                    })
-                        .H
-                        x)
-                        .Head.shape
+                    ((Model.cut layer { model with Graph = { model.Graph with Output = layer } }).H x).Head.shape
 
                 Expect.equal (Model.reading Units.Auto layer model shape) expected layer
                 same (Model.units expected layer model x) (Model.units Units.Auto layer model x) layer
@@ -188,8 +177,7 @@ let private auto =
                     Expect.equal (Model.reading chosen layer model shape) chosen $"{layer}, asked for {chosen}")
 
         example "goes by the values' dimensions in a chain of functions" (fun () ->
-            let model =
-                ofFunctions [ "grid", (fun x -> x * 2.); "flat", (fun x -> x.flatten 1L) ]
+            let model = ofFunctions [ "grid", (fun x -> x * 2.); "flat", (fun x -> x.flatten 1L) ]
 
             let x = gaussian (Random 3) [ 2; 2; 3; 4 ]
             Expect.equal (Model.units Units.Auto "grid" model x).shape [| 2L; 2L |] "channels"

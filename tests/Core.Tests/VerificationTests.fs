@@ -21,17 +21,9 @@ let private network (faulty: Tensor -> Tensor) : Graph =
             Groups = 1L
         }
 
-    let node name op inputs = {
-        Name = name
-        Op = op
-        Inputs = inputs
-    }
+    let node name op inputs = { Name = name; Op = op; Inputs = inputs }
 
-    let step (inputs: Tensor list) =
-        if inputs.Head.dtype = torch.float64 then
-            inputs.Head * 1.
-        else
-            faulty inputs.Head
+    let step (inputs: Tensor list) = if inputs.Head.dtype = torch.float64 then inputs.Head * 1. else faulty inputs.Head
 
     [
         node "x" Input []
@@ -44,14 +36,10 @@ let private network (faulty: Tensor -> Tensor) : Graph =
     |> Graph.create "x" "logits"
     |> Graph.mapOps (Op.mapTensors _.``to``(torch.float32))
 
-let private images =
-    torch.randn ([| 4L; 3L; 9L; 9L |], generator = new torch.Generator(2UL, torch.CPU))
+let private images = torch.randn ([| 4L; 3L; 9L; 9L |], generator = new torch.Generator(2UL, torch.CPU))
 
 let private check isGradient faulty =
-    let plan =
-        network faulty
-        |> Rewrite.forRun [ "x" ] [ "logits" ]
-        |> Graph.plan [ "x" ] [ "logits" ]
+    let plan = network faulty |> Rewrite.forRun [ "x" ] [ "logits" ] |> Graph.plan [ "x" ] [ "logits" ]
 
     Verification.check torch.float32 isGradient plan [ images ]
 

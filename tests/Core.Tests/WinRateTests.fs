@@ -7,8 +7,7 @@ open Attribution.Core
 let tests =
     testList "WinRate" [
         testCase "the smallest score wins, and equals share" (fun () ->
-            let found =
-                WinRate.percent [| [| 1.; 5.; 3.; 0. |]; [| 2.; 5.; 4.; 0. |]; [| 3.; 6.; 1.; 0. |] |]
+            let found = WinRate.percent [| [| 1.; 5.; 3.; 0. |]; [| 2.; 5.; 4.; 0. |]; [| 3.; 6.; 1.; 0. |] |]
 
             // 1 + 1/2 + 1/3, 1/2 + 1/3, 1 + 1/3 of four.
             Array.iter2
@@ -25,8 +24,7 @@ let tests =
         testProperty "the percentages sum to 100" (fun (seed: int) ->
             let rng = Random seed
 
-            let scores =
-                Array.init (rng.Next(1, 5)) (fun _ -> Array.init 7 (fun _ -> float (rng.Next 4)))
+            let scores = Array.init (rng.Next(1, 5)) (fun _ -> Array.init 7 (fun _ -> float (rng.Next 4)))
 
             Expect.floatClose Accuracy.veryHigh (Array.sum (WinRate.percent scores)) 100. "the sum")
 

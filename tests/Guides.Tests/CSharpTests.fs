@@ -33,8 +33,7 @@ let private references = [
 
 /// The blocks of a page as one program, whose errors name the page and its lines.
 let private program page (blocks: Guides.Block list) =
-    let isUsing (line: string) =
-        Regex.IsMatch(line, @"^using (static )?[A-Z][\w.]*( = [\w.<>, ]+)?;$")
+    let isUsing (line: string) = Regex.IsMatch(line, @"^using (static )?[A-Z][\w.]*( = [\w.<>, ]+)?;$")
 
     let lines = [
         for block in blocks do
@@ -81,8 +80,7 @@ let private run (entry: MethodInfo) =
     Console.SetOut writer
 
     try
-        let arguments: obj[] =
-            entry.GetParameters() |> Array.map (fun _ -> box Array.empty<string>)
+        let arguments: obj[] = entry.GetParameters() |> Array.map (fun _ -> box Array.empty<string>)
 
         try
             entry.Invoke(null, arguments) |> ignore

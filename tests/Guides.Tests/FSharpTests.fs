@@ -7,19 +7,12 @@ open System.Text.RegularExpressions
 open Expecto
 open Support
 
-let private assemblies = [
-    "TorchSharp"
-    "Attribution.Core"
-    "Attribution"
-    "Attribution.Pages"
-    "Attribution.Demo"
-]
+let private assemblies = [ "TorchSharp"; "Attribution.Core"; "Attribution"; "Attribution.Pages"; "Attribution.Demo" ]
 
 /// The blocks of a page as one script on the assemblies of this build, whose errors name the page and its lines.
 let private script (page: Guides.Page) (blocks: Guides.Block list) =
     // Packages are what this build is.
-    let code (line: string) =
-        if Regex.IsMatch(line, "^#r \"nuget:") then "" else line
+    let code (line: string) = if Regex.IsMatch(line, "^#r \"nuget:") then "" else line
 
     String.concat "\n" [
         yield $"#I @\"{AppContext.BaseDirectory}\""
@@ -42,8 +35,7 @@ let tests =
                     | blocks -> page, blocks
             ]
 
-            let file (page: Guides.Page) =
-                Path.GetFileNameWithoutExtension(page.Name).Replace("-", "") + ".fsx"
+            let file (page: Guides.Page) = Path.GetFileNameWithoutExtension(page.Name).Replace("-", "") + ".fsx"
 
             for page, blocks in pages do
                 File.WriteAllText(folder </> file page, script page (List.map fst blocks))
@@ -51,8 +43,7 @@ let tests =
             File.WriteAllLines(folder </> "all.fsx", [ for page, _ in pages -> $"#load \"{file page}\"" ])
             Reader.files folder
 
-            let info =
-                ProcessStartInfo("dotnet", [ "fsi"; "--warnaserror+"; "all.fsx" ], WorkingDirectory = folder)
+            let info = ProcessStartInfo("dotnet", [ "fsi"; "--warnaserror+"; "all.fsx" ], WorkingDirectory = folder)
 
             info.RedirectStandardOutput <- true
             info.RedirectStandardError <- true
@@ -60,8 +51,7 @@ let tests =
             Expect.equal (run.Code, run.Error) (0, "") "they run without a word of complaint"
 
             for page, blocks in pages do
-                let part =
-                    run.Out.Split "== " |> Array.find (fun part -> part.StartsWith $"{page.Name}\n")
+                let part = run.Out.Split "== " |> Array.find (fun part -> part.StartsWith $"{page.Name}\n")
 
                 Guides.printed (List.collect snd blocks) part)
     ]

@@ -41,11 +41,7 @@ let private blocks (text: string) =
         match lines with
         | [] -> failwith $"The block at line {first} has no end."
         | (head: string) :: rest when head.TrimEnd() = "```" ->
-            let block = {
-                Info = info
-                Line = first
-                Lines = List.rev taken
-            }
+            let block = { Info = info; Line = first; Lines = List.rev taken }
 
             outside (line + 1) rest (block :: found)
         | head :: rest -> inside (line + 1) info first (head :: taken) rest found
@@ -55,27 +51,17 @@ let private blocks (text: string) =
 let private page path =
     let text = File.ReadAllText(path).ReplaceLineEndings "\n"
 
-    {
-        Name = Path.GetRelativePath(root, path)
-        Text = text
-        Blocks = blocks text
-    }
+    { Name = Path.GetRelativePath(root, path); Text = text; Blocks = blocks text }
 
 let private pagesOf folder (depth: SearchOption) =
-    Directory.GetFiles(folder, "*.md", depth)
-    |> Array.sort
-    |> List.ofArray
-    |> List.map page
+    Directory.GetFiles(folder, "*.md", depth) |> Array.sort |> List.ofArray |> List.map page
 
 /// The README and the guides: what a reader copies from.
 let all =
-    page (root </> "README.md")
-    :: pagesOf (root </> "docs" </> "guides") SearchOption.TopDirectoryOnly
+    page (root </> "README.md") :: pagesOf (root </> "docs" </> "guides") SearchOption.TopDirectoryOnly
 
 /// Every page.
-let everything =
-    page (root </> "README.md")
-    :: pagesOf (root </> "docs") SearchOption.AllDirectories
+let everything = page (root </> "README.md") :: pagesOf (root </> "docs") SearchOption.AllDirectories
 
 /// The blocks of a language, and after each what it says that it prints.
 let ofLanguage language page =
@@ -92,8 +78,7 @@ let ofLanguage language page =
 let printed (expected: string list) (output: string) =
     let number = Regex @"-?\d+(?:\.\d+)?"
 
-    let words line =
-        number.Replace(Regex.Replace(line, @"\s+", " ").Trim(), "#")
+    let words line = number.Replace(Regex.Replace(line, @"\s+", " ").Trim(), "#")
 
     let numbers line = [ for m in number.Matches line -> float m.Value ]
 

@@ -7,8 +7,7 @@ open Expecto
 open Attribution
 open Support
 
-let private slug (heading: string) =
-    Regex.Replace(heading.ToLowerInvariant(), @"[^\w\- ]", "").Trim().Replace(' ', '-')
+let private slug (heading: string) = Regex.Replace(heading.ToLowerInvariant(), @"[^\w\- ]", "").Trim().Replace(' ', '-')
 
 /// The places of a page that a link can lead to.
 let private places (text: string) =
@@ -73,11 +72,7 @@ let tests =
                     let file, place = link.Groups[1].Value, link.Groups[2].Value
 
                     if not (Regex.IsMatch(file, "^https?:")) then
-                        let target =
-                            if file = "" then
-                                Guides.root </> page.Name
-                            else
-                                folder </> file
+                        let target = if file = "" then Guides.root </> page.Name else folder </> file
 
                         Expect.isTrue (Path.Exists target) $"{page.Name}: {file}"
 

@@ -12,8 +12,7 @@ open Support
 
 let private packages = [ "Attribution.Core"; "Attribution"; "Attribution.Pages"; "Attribution.Demo" ]
 
-let private accepted package =
-    root </> "tests" </> "Packages.Tests" </> "Api" </> $"{package}.txt"
+let private accepted package = root </> "tests" </> "Packages.Tests" </> "Api" </> $"{package}.txt"
 
 let private short (t: Type) =
     Regex.Replace(t.FullName, "`[0-9]+", "").Replace('+', '.').Replace("TorchSharp.torch.", "")
@@ -46,18 +45,13 @@ let private parametersOf (of': MethodBase) =
 
     String.Join(", ", of'.GetParameters() |> Seq.map text)
 
-let private isWritten (m: MemberInfo) =
-    not (m.IsDefined(typeof<CompilerGeneratedAttribute>, false))
+let private isWritten (m: MemberInfo) = not (m.IsDefined(typeof<CompilerGeneratedAttribute>, false))
 
 let private membersOf (t: Type) = [
     let all =
-        BindingFlags.Public
-        ||| BindingFlags.Instance
-        ||| BindingFlags.Static
-        ||| BindingFlags.DeclaredOnly
+        BindingFlags.Public ||| BindingFlags.Instance ||| BindingFlags.Static ||| BindingFlags.DeclaredOnly
 
-    let owner isStatic =
-        (if isStatic then "static " else "") + nameOf t
+    let owner isStatic = (if isStatic then "static " else "") + nameOf t
 
     for f in t.GetFields all do
         if not f.IsSpecialName then
@@ -67,11 +61,7 @@ let private membersOf (t: Type) = [
         let accessors = p.GetAccessors()
         let can = String.Join(" ", accessors |> Seq.map (fun a -> a.Name.Substring(0, 3)))
 
-        let index =
-            if p.GetIndexParameters().Length = 0 then
-                ""
-            else
-                $"({parametersOf accessors[0]})"
+        let index = if p.GetIndexParameters().Length = 0 then "" else $"({parametersOf accessors[0]})"
 
         $"{owner accessors[0].IsStatic}.{p.Name}{index}: {nameOf p.PropertyType}, {can}"
 
@@ -83,15 +73,8 @@ let private membersOf (t: Type) = [
             $"new {nameOf t}({parametersOf c})"
 
     for m in t.GetMethods all do
-        if
-            isWritten m
-            && (not m.IsSpecialName || m.Name.StartsWith("op_", StringComparison.Ordinal))
-        then
-            let types =
-                if m.IsGenericMethod then
-                    $"<{m.GetGenericArguments().Length}>"
-                else
-                    ""
+        if isWritten m && (not m.IsSpecialName || m.Name.StartsWith("op_", StringComparison.Ordinal)) then
+            let types = if m.IsGenericMethod then $"<{m.GetGenericArguments().Length}>" else ""
 
             $"{owner m.IsStatic}.{m.Name}{types}({parametersOf m}): {nameOf m.ReturnType}"
 ]
@@ -124,8 +107,7 @@ let private surface (package: string) = [|
             yield! membersOf t
 |]
 
-let private current package =
-    surface package |> Array.sortWith (fun a b -> String.CompareOrdinal(a, b))
+let private current package = surface package |> Array.sortWith (fun a b -> String.CompareOrdinal(a, b))
 
 /// Takes what programs compile against now for what they may count on.
 let accept () =
@@ -144,8 +126,7 @@ let tests =
                     let gone, come = Array.except now before, Array.except before now
 
                     if gone.Length + come.Length > 0 then
-                        let lines mark =
-                            Seq.map (fun line -> $"{mark} {line}\n") >> String.Concat
+                        let lines mark = Seq.map (fun line -> $"{mark} {line}\n") >> String.Concat
 
                         failtest (
                             $"What programs compile against has changed:\n{lines '-' gone}{lines '+' come}"

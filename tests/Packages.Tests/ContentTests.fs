@@ -27,14 +27,9 @@ let private referenced project =
 
     let projects =
         Directory.GetFiles(folder, "*proj")
-        |> Array.collect (
-            File.ReadAllText
-            >> Regex("<ProjectReference Include=\"([^\"]*)\" />").Matches
-            >> Array.ofSeq
-        )
+        |> Array.collect (File.ReadAllText >> Regex("<ProjectReference Include=\"([^\"]*)\" />").Matches >> Array.ofSeq)
         |> Array.map (fun found ->
-            let folder =
-                Path.GetFileName(Path.GetDirectoryName(found.Groups[1].Value.Replace('\\', '/')))
+            let folder = Path.GetFileName(Path.GetDirectoryName(found.Groups[1].Value.Replace('\\', '/')))
 
             libraries |> List.find (fun (_, project) -> project = folder) |> fst)
 
@@ -59,8 +54,7 @@ let private library (package, project) =
                 "symbols"
 
             // One < that is not escaped, and no editor shows any of it.
-            use documentation =
-                new MemoryStream(content $"{package}.nupkg" $"lib/net10.0/{package}.xml")
+            use documentation = new MemoryStream(content $"{package}.nupkg" $"lib/net10.0/{package}.xml")
 
             let members = XDocument.Load(documentation).Descendants(XName.Get "summary")
             Expect.isNonEmpty members "members are documented"
@@ -106,9 +100,7 @@ let private tool =
                 Expect.stringContains settings $"Id=\"Attribution.Tool.{system}\"" system)
 
         testCase "holds this system's libraries alone, and no symbols" (fun () ->
-            let files =
-                entries $"Attribution.Tool.{system}.nupkg"
-                |> List.map (fun path -> Path.GetFileName path)
+            let files = entries $"Attribution.Tool.{system}.nupkg" |> List.map (fun path -> Path.GetFileName path)
 
             let native =
                 if OperatingSystem.IsWindows() then

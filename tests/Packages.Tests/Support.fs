@@ -13,10 +13,7 @@ let (</>) left right = Path.Combine(left, right)
 /// The repository's folder, from which the tests were built.
 let root =
     let rec up (folder: DirectoryInfo) =
-        if File.Exists(folder.FullName </> "packages.proj") then
-            folder.FullName
-        else
-            up folder.Parent
+        if File.Exists(folder.FullName </> "packages.proj") then folder.FullName else up folder.Parent
 
     up (DirectoryInfo AppContext.BaseDirectory)
 
@@ -32,11 +29,7 @@ let system =
 let libtorch = $"libtorch-cpu-{system}"
 
 /// What a run of a program left.
-type Outcome = {
-    Code: int
-    Out: string
-    Error: string
-}
+type Outcome = { Code: int; Out: string; Error: string }
 
 /// Runs a program to its end, in a folder and with variables of its own.
 let run (folder: string) (variables: (string * string) list) (program: string) (arguments: string list) =
@@ -57,11 +50,7 @@ let run (folder: string) (variables: (string * string) list) (program: string) (
     let out = running.StandardOutput.ReadToEnd()
     running.WaitForExit()
 
-    {
-        Code = running.ExitCode
-        Out = out
-        Error = error.Result
-    }
+    { Code = running.ExitCode; Out = out; Error = error.Result }
 
 /// The run's output; a run that ended badly is a failed test.
 let ok outcome =
@@ -113,8 +102,6 @@ let described (package: string) (element: string) =
     use stream = new MemoryStream(content $"{package}.nupkg" $"{package}.nuspec")
     let nuspec = XDocument.Load stream
 
-    nuspec.Descendants()
-    |> Seq.filter (fun e -> e.Name.LocalName = element)
-    |> List.ofSeq
+    nuspec.Descendants() |> Seq.filter (fun e -> e.Name.LocalName = element) |> List.ofSeq
 
 let attribute (name: string) (element: XElement) = element.Attribute(XName.Get name).Value

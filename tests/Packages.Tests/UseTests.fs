@@ -17,8 +17,7 @@ let private home =
          let cached = home </> ".nuget" </> "packages"
          Directory.CreateDirectory cached |> ignore
 
-         let link from into =
-             run own [] "cp" [ "-a"; from; into ] |> ignore
+         let link from into = run own [] "cp" [ "-a"; from; into ] |> ignore
 
          for settings in [ ".nuget/NuGet"; ".config/NuGet" ] do
              if Directory.Exists(own </> settings) then
@@ -26,8 +25,7 @@ let private home =
                  link (own </> settings) (home </> settings)
 
          let known =
-             let answer =
-                 run own [] "dotnet" [ "nuget"; "locals"; "global-packages"; "--list" ] |> ok
+             let answer = run own [] "dotnet" [ "nuget"; "locals"; "global-packages"; "--list" ] |> ok
 
              (answer.Split(": ", 2)[1]).Trim()
 
@@ -72,14 +70,11 @@ let private samples (name: string) (edit: string -> string) =
 
     copy
 
-let private dotnet folder arguments =
-    run folder variables.Value "dotnet" arguments
+let private dotnet folder arguments = run folder variables.Value "dotnet" arguments
 
-let private isPng path =
-    Expect.equal (File.ReadAllBytes(path)[1..3]) "PNG"B path
+let private isPng path = Expect.equal (File.ReadAllBytes(path)[1..3]) "PNG"B path
 
-let private torchLine =
-    $"""<PackageReference Include="{libtorch}" Version="2.10.0" />"""
+let private torchLine = $"""<PackageReference Include="{libtorch}" Version="2.10.0" />"""
 
 let tests =
     testList "Use" [
@@ -91,9 +86,7 @@ let tests =
             Expect.isTrue drop.Success out
             Expect.isLessThan (float drop.Groups[1].Value) 100. "a share"
 
-            let outside = [
-                for step in Regex.Matches(out, "Step [0-9]: ([0-9.]+) %") -> float step.Groups[1].Value
-            ]
+            let outside = [ for step in Regex.Matches(out, "Step [0-9]: ([0-9.]+) %") -> float step.Groups[1].Value ]
 
             Expect.hasLength outside 5 out
             Expect.isLessThan (List.last outside) (List.head outside) "each step is against the gradient")
@@ -106,8 +99,7 @@ let tests =
             isPng (sample </> "cat.png"))
 
         testCase "where there is no libtorch, the message says the line that the sample has" (fun () ->
-            let withIt =
-                File.ReadAllText(samples "samples" id </> "console" </> "Console.csproj")
+            let withIt = File.ReadAllText(samples "samples" id </> "console" </> "Console.csproj")
 
             Expect.stringContains withIt torchLine "the sample"
             let sample = samples "without" _.Replace(torchLine, "") </> "console"
@@ -120,18 +112,14 @@ let tests =
             let place = samples "tool" id
             let tools = place </> "tools"
 
-            dotnet place [ "tool"; "install"; "Attribution.Tool"; "--tool-path"; tools ]
-            |> ok
-            |> ignore
+            dotnet place [ "tool"; "install"; "Attribution.Tool"; "--tool-path"; tools ] |> ok |> ignore
 
             let attribution line =
-                run place variables.Value (tools </> "attribution") (List.ofArray ((line: string).Split ' '))
-                |> ok
+                run place variables.Value (tools </> "attribution") (List.ofArray ((line: string).Split ' ')) |> ok
 
             Expect.stringContains (attribution "methods") "Influence-directed explanation" "methods"
 
-            attribution "explain --demo --indices 0,1 --method saliency --out maps"
-            |> ignore
+            attribution "explain --demo --indices 0,1 --method saliency --out maps" |> ignore
 
             Expect.isTrue (File.Exists(place </> "maps" </> "attributions-saliency.npz")) "maps"
             Expect.hasLength (Directory.GetFiles(place </> "maps", "*.png")) 2 "pictures")

@@ -9,16 +9,10 @@ open Attribution
 open Attribution.Pages
 open Support
 
-let private panel marks = {
-    Title = ""
-    X = Charts.linear "" 0. 100.
-    Y = Charts.named [ "one" ]
-    Marks = marks
-}
+let private panel marks = { Title = ""; X = Charts.linear "" 0. 100.; Y = Charts.named [ "one" ]; Marks = marks }
 
 /// A panel of 100 by 60 alone, at twice its size.
-let private draw marks =
-    SKBitmap.Decode((Charts.draw ("", "") [] 1 40f (SKSize(100f, 60f)) "" [ panel marks ]).Png)
+let private draw marks = SKBitmap.Decode((Charts.draw ("", "") [] 1 40f (SKSize(100f, 60f)) "" [ panel marks ]).Png)
 
 // Where a number of 0 to 100 lies.
 let private at (picture: SKBitmap) (x: float) = 2. * (40. + x)
@@ -51,8 +45,7 @@ let tests =
             isNear 2. low (at picture 10.) "the lower whisker's end"
             isNear 2. high (at picture 90.) "the upper whisker's end"
             // Inside the box, off the line of the whiskers.
-            let inside x =
-                picture.GetPixel(int (at picture x), 26 * 2 + 50)
+            let inside x = picture.GetPixel(int (at picture x), 26 * 2 + 50)
 
             Expect.equal (inside 25., inside 65.) (SKColors.White, SKColors.White) "outside the quartiles is white"
             Expect.isTrue (inside 40. <> SKColors.White && inside 55. <> SKColors.White) "inside is not"
@@ -60,17 +53,11 @@ let tests =
             Expect.isLessThan beyond.Red 0xe4uy "what lies beyond is a point")
 
         testCase "a curve goes through its points, and has a gap where one is not finite" (fun () ->
-            let line = {
-                Charts.stroke 0 with
-                    Marker = ScottPlot.MarkerShape.None
-            }
+            let line = { Charts.stroke 0 with Marker = ScottPlot.MarkerShape.None }
 
-            use picture =
-                draw [ Charts.curve line [ 0., 0.2; 40., 0.2; 50., nan; 60., 0.2; 100., 0.2 ] ]
+            use picture = draw [ Charts.curve line [ 0., 0.2; 40., 0.2; 50., nan; 60., 0.2; 100., 0.2 ] ]
 
-            let isDrawn x =
-                seq { 52..171 }
-                |> Seq.exists (fun y -> picture.GetPixel(int (at picture x), y) = blue)
+            let isDrawn x = seq { 52..171 } |> Seq.exists (fun y -> picture.GetPixel(int (at picture x), y) = blue)
 
             Expect.equal (List.map isDrawn [ 10.; 30.; 50.; 70.; 90. ]) [ true; true; false; true; true ] "where")
 
@@ -78,9 +65,7 @@ let tests =
             let bytes () =
                 let strokes = [ for i in 0..4 -> $"curve {i}", Charts.stroke i ]
 
-                let marks = [
-                    for i, (_, s) in List.indexed strokes -> Charts.curve s [ 0., 0.; 100., float i / 8. ]
-                ]
+                let marks = [ for i, (_, s) in List.indexed strokes -> Charts.curve s [ 0., 0.; 100., float i / 8. ] ]
 
                 (Charts.draw ("Title", "subtitle") strokes 2 40f (SKSize(100f, 60f)) "note" [ panel marks; panel [] ])
                     .Png
@@ -112,13 +97,11 @@ let tests =
                 study.Draw(path, "of little")
                 SKBitmap.Decode path
 
-            use sound =
-                drawn (study "complexity" [ "a", [ 1.; 2. ], "ss"; "b", [ 3.; 5. ], "ss" ])
+            use sound = drawn (study "complexity" [ "a", [ 1.; 2. ], "ss"; "b", [ 3.; 5. ], "ss" ])
 
             Expect.isTrue (has blue sound) "boxes"
 
-            use unsound =
-                drawn (study "complexity" [ "a", [ 1.; 2. ], "se"; "b", [ 0.; 0. ], "ee" ])
+            use unsound = drawn (study "complexity" [ "a", [ 1.; 2. ], "se"; "b", [ 0.; 0. ], "ee" ])
 
             Expect.isGreaterThan unsound.Width sound.Width "room for how many are sound"
             Expect.isGreaterThan unsound.Height sound.Height "and a line that says what they are"

@@ -17,8 +17,7 @@ let private docs =
 
     lazy up (DirectoryInfo AppContext.BaseDirectory)
 
-let private committed name =
-    File.ReadAllText(Path.Combine(docs.Value, name)).ReplaceLineEndings "\n"
+let private committed name = File.ReadAllText(Path.Combine(docs.Value, name)).ReplaceLineEndings "\n"
 
 /// The sections of a page by their titles, links replaced by what they say.
 let private sections name =
@@ -33,9 +32,7 @@ let private sections name =
 
 let private tells (page: Map<string, string>) title facts =
     let section =
-        page
-        |> Map.tryFind title
-        |> Option.defaultWith (fun () -> failtest $"'{title}' has no section.")
+        page |> Map.tryFind title |> Option.defaultWith (fun () -> failtest $"'{title}' has no section.")
 
     for fact in facts do
         Expect.stringContains section fact title

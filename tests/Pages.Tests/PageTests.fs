@@ -51,11 +51,7 @@ let private write folder =
     file
 
 /// A browser with the page open, and what it complained of and asked for.
-type private Visit = {
-    Page: IPage
-    Complaints: ResizeArray<string>
-    Requests: ResizeArray<string>
-}
+type private Visit = { Page: IPage; Complaints: ResizeArray<string>; Requests: ResizeArray<string> }
 
 let private visit (browser: IBrowser) (file: string) (scheme: ColorScheme) width (test: Visit -> unit) =
     let options =
@@ -63,11 +59,7 @@ let private visit (browser: IBrowser) (file: string) (scheme: ColorScheme) width
 
     let page = wait (browser.NewPageAsync options)
 
-    let visit = {
-        Page = page
-        Complaints = ResizeArray()
-        Requests = ResizeArray()
-    }
+    let visit = { Page = page; Complaints = ResizeArray(); Requests = ResizeArray() }
 
     page.Console.Add(fun message ->
         if message.Type = "error" || message.Type = "warning" then
@@ -82,11 +74,9 @@ let private visit (browser: IBrowser) (file: string) (scheme: ColorScheme) width
     finally
         finish (page.CloseAsync())
 
-let private ask<'a> visit (script: string) : 'a =
-    wait (visit.Page.EvaluateAsync<'a> script)
+let private ask<'a> visit (script: string) : 'a = wait (visit.Page.EvaluateAsync<'a> script)
 
-let private press visit key =
-    finish (visit.Page.Keyboard.PressAsync key)
+let private press visit key = finish (visit.Page.Keyboard.PressAsync key)
 
 /// The numbers of the column of the average drop.
 let private drops visit =
@@ -95,19 +85,15 @@ let private drops visit =
 let private sortState visit =
     ask<string> visit "document.querySelectorAll('#drop th[scope=col]')[1].getAttribute('aria-sort')"
 
-let private isOpen visit =
-    ask<bool> visit "document.querySelector('dialog').open"
+let private isOpen visit = ask<bool> visit "document.querySelector('dialog').open"
 
-let private caption visit =
-    ask<string> visit "document.querySelector('dialog p').textContent"
+let private caption visit = ask<string> visit "document.querySelector('dialog p').textContent"
 
 /// Opens what is folded.
-let private openAll =
-    "document.querySelectorAll('details').forEach((d) => { d.open = true; })"
+let private openAll = "document.querySelectorAll('details').forEach((d) => { d.open = true; })"
 
 /// The id of something in what is folded.
-let private folded =
-    "[...document.querySelectorAll('details:not([open]) [id]')].at(-1).id"
+let private folded = "[...document.querySelectorAll('details:not([open]) [id]')].at(-1).id"
 
 /// Whether it can be seen now, and something of it is in the window.
 let private isSeen =
@@ -212,8 +198,7 @@ let private checks: (string * (IBrowser -> string -> unit)) list =
             let id = ask<string> visit folded
             Expect.isFalse (wait (visit.Page.EvaluateAsync<bool>(isSeen, id))) "closed"
 
-            wait (visit.Page.EvaluateAsync<obj>("(id) => { location.hash = id; }", id))
-            |> ignore
+            wait (visit.Page.EvaluateAsync<obj>("(id) => { location.hash = id; }", id)) |> ignore
 
             wait (visit.Page.WaitForFunctionAsync(isSeen, id)) |> ignore
             let address = visit.Page.Url
@@ -226,8 +211,7 @@ let private checks: (string * (IBrowser -> string -> unit)) list =
             let id = ask<string> visit folded
             finish (visit.Page.EmulateMediaAsync(PageEmulateMediaOptions(Media = Nullable Media.Print)))
 
-            let height =
-                ask<float> visit $"document.getElementById('{id}').getBoundingClientRect().height"
+            let height = ask<float> visit $"document.getElementById('{id}').getBoundingClientRect().height"
 
             Expect.isTrue (ask<bool> visit $"document.getElementById('{id}').checkVisibility()") "shown"
             Expect.isGreaterThan height 10. "pixels")
@@ -284,6 +268,4 @@ let tests =
             ]
         )
     else
-        testList "page" [
-            for name, _ in checks -> ptestCase $"{name} (skipped: there is no {Chromium})" ignore
-        ]
+        testList "page" [ for name, _ in checks -> ptestCase $"{name} (skipped: there is no {Chromium})" ignore ]

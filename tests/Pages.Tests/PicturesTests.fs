@@ -29,15 +29,13 @@ let private network () =
 let private images () =
     use generator = new torch.Generator 7UL
 
-    let x =
-        torch.randint(0L, 256L, [| 9L; 3L; 4L; 4L |], generator = generator).``to`` torch.float32
+    let x = torch.randint(0L, 256L, [| 9L; 3L; 4L; 4L |], generator = generator).``to`` torch.float32
 
     ImageSet.FromTensor(x, [| 0L; 1L; 2L; 0L; 1L; 2L; 0L; 1L; 2L |])
 
 /// What pixel (0, 0) of an image looks like.
 let private corner (images: ImageSet) position =
-    let pixel =
-        images.Take([| position |]).Images().narrow(2L, 0L, 1L).narrow(3L, 0L, 1L)
+    let pixel = images.Take([| position |]).Images().narrow(2L, 0L, 1L).narrow(3L, 0L, 1L)
 
     let rgb = pixel.reshape(3L).contiguous().data<float32>().ToArray() |> Array.map byte
     SKColor(rgb[0], rgb[1], rgb[2])
@@ -108,8 +106,7 @@ let tests =
             let dead = ExpertSummary.Find(silent, "silent", Quantity.Class 2, images)
             Expect.isTrue dead.IsDead "a unit that never fires"
 
-            use empty =
-                SKBitmap.Decode((ExpertPicture(silent, images, ClassNames.None)).Draw dead)
+            use empty = SKBitmap.Decode((ExpertPicture(silent, images, ClassNames.None)).Draw dead)
 
             let panel i = empty.GetPixel(20 + i * 134 + 1, 154)
             Expect.equal (panel 0) (corner images dead.MostActive[0].Position) "the input"
@@ -125,8 +122,7 @@ let tests =
             let map = torch.tensor([| 4f; 1f; 0f; -4f |]).reshape(2L, 2L)
 
             let draw (truth: Nullable<int64>) scale =
-                let picture =
-                    ExplanationPicture("method", "settings", "image 0", ClassNames.None, 1L, truth, scale)
+                let picture = ExplanationPicture("method", "settings", "image 0", ClassNames.None, 1L, truth, scale)
 
                 SKBitmap.Decode(picture.Draw(image, map))
 
@@ -149,14 +145,12 @@ let tests =
             Expect.equal (pixel shared 1 0 0).Red 128uy "half of the maximum that maps share"
             use wrong = draw (Nullable 0L) null
 
-            let hasRed picture =
-                has (SKColor(0xa4uy, 0x0euy, 0x26uy)) picture
+            let hasRed picture = has (SKColor(0xa4uy, 0x0euy, 0x26uy)) picture
 
             Expect.isTrue (hasRed wrong && not (hasRed own || hasRed shared)) "only what is wrong is said in red")
 
         inScope "tiles lie in rows of groups, under a heading where there is one" (fun () ->
-            let square (r: byte, g: byte, b: byte) =
-                torch.tensor([| r; g; b |]).reshape(1L, 1L, 3L)
+            let square (r: byte, g: byte, b: byte) = torch.tensor([| r; g; b |]).reshape(1L, 1L, 3L)
 
             let red, blue = square (255uy, 0uy, 0uy), square (0uy, 0uy, 255uy)
             let group tiles = "", List.map Tiles.bare tiles
@@ -171,15 +165,7 @@ let tests =
                 "where"
 
             let heading =
-                Tiles.draw (Some("title", "subtitle")) 1 10f [
-                    "",
-                    [
-                        {
-                            Picture = red
-                            Caption = [ "a"; "b" ]
-                        }
-                    ]
-                ]
+                Tiles.draw (Some("title", "subtitle")) 1 10f [ "", [ { Picture = red; Caption = [ "a"; "b" ] } ] ]
 
             Expect.isGreaterThan heading.Height (2 * (10 + 2 * 16)) "room for the heading and the captions")
 
@@ -189,13 +175,11 @@ let tests =
 
             let truth = ReportTruth(scenes.ObjectMasks, scenes.PartMasks, ConceptScenes.Pairs)
 
-            let known =
-                KnownImages(scenes.Images, twins.Images, ClassNames.Of ConceptScenes.ClassNames, truth)
+            let known = KnownImages(scenes.Images, twins.Images, ClassNames.Of ConceptScenes.ClassNames, truth)
 
             use picture = SKBitmap.Decode (KnownPictures.overview known).Png
             // Scenes at five times their size; below each a caption of 32 lines, and 26 to the next.
-            let at row y x =
-                picture.GetPixel(5 * x + 2, row * (320 + 32 + 26) + 5 * y + 2)
+            let at row y x = picture.GetPixel(5 * x + 2, row * (320 + 32 + 26) + 5 * y + 2)
 
             let first, twin = scenes.X[0L], twins.X[0L]
 

@@ -10,17 +10,11 @@ open TorchSharp
 open Attribution
 open Attribution.Pages
 
-let source = {
-    Title = "A report"
-    Model = "model"
-    Data = "images"
-    Command = "attribution report"
-}
+let source = { Title = "A report"; Model = "model"; Data = "images"; Command = "attribution report" }
 
 /// A network of two units and three classes, the last of which no unit influences.
 let private network () =
-    let weights =
-        torch.linspace(-1.0, 1.0, 24L).reshape(12L, 2L).DetachFromDisposeScope()
+    let weights = torch.linspace(-1.0, 1.0, 24L).reshape(12L, 2L).DetachFromDisposeScope()
 
     let scores =
         torch.tensor(array2D [ [ 1.0f; -0.5f; 0.0f ]; [ -0.3f; 0.8f; 0.0f ] ]).DetachFromDisposeScope()
@@ -37,11 +31,7 @@ let private pageOf (classes: int64[]) names (test: AttributionReport -> string -
     let count = int64 classes.Length
     let values = torch.linspace(0.0, 255.0, count * 12L).reshape(count, 3L, 2L, 2L)
 
-    let trueClasses =
-        if classes |> Array.forall (fun k -> k < 0L) then
-            null
-        else
-            classes
+    let trueClasses = if classes |> Array.forall (fun k -> k < 0L) then null else classes
 
     use images = ImageSet.FromTensor(values, trueClasses)
     use model = network ()
@@ -61,8 +51,7 @@ let private tile (html: string) (term: string) =
 let private matches pattern (text: string) = [ for m in Regex.Matches(text, pattern) -> m.Groups[1].Value ]
 
 /// A page of three classes, the second of one image alone.
-let private example test =
-    pageOf [| 0L; 1L; 2L; 0L; 2L |] ClassNames.None test
+let private example test = pageOf [| 0L; 1L; 2L; 0L; 2L |] ClassNames.None test
 
 let private tableOf rows =
     Html.table "numbers" "Numbers." [ 1..rows ] [ "name", (fun i -> Html.text $"row {i}"); "value", Html.whole ]
@@ -85,8 +74,7 @@ let tests =
             example (fun _ html -> Expect.equal (tile html "classes") "3" "true classes")
 
             pageOf (Array.replicate 5 -1L) ClassNames.None (fun report html ->
-                let predicted =
-                    report.Instances |> Seq.map _.PredictedClass |> Seq.distinct |> Seq.length
+                let predicted = report.Instances |> Seq.map _.PredictedClass |> Seq.distinct |> Seq.length
 
                 Expect.equal (tile html "classes predicted") (string predicted) "predicted classes"
                 Expect.equal (tile html "classes") "" "no true ones"))
@@ -115,8 +103,7 @@ let tests =
             let html = tableOf 21
             let ends, folded = html.Split "<details" |> fun parts -> parts[0], parts[1]
 
-            let rows (part: string) =
-                matches "<th scope=\"row\">(row \d+)<" part
+            let rows (part: string) = matches "<th scope=\"row\">(row \d+)<" part
 
             Expect.equal (rows ends) [ for i in 1..5 -> $"row {i}" ] "the first"
             Expect.equal (rows folded) [ for i in 1..21 -> $"row {i}" ] "all"

@@ -23,24 +23,20 @@ let private lying path name =
     use stream = zip.CreateEntry($"{name}.npy").Open()
 
     let header =
-        "{'descr': '|u1', 'fortran_order': False, 'shape': (99999999, 32, 32, 3), }".PadRight(117)
-        + "\n"
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (99999999, 32, 32, 3), }".PadRight(117) + "\n"
 
     stream.Write(ReadOnlySpan(Encoding.Latin1.GetBytes("\u0093NUMPY\u0001\u0000v\u0000" + header)))
     path
 
 let private torchScript =
-    let file name =
-        AppContext.BaseDirectory </> $"Models/TorchScript/{name}"
+    let file name = AppContext.BaseDirectory </> $"Models/TorchScript/{name}"
 
     $"""--model {file "net.pt"} --dataset {file "net.npz"}"""
 
 /// Means of channels: no ReLU, no convolution, no weights.
-let private means d =
-    $"--model {Tiny.onnx [] d} --dataset {Tiny.dataset d}"
+let private means d = $"--model {Tiny.onnx [] d} --dataset {Tiny.dataset d}"
 
-let private explain model data more =
-    $"explain --model {model} --dataset {data} --method saliency {more}"
+let private explain model data more = $"explain --model {model} --dataset {data} --method saliency {more}"
 
 /// Each: its name, a command line without --out from a folder to write in, and what the sentence holds.
 let private rows: (string * (string -> string) * string list) list = [
@@ -119,11 +115,7 @@ let private rows: (string * (string -> string) * string list) list = [
     (fun _ -> $"explain {torchScript} --method grad-cam"),
     [ "cannot be cut: export the model to ONNX" ]
     for method, what in
-        [
-            "guided-backpropagation", "ReLUs"
-            "deconvolution", "ReLUs"
-            "lrp-epsilon", "layers of weights"
-        ] do
+        [ "guided-backpropagation", "ReLUs"; "deconvolution", "ReLUs"; "lrp-epsilon", "layers of weights" ] do
         $"{method} on a model without {what}", (fun d -> $"explain {means d} --method {method}"), [ what ]
 
         $"{method} on a model of one piece",
@@ -203,8 +195,7 @@ let tests =
                     "evaluate --methods saliency --metrics average-drop"
                 ] do
                 let told =
-                    attribution $"{command} --model {model} --dataset {data} --indices 2,7 --out {folder}/out"
-                    |> fails
+                    attribution $"{command} --model {model} --dataset {data} --indices 2,7 --out {folder}/out" |> fails
 
                 Expect.stringContains told "output for image 7 is not a finite number" command)
 

@@ -18,8 +18,7 @@ let private rankings = [ "influence"; "influence-magnitude"; "activation"; "rand
 let tests =
     testList "compress" [
         example "writes every class's curves as the library draws them, and a picture" (fun folder ->
-            let said =
-                attribution $"compress {tiny folder} --layer fc1l --out {folder}/out" |> ok
+            let said = attribution $"compress {tiny folder} --layer fc1l --out {folder}/out" |> ok
 
             Expect.equal (files (folder </> "out")) [ "compress.csv"; "compress.json"; "compress.png" ] "files"
 
@@ -69,9 +68,7 @@ let tests =
 
             for ranking in rankings do
                 Expect.equal
-                    (found
-                     |> List.filter (fun row -> row[0] = "2" && row[1] = ranking)
-                     |> List.map (fun row -> row[3]))
+                    (found |> List.filter (fun row -> row[0] = "2" && row[1] = ranking) |> List.map (fun row -> row[3]))
                     [ "1"; "3" ]
                     ranking
 

@@ -14,8 +14,7 @@ let private cache =
 let private table () =
     attribution "doctor" |> ignore
 
-    Directory.GetFiles(cache, "kernels-*.txt")
-    |> Array.maxBy File.GetLastWriteTimeUtc
+    Directory.GetFiles(cache, "kernels-*.txt") |> Array.maxBy File.GetLastWriteTimeUtc
 
 /// The command line as a process of its own, with variables of its own.
 let private run (environment: (string * string) list) (line: string) =
@@ -49,22 +48,11 @@ let tests =
         testCase "tells of the machine, and ends with a verdict" (fun () ->
             let outcome = attribution "doctor"
 
-            for word in
-                [
-                    "processor"
-                    "libtorch"
-                    "memory"
-                    "oneDNN in float32"
-                    "oneDNN in bfloat16"
-                    "GFLOP/s"
-                ] do
+            for word in [ "processor"; "libtorch"; "memory"; "oneDNN in float32"; "oneDNN in bfloat16"; "GFLOP/s" ] do
                 Expect.stringContains outcome.Out word "a fact"
 
             let verdict =
-                if outcome.Code = 0 then
-                    outcome.Out.TrimEnd('\n').Split('\n') |> Array.last
-                else
-                    fails outcome
+                if outcome.Code = 0 then outcome.Out.TrimEnd('\n').Split('\n') |> Array.last else fails outcome
 
             Expect.isTrue (verdict.TrimEnd('\n').EndsWith ".") "a sentence")
 
@@ -96,10 +84,7 @@ let tests =
                         line
                     else
                         let kernel, how =
-                            if i % 2 = 0 then
-                                "Products", "ends the process"
-                            else
-                                "Relaid", "wrong by 14 %"
+                            if i % 2 = 0 then "Products", "ends the process" else "Relaid", "wrong by 14 %"
 
                         $"{parts[0]}\t{kernel}\t{how}")
 

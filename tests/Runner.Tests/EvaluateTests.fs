@@ -10,20 +10,16 @@ open Support
 let private all =
     "--methods saliency,integrated-gradients,influence-directed --metrics average-drop,necessity-ordering"
 
-let private rows file =
-    File.ReadAllLines file |> Array.map _.Split(',')
+let private rows file = File.ReadAllLines file |> Array.map _.Split(',')
 
-let private score (file: string) (method: string) (metric: string) =
-    (json file).GetProperty(method).GetProperty(metric)
+let private score (file: string) (method: string) (metric: string) = (json file).GetProperty(method).GetProperty(metric)
 
 let tests =
     testList "evaluate" [
         example "writes a score for each image, method and metric, and prints their table" (fun folder ->
             let out = folder </> "out"
 
-            let said =
-                attribution $"evaluate {tiny folder} {all} --steps 5 --pixels-per-step 200 --out {out}"
-                |> ok
+            let said = attribution $"evaluate {tiny folder} {all} --steps 5 --pixels-per-step 200 --out {out}" |> ok
 
             Expect.equal (files out) [ "scores.csv"; "scores.json" ] "files"
 
@@ -31,8 +27,7 @@ let tests =
             Expect.equal rows[0] [| "Idx"; "method"; "metric"; "score" |] "header"
             Expect.hasLength rows (1 + 10 * 3 * 2) "one row an image, method and metric"
 
-            let ofSaliency =
-                rows |> Array.filter (fun r -> r[1] = "saliency" && r[2] = "average-drop")
+            let ofSaliency = rows |> Array.filter (fun r -> r[1] = "saliency" && r[2] = "average-drop")
 
             Expect.equal (ofSaliency |> Array.map (fun r -> int64 r[0])) Tiny.ids "Idx"
 
@@ -87,8 +82,7 @@ let tests =
 
         example "leaves out images whose score is not positive where it is asked to, and lists them" (fun folder ->
             // Class 0 alone has positive scores.
-            let model =
-                Tiny.vgg16With [| 500f; -1000f; -1000f; -1000f |] (folder </> "lifted.npz")
+            let model = Tiny.vgg16With [| 500f; -1000f; -1000f; -1000f |] (folder </> "lifted.npz")
 
             let data = Tiny.dataset folder
 
@@ -102,8 +96,7 @@ let tests =
                 "Average drop is undefined: no image has a positive score.\n"
                 "none is left"
 
-            use vgg =
-                Model.LoadVgg16(Tiny.vgg16With (Array.zeroCreate 4) (folder </> "unlifted.npz"))
+            use vgg = Model.LoadVgg16(Tiny.vgg16With (Array.zeroCreate 4) (folder </> "unlifted.npz"))
 
             use images = ImageSet.LoadNpz data
             let scores = vgg.Logits(images).select(1L, 0L).data<float32>().ToArray()
@@ -126,9 +119,7 @@ let tests =
             let entry = score (folder </> "half/scores.json") "saliency" "average-drop"
             Expect.equal [ for i in entry.GetProperty("skipped").EnumerateArray() -> i.GetInt32() ] expected "skipped"
 
-            let known =
-                numbers (entry.GetProperty "per_instance")
-                |> List.filter (System.Double.IsNaN >> not)
+            let known = numbers (entry.GetProperty "per_instance") |> List.filter (System.Double.IsNaN >> not)
 
             Expect.hasLength known (10 - expected.Length) "the others have a score"
             let empty = rows (folder </> "half/scores.csv") |> Array.filter (fun r -> r[3] = "")
@@ -216,8 +207,7 @@ let tests =
                 "The map of influence-directed is zero everywhere for 10 of 10 images: what these maps score stands in the files"
                 "the closing line"
 
-            let entry =
-                score (folder </> "out/scores.json") "influence-directed" "necessity-ordering"
+            let entry = score (folder </> "out/scores.json") "influence-directed" "necessity-ordering"
 
             Expect.equal (entry.GetProperty("score").GetDouble()) 0. "by definition"
             Expect.allEqual (numbers (entry.GetProperty "per_instance")) 0. "each"
@@ -292,15 +282,13 @@ let tests =
             Expect.stringStarts told "The method lrp-epsilon failed: " "which, and why"
             Expect.equal (files out) [ "scores.csv"; "scores.json" ] "files"
 
-            let methods =
-                rows (out </> "scores.csv") |> Array.skip 1 |> Array.map (Array.item 1)
+            let methods = rows (out </> "scores.csv") |> Array.skip 1 |> Array.map (Array.item 1)
 
             Expect.equal (Array.distinct methods) [| "saliency"; "occlusion" |] "methods"
 
             // Of 'all', what the model does not allow is left out.
             let said =
-                attribution $"evaluate {Tiny.means folder} --methods all --metrics sparseness --out {out}"
-                |> ok
+                attribution $"evaluate {Tiny.means folder} --methods all --metrics sparseness --out {out}" |> ok
 
             Expect.stringContains said "The method lrp-epsilon is left out: " "which, and why"
             Expect.stringContains said "│ saliency" "the others"
@@ -316,8 +304,7 @@ let tests =
             let options = $"{Tiny.means folder} --methods saliency,occlusion"
 
             let told =
-                attribution $"evaluate {options} --metrics sparseness,parameter-randomisation --out {out}"
-                |> fails
+                attribution $"evaluate {options} --metrics sparseness,parameter-randomisation --out {out}" |> fails
 
             Expect.stringStarts told "The metric parameter-randomisation failed: " "which, and why"
 
@@ -330,8 +317,7 @@ let tests =
                     4
                     "the other metric's"
 
-            let metrics =
-                rows (out </> "scores.csv") |> Array.skip 1 |> Array.map (Array.item 2)
+            let metrics = rows (out </> "scores.csv") |> Array.skip 1 |> Array.map (Array.item 2)
 
             Expect.equal (Array.distinct metrics) [| "sparseness" |] "scores.csv"
             let said = attribution $"evaluate {options} --metrics all --out {out}" |> ok
@@ -342,8 +328,7 @@ let tests =
             let options = $"--model {low} --dataset {Tiny.dataset folder} --methods saliency"
 
             let told =
-                attribution $"evaluate {options} --metrics average-drop,sparseness --out {folder}/low"
-                |> fails
+                attribution $"evaluate {options} --metrics average-drop,sparseness --out {folder}/low" |> fails
 
             Expect.stringStarts told "The metric average-drop failed: Average drop is undefined" "which, and why"
             Expect.equal (files (folder </> "low")) [ "scores.csv"; "scores.json" ] "files")
@@ -357,8 +342,7 @@ let tests =
                             $"evaluate {tiny folder} --methods saliency --metrics deletion,sparseness {options} --out {folder}/out"
                         |> ok
 
-                    let entry metric =
-                        score (folder </> "out/scores.json") "saliency" metric
+                    let entry metric = score (folder </> "out/scores.json") "saliency" metric
 
                     Expect.isFalse (fst ((entry "sparseness").TryGetProperty "pixels_per_step")) "none"
                     said, entry "deletion"
@@ -397,15 +381,10 @@ let tests =
             |> ok
             |> ignore
 
-            let golden name =
-                snd (read (shared </> "golden/resnet_2b.npz") name)
+            let golden name = snd (read (shared </> "golden/resnet_2b.npz") name)
 
             for method, name in
-                [
-                    "saliency", "saliency"
-                    "integrated-gradients", "ig_black"
-                    "influence-directed", "expert"
-                ] do
+                [ "saliency", "saliency"; "integrated-gradients", "ig_black"; "influence-directed", "expert" ] do
                 let first metric =
                     numbers ((score (folder </> "scores.json") method metric).GetProperty "per_instance")
                     |> List.truncate 8

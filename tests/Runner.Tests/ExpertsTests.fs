@@ -32,11 +32,7 @@ let tests =
                     unit.GetProperty("unit").GetInt32(), unit.GetProperty("influence").GetDouble()
             ]
 
-            let best =
-                expected
-                |> Array.indexed
-                |> Array.sortBy (fun (i, v) -> -v, i)
-                |> Array.truncate 3
+            let best = expected |> Array.indexed |> Array.sortBy (fun (i, v) -> -v, i) |> Array.truncate 3
 
             Expect.equal (List.map fst top) (List.ofArray (Array.map fst best)) "units"
             close 1e-6 (Array.map snd best) (List.map snd top) "their influence"
@@ -111,8 +107,7 @@ let tests =
             use model = Model.LoadVgg16(folder </> "vgg16.npz")
             use images = ImageSet.LoadNpz(folder </> "data.npz")
 
-            use influence =
-                InflDirected(model, "fc2", Quantity.Predicted).Influence(images.Where(0, 2))
+            use influence = InflDirected(model, "fc2", Quantity.Predicted).Influence(images.Where(0, 2))
 
             close
                 1e-5
@@ -163,8 +158,7 @@ let tests =
                     "selectivity")
 
         example "says plainly that an expert is dead, and names the layer that feeds it" (fun folder ->
-            let options =
-                $"--model {Tiny.withDeadUnit folder} --dataset {folder}/data.npz --quantity class:0"
+            let options = $"--model {Tiny.withDeadUnit folder} --dataset {folder}/data.npz --quantity class:0"
 
             Tiny.dataset folder |> ignore
             let said = attribution $"experts {options} --layer fc1 --out {folder}/after" |> ok
@@ -175,17 +169,14 @@ let tests =
             Expect.stringContains said "Unit 1 of layer 'fc1' is a dead expert" "the terminal"
             Expect.stringContains said "--layer fc1l" "the remedy"
 
-            attribution $"experts {options} --layer fc1l --out {folder}/before"
-            |> ok
-            |> ignore
+            attribution $"experts {options} --layer fc1l --out {folder}/before" |> ok |> ignore
 
             Expect.isFalse
                 ((json (folder </> "before/experts.json")).GetProperty("is_dead").GetBoolean())
                 "cut before the activation"
 
             let explained =
-                attribution $"explain {options} --method influence-directed --layer fc1 --out {folder}/maps"
-                |> ok
+                attribution $"explain {options} --method influence-directed --layer fc1 --out {folder}/maps" |> ok
 
             Expect.stringContains explained "dead expert" "explain says it too"
 
@@ -239,8 +230,7 @@ let tests =
                     |> ok
                     |> ignore
 
-                    let expected =
-                        InflDirected(model, "conv5_1l", Quantity.Predicted, Units.Auto, around, times)
+                    let expected = InflDirected(model, "conv5_1l", Quantity.Predicted, Units.Auto, around, times)
 
                     close
                         1e-6
@@ -275,12 +265,9 @@ let tests =
                 "unit:fc2l,3", Quantity.Unit("fc2l", 3)
             ]
 
-            let options =
-                asked |> List.map (fun (name, _) -> $"--quantity {name}") |> String.concat " "
+            let options = asked |> List.map (fun (name, _) -> $"--quantity {name}") |> String.concat " "
 
-            let said =
-                attribution $"experts {tiny folder} --layer fc1l {options} --top 2 --out {folder}/out"
-                |> ok
+            let said = attribution $"experts {tiny folder} --layer fc1l {options} --top 2 --out {folder}/out" |> ok
 
             use model = Model.LoadVgg16(folder </> "vgg16.npz")
             use images = ImageSet.LoadNpz(folder </> "data.npz")
@@ -332,9 +319,7 @@ let tests =
 
         example "draws an expert beside the opposite margin's, and nothing where told so" (fun folder ->
             let size options =
-                attribution $"experts {tiny folder} --layer fc1l {options} --out {folder}/out"
-                |> ok
-                |> ignore
+                attribution $"experts {tiny folder} --layer fc1l {options} --out {folder}/out" |> ok |> ignore
 
                 use picture = SkiaSharp.SKBitmap.Decode(folder </> "out/expert.png")
                 picture.Width, picture.Height
@@ -343,9 +328,7 @@ let tests =
             Expect.equal (size "--quantity class:0") (1132, 691) "a class's"
             Expect.equal (size "--quantity margin:0,1 --distribution own") (1132, 1177) "a margin's"
 
-            attribution $"experts {tiny folder} --layer fc1l --no-pictures --out {folder}/plain"
-            |> ok
-            |> ignore
+            attribution $"experts {tiny folder} --layer fc1l --no-pictures --out {folder}/plain" |> ok |> ignore
 
             Expect.equal (files (folder </> "plain")) [ "experts.json"; "influence.npz" ] "no pictures")
 
@@ -359,8 +342,7 @@ let tests =
                     "--layer fc1l --quantity margin:0+7,1", "no class 7"
                     "--layer fc1l --around line --steps 1 --rule trapezoid", "at least 2 steps"
                 ] do
-                let told =
-                    attribution $"experts {tiny folder} {options} --out {folder}/out" |> fails
+                let told = attribution $"experts {tiny folder} {options} --out {folder}/out" |> fails
 
                 Expect.stringContains told words options
                 Expect.isFalse (Directory.Exists(folder </> "out")) "no folder")

@@ -26,8 +26,7 @@ let tests =
             Expect.equal (shape "attributions" out "attributions-saliency.npz") [ 10; 32; 32; 3 ] "attributions"
             Expect.equal (shape "pixels" out "attributions-saliency.npz") [ 10; 32; 32 ] "pixels"
 
-            let member' name =
-                snd (read (out </> "attributions-saliency.npz") name)
+            let member' name = snd (read (out </> "attributions-saliency.npz") name)
 
             close 0. (Seq.map float Tiny.truth) (member' "Y") "Y"
             close 0. (Seq.map float Tiny.ids) (member' "Idx") "Idx"
@@ -63,8 +62,7 @@ let tests =
             close 0. (Seq.map float predicted) (snd (read (folder </> "out/attributions-saliency.npz") "Pred")) "Pred")
 
         example "hands on the quantity, the baseline, the rule and the gradient alone" (fun folder ->
-            let options =
-                "--quantity margin:2,1 --baseline random:5 --rule gauss-legendre --steps 4 --no-multiply"
+            let options = "--quantity margin:2,1 --baseline random:5 --rule gauss-legendre --steps 4 --no-multiply"
 
             attribution $"explain {tiny folder} --method integrated-gradients {options} --out {folder}/out"
             |> ok
@@ -127,8 +125,7 @@ let tests =
                 "all images of an id")
 
         example "says how often the file's predictions are not the model's" (fun folder ->
-            let said =
-                attribution $"explain {tiny folder} --method saliency --out {folder}/out" |> ok
+            let said = attribution $"explain {tiny folder} --method saliency --out {folder}/out" |> ok
 
             let predicted = snd (read (folder </> "out/attributions-saliency.npz") "Pred")
             let wrong = predicted |> Seq.filter ((<>) 3.) |> Seq.length
@@ -168,8 +165,7 @@ let tests =
             Expect.equal fromTheFile SKColors.Orange "the input is shown as it is")
 
         example "says of which images the map is empty, and how to fill it" (fun folder ->
-            let options =
-                $"--model {Tiny.withDeadUnit folder} --dataset {Tiny.dataset folder} --quantity class:0"
+            let options = $"--model {Tiny.withDeadUnit folder} --dataset {Tiny.dataset folder} --quantity class:0"
 
             let explain layer =
                 let said =
@@ -198,8 +194,7 @@ let tests =
             Expect.stringStarts sentences[0] "The method lrp-epsilon failed: " "which, and why"
             Expect.stringStarts sentences[1] "The method grad-cam failed: " "which, and why"
 
-            let ofMethod name =
-                $"attributions-{name}.npz" :: [ for i in 0..3 -> $"{name}-{i}.png" ]
+            let ofMethod name = $"attributions-{name}.npz" :: [ for i in 0..3 -> $"{name}-{i}.png" ]
 
             Expect.equal
                 (files out)
@@ -227,9 +222,7 @@ let tests =
         example "maps that are not finite, constant or without positive pixels are named" (fun folder ->
             let out = folder </> "out"
 
-            let said =
-                attribution $"explain {Tiny.roots folder} --method saliency,occlusion --out {out}"
-                |> ok
+            let said = attribution $"explain {Tiny.roots folder} --method saliency,occlusion --out {out}" |> ok
 
             Expect.stringContains
                 said
@@ -257,8 +250,7 @@ let tests =
                 Expect.equal (numbers (methods[0].GetProperty name)) [ 0. .. 3. ] name)
 
         example "predictions that are one class for nearly all images are doubted, in every command" (fun folder ->
-            let colour (i: int) =
-                torch.tensor([| float32 (100 + i); 20f; 30f |]).expand(32L, 32L, 3L)
+            let colour (i: int) = torch.tensor([| float32 (100 + i); 20f; 30f |]).expand(32L, 32L, 3L)
 
             let data =
                 Tiny.write (folder </> "red.npz") [
@@ -268,8 +260,7 @@ let tests =
 
             let options = $"--model {Tiny.onnx [] folder} --preprocess none --dataset {data}"
 
-            let doubt =
-                "The model gives 20 of 20 images the same class, class 0, though they differ"
+            let doubt = "The model gives 20 of 20 images the same class, class 0, though they differ"
 
             for command in
                 [
@@ -288,9 +279,7 @@ let tests =
             File.WriteAllText(out </> "notes.txt", "mine")
             File.WriteAllText(out </> "summary.json", "old")
 
-            attribution $"explain {tiny folder} --indices 0 --method saliency --out {out}"
-            |> ok
-            |> ignore
+            attribution $"explain {tiny folder} --indices 0 --method saliency --out {out}" |> ok |> ignore
 
             Expect.equal (File.ReadAllText(out </> "notes.txt")) "mine" "the user's file"
 
@@ -315,11 +304,7 @@ let tests =
             Expect.hasLength (files (folder </> "out") |> List.filter _.EndsWith(".png")) 126 "pictures"
 
             for name, golden in
-                [
-                    "saliency", "saliency"
-                    "integrated-gradients", "ig_black"
-                    "influence-directed", "expert"
-                ] do
+                [ "saliency", "saliency"; "integrated-gradients", "ig_black"; "influence-directed", "expert" ] do
                 let _, maps = read (folder </> $"out/attributions-{name}.npz") "attributions"
                 let _, expected = read (shared </> "golden/resnet_2b.npz") golden
                 close 2e-4 expected maps[.. expected.Length - 1] name

@@ -8,10 +8,7 @@ open TorchSharp
 open Attribution
 open Support
 
-let private notes file =
-    (json file).GetProperty("notes").EnumerateArray()
-    |> Seq.map _.GetString()
-    |> List.ofSeq
+let private notes file = (json file).GetProperty("notes").EnumerateArray() |> Seq.map _.GetString() |> List.ofSeq
 
 let private image (file: string) (colour: SKColor) =
     Directory.CreateDirectory(Path.GetDirectoryName file) |> ignore
@@ -47,21 +44,17 @@ let private pictures =
                 let data = tiny folder
 
                 for out, options in [ "default", ""; "own", "--scale own"; "shared", "--scale shared" ] do
-                    attribution $"explain {data} --method saliency {options} --out {folder}/{out}"
-                    |> ok
-                    |> ignore
+                    attribution $"explain {data} --method saliency {options} --out {folder}/{out}" |> ok |> ignore
 
                 Expect.equal (full "own") (List.replicate 10 true) "each by its own"
                 let largest = full "shared" |> List.filter id |> List.length
                 Expect.equal largest 1 "one image has the largest"
 
-                let bytes out =
-                    File.ReadAllBytes(folder </> out </> "saliency-3.png")
+                let bytes out = File.ReadAllBytes(folder </> out </> "saliency-3.png")
 
                 Expect.equal (bytes "default") (bytes "own") "own is the default"
 
-                let maps out =
-                    snd (read (folder </> out </> "attributions-saliency.npz") "attributions")
+                let maps out = snd (read (folder </> out </> "attributions-saliency.npz") "attributions")
 
                 Expect.equal (maps "shared") (maps "own") "maps are what they were")
 
@@ -71,16 +64,14 @@ let private pictures =
             let x = torch.rand (1L, size, size, 3L)
 
             for name, scale in [ "ordinary", 1.; "small", 1e-12 ] do
-                let data =
-                    Tiny.write (folder </> $"{name}.npz") [ "X", (x * scale.ToScalar()).``to`` torch.float32 ]
+                let data = Tiny.write (folder </> $"{name}.npz") [ "X", (x * scale.ToScalar()).``to`` torch.float32 ]
 
                 attribution $"explain --model {model} --dataset {data} --method saliency --out {folder}/{name}"
                 |> ok
                 |> ignore
 
             for i in 0..3 do
-                let of' name =
-                    panel i (folder </> name </> "saliency-0.png")
+                let of' name = panel i (folder </> name </> "saliency-0.png")
 
                 if i > 0 then
                     let near (a: SKColor) (b: SKColor) =
@@ -124,8 +115,7 @@ let private labels =
                     command
 
             Expect.isTrue
-                (notes (folder </> "explain/summary.json")
-                 |> List.exists _.Contains("has 5 names"))
+                (notes (folder </> "explain/summary.json") |> List.exists _.Contains("has 5 names"))
                 "summary"
 
             Expect.stringContains (File.ReadAllText(folder </> "report/index.html")) "has 5 names" "the page"
@@ -164,8 +154,7 @@ let private images =
             Expect.stringContains said[1] "multiplied by 255" "0-1"
             Expect.isTrue (notes (folder </> "unit/summary.json") |> List.exists _.Contains("multiplied")) "summary"
 
-            let maps name =
-                snd (read (folder </> name </> "attributions-saliency.npz") "attributions")
+            let maps name = snd (read (folder </> name </> "attributions-saliency.npz") "attributions")
 
             close 1e-4 (maps "bytes") (maps "unit") "the same maps")
 
@@ -209,8 +198,7 @@ let private images =
             let model = Tiny.onnx [] folder
             let size = int64 Tiny.size
 
-            let grey =
-                Tiny.write (folder </> "grey.npz") [ "X", torch.zeros ([| 2L; size; size |], torch.uint8) ]
+            let grey = Tiny.write (folder </> "grey.npz") [ "X", torch.zeros ([| 2L; size; size |], torch.uint8) ]
 
             let said =
                 attribution $"explain --model {model} --dataset {grey} --method saliency --out {folder}/out"
@@ -218,8 +206,7 @@ let private images =
 
             Expect.stringContains said "numpy.repeat" "three channels"
 
-            let header =
-                $"{{'descr': '|u1', 'fortran_order': False, 'shape': (1, {size}, {size}, 3), }}"
+            let header = $"{{'descr': '|u1', 'fortran_order': False, 'shape': (1, {size}, {size}, 3), }}"
 
             let length = 64 * ((header.Length + 11) / 64 + 1) - 10
 
@@ -253,10 +240,7 @@ let private choices =
 
                     let methods = (json (folder </> out </> "summary.json")).GetProperty "methods"
 
-                    said,
-                    [
-                        for m in methods.EnumerateArray() -> m.GetProperty("description").GetString()
-                    ]
+                    said, [ for m in methods.EnumerateArray() -> m.GetProperty("description").GetString() ]
 
                 let said, descriptions = run "" "default"
                 Expect.stringContains said "(grad-cam, layer-cam) look at layer 'conv5_3'" "the output"
@@ -285,8 +269,7 @@ let private choices =
 
                 Expect.stringContains (settings.GetString()) "layer conv5_3" "scores.json"
 
-                let settings =
-                    (json (folder </> "study/study.json")).GetProperty("settings").GetProperty "layer-cam"
+                let settings = (json (folder </> "study/study.json")).GetProperty("settings").GetProperty "layer-cam"
 
                 Expect.stringContains (settings.GetString()) "layer conv5_3" "study.json"
                 let said, _ = run "--quantity unit:conv3_1,0" "unit"
@@ -304,8 +287,7 @@ let private choices =
                 Expect.stringContains said "all 10 images" "the background is told"
                 Expect.isFalse (said.Contains "zero everywhere") "the map is not empty"
 
-                let alone =
-                    snd (read (folder </> "out/attributions-expected-gradients.npz") "pixels")
+                let alone = snd (read (folder </> "out/attributions-expected-gradients.npz") "pixels")
 
                 run data "" |> ok |> ignore
                 let all = snd (read (folder </> "out/attributions-expected-gradients.npz") "pixels")

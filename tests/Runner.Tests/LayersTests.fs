@@ -9,8 +9,7 @@ let tests =
         example "lists each layer's name, operation, shape and number of units" (fun folder ->
             let said = attribution $"layers --model {Tiny.vgg16 folder}" |> ok
 
-            let rows =
-                said.Split '\n' |> Array.map (fun line -> line.Split('│') |> Array.map _.Trim())
+            let rows = said.Split '\n' |> Array.map (fun line -> line.Split('│') |> Array.map _.Trim())
 
             use model = Model.LoadVgg16(folder </> "vgg16.npz")
 
@@ -52,8 +51,7 @@ let tests =
                 Expect.equal ((json (folder </> "out/experts.json")).GetProperty("layer").GetString()) "mean" layer
 
             let wrong =
-                attribution $"experts --model {model} --dataset {data} --layer head.pol --out {folder}/out"
-                |> fails
+                attribution $"experts --model {model} --dataset {data} --layer head.pol --out {folder}/out" |> fails
 
             Expect.stringContains wrong "did you mean 'head.pool'" "the closest")
 

@@ -8,19 +8,15 @@ open Support
 
 /// The maps that 'explain' writes: n×C×H×W.
 let private maps folder (methods: string) =
-    attribution $"explain {tiny folder} {methods} --out {folder}/out"
-    |> ok
-    |> ignore
+    attribution $"explain {tiny folder} {methods} --out {folder}/out" |> ok |> ignore
 
     let name = (methods.Split ' ')[1]
     use file = NpzFile.Open(folder </> $"out/attributions-{name}.npz")
     file.Read("attributions").permute(0L, 3L, 1L, 2L).contiguous().``to`` torch.float64
 
-let private numbersOf (maps: torch.Tensor) =
-    maps.``to``(torch.float64).contiguous().data<float>().ToArray()
+let private numbersOf (maps: torch.Tensor) = maps.``to``(torch.float64).contiguous().data<float>().ToArray()
 
-let private described folder =
-    (json (folder </> "out/summary.json")).GetProperty("methods").GetRawText()
+let private described folder = (json (folder </> "out/summary.json")).GetProperty("methods").GetRawText()
 
 let tests =
     testList "methods" [
@@ -34,8 +30,7 @@ let tests =
 
             for name, title, formula, source in ("influence-directed", "Influence", "", "") :: entries do
                 let at =
-                    lines
-                    |> Array.tryFindIndex (fun line -> line.StartsWith(name + " ", StringComparison.Ordinal))
+                    lines |> Array.tryFindIndex (fun line -> line.StartsWith(name + " ", StringComparison.Ordinal))
 
                 match at with
                 | Some at ->

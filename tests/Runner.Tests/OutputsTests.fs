@@ -7,30 +7,25 @@ open TorchSharp
 open Attribution
 open Support
 
-let private options folder =
-    $"--model {Tiny.heads folder} --preprocess none --dataset {Tiny.unlabelled folder}"
+let private options folder = $"--model {Tiny.heads folder} --preprocess none --dataset {Tiny.unlabelled folder}"
 
 let private maps folder =
     use file = NpzFile.Open(folder </> "attributions-saliency.npz")
     file.Read("attributions").``to``(torch.float64).data<float>().ToArray(), file.ReadInts "Pred"
 
-let private score (file: string) (metric: string) =
-    (json file).GetProperty("saliency").GetProperty(metric)
+let private score (file: string) (metric: string) = (json file).GetProperty("saliency").GetProperty(metric)
 
 let tests =
     testList "outputs" [
         example "the output that looks like scores is taken, and said; --output names another" (fun folder ->
-            let said =
-                attribution $"explain {options folder} --method saliency --out {folder}/out"
-                |> ok
+            let said = attribution $"explain {options folder} --method saliency --out {folder}/out" |> ok
 
             Expect.stringContains said "'prob' is taken" "the choice"
             Expect.stringContains said "'label', 'redness'" "the others"
             Expect.stringContains said "The final Softmax ('prob') is left out" "the softmax"
 
             let asked =
-                attribution $"explain {options folder} --output y --method saliency --out {folder}/asked"
-                |> ok
+                attribution $"explain {options folder} --output y --method saliency --out {folder}/asked" |> ok
 
             Expect.isFalse (asked.Contains "taken") "what is asked for needs no word"
             Expect.equal (fst (maps $"{folder}/asked")) (fst (maps $"{folder}/out")) "the logits are the tensor 'y'"
@@ -46,8 +41,7 @@ let tests =
             Expect.stringContains (explain "logits") "its outputs are 'label', 'prob', 'redness'" "unknown"
             Expect.stringContains (explain "label") "no scores in 'label'" "labels"
 
-            let vgg =
-                attribution $"explain {tiny folder} --output y --method saliency --out {folder}/out"
+            let vgg = attribution $"explain {tiny folder} --output y --method saliency --out {folder}/out"
 
             Expect.stringContains (misused "explain" vgg) "--output is for .onnx models" "others have one"
             Expect.isEmpty (files $"{folder}/out") "nothing is written")
@@ -89,8 +83,7 @@ let tests =
             use images = ImageSet.LoadNpz(folder </> "unlabelled.npz")
             let maps = SaliencyMap(model).Attribute images
 
-            let written metric =
-                numbers ((score (folder </> "out/scores.json") metric).GetProperty "per_instance")
+            let written metric = numbers ((score (folder </> "out/scores.json") metric).GetProperty "per_instance")
 
             close 1e-5 (Deletion(model, pixelsPerStep = 100).Evaluate(maps, images)) (written "deletion") "deletion"
             close 1e-5 (AverageGain(model).Evaluate(maps, images)) (written "average-gain") "average gain"

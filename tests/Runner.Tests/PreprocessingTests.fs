@@ -30,8 +30,7 @@ let private ways = [
 
 /// 24 images that are bluest, and of the class of blue where channels are in the order of images.
 let private blue folder =
-    let pixels =
-        Array.init (24 * 32 * 32 * 3) (fun i -> byte (i % 97 + (if i % 3 = 2 then 100 else 0)))
+    let pixels = Array.init (24 * 32 * 32 * 3) (fun i -> byte (i % 97 + (if i % 3 = 2 then 100 else 0)))
 
     Tiny.write (folder </> "blue.npz") [
         "X", torch.tensor(pixels).reshape(24L, 32L, 32L, 3L)
@@ -59,8 +58,7 @@ let tests =
         example "is read from the model's metadata, which is said, and options win" (fun folder ->
             let file = Tiny.onnx [ "attribution.channel_order", "bgr" ] folder
 
-            let layers options =
-                attribution $"layers --model {file} {options}" |> ok
+            let layers options = attribution $"layers --model {file} {options}" |> ok
 
             Expect.stringContains (layers "") "as the model's metadata say: channel order bgr." "said"
             let told = layers "--channel-order rgb"
@@ -70,8 +68,7 @@ let tests =
             let options = $"--model {Tiny.onnx [] folder} --dataset {blue folder}"
 
             let explain order =
-                attribution $"explain {options} --channel-order {order} --method saliency --out {folder}/out"
-                |> ok
+                attribution $"explain {options} --channel-order {order} --method saliency --out {folder}/out" |> ok
 
             let evaluate order =
                 attribution
@@ -88,9 +85,7 @@ let tests =
         example "that makes all scores equal is warned of" (fun folder ->
             let options = $"--model {Tiny.onnx [] folder} --dataset {Tiny.dataset folder}"
 
-            let said =
-                attribution $"explain {options} --mean 1e12 --method saliency --out {folder}/out"
-                |> ok
+            let said = attribution $"explain {options} --mean 1e12 --method saliency --out {folder}/out" |> ok
 
             Expect.stringContains said "all 10 images the same scores" "explain")
     ]

@@ -8,8 +8,7 @@ open TorchSharp
 open Attribution
 open Support
 
-let private page folder =
-    File.ReadAllText(folder </> "index.html")
+let private page folder = File.ReadAllText(folder </> "index.html")
 
 let private report folder options =
     let out = folder </> "report"
@@ -28,8 +27,7 @@ let private scores folder = [
 let private sections html = [ for m in Regex.Matches(html, "<section id=\"(\\w+)\"") -> m.Groups[1].Value ]
 
 /// The page but for how long it took.
-let private timeless html =
-    Regex.Replace(html, "<time>.*?</time>", "")
+let private timeless html = Regex.Replace(html, "<time>.*?</time>", "")
 
 let tests =
     testList "report" [
@@ -61,8 +59,7 @@ let tests =
                 Expect.stringContains html $"{Words.Capital noun} {figure} of conv5_3l" "a figure")
 
         example "its scores are the library's" (fun folder ->
-            let written =
-                report folder "--drop-class 1 --pixels-per-step 50 --figures 104,102" |> scores
+            let written = report folder "--drop-class 1 --pixels-per-step 50 --figures 104,102" |> scores
 
             use model = Model.LoadVgg16(folder </> "vgg16.npz")
             use images = ImageSet.LoadNpz(folder </> "data.npz")
@@ -81,8 +78,7 @@ let tests =
             ]
 
             for key, values in
-                expected (images.Where 1) "average-drop"
-                @ expected (images.Take [ 8; 4 ]) "necessity-ordering" do
+                expected (images.Where 1) "average-drop" @ expected (images.Take [ 8; 4 ]) "necessity-ordering" do
                 let written = written |> List.filter (fst >> (=) key) |> List.map (snd >> snd)
                 close 1e-5 values written (string key))
 

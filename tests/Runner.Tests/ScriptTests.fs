@@ -11,10 +11,7 @@ open Support
 /// The repository's folder, from which the tests were built.
 let private root =
     let rec up (folder: DirectoryInfo) =
-        if File.Exists(folder.FullName </> "Attribution.sln") then
-            folder.FullName
-        else
-            up folder.Parent
+        if File.Exists(folder.FullName </> "Attribution.sln") then folder.FullName else up folder.Parent
 
     up (DirectoryInfo AppContext.BaseDirectory)
 
@@ -43,14 +40,7 @@ let tests =
                 let line = run.Out.Split '\n' |> Array.find _.Contains(what)
                 line.TrimEnd('.', '\r').Split ' ' |> Array.last |> float
 
-            for what in
-                [
-                    "in the map has"
-                    "in the image has"
-                    "in the weights has"
-                    "A Hessian-vector"
-                    "Soft 0.1"
-                ] do
+            for what in [ "in the map has"; "in the image has"; "in the weights has"; "A Hessian-vector"; "Soft 0.1" ] do
                 Expect.isGreaterThan (norm what) 0.01 what
 
             Expect.equal (norm "Exact: its gradient") 0. "an order has the derivative 0"

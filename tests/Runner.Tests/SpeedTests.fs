@@ -38,8 +38,7 @@ let private indifferent =
                 ]
 
                 for method in [ "saliency"; "integrated-gradients" ] do
-                    let maps run =
-                        read (run </> $"attributions-{method}.npz") "attributions" |> snd
+                    let maps run = read (run </> $"attributions-{method}.npz") "attributions" |> snd
 
                     let whole = maps runs[0]
 
@@ -132,13 +131,9 @@ let tests =
             use images = ImageSet.LoadNpz(folder </> "data.npz")
             use x = images.Images()
 
-            let _, attributions =
-                read (out </> "attributions-integrated-gradients.npz") "attributions"
+            let _, attributions = read (out </> "attributions-integrated-gradients.npz") "attributions"
 
-            let sums =
-                attributions
-                |> Array.chunkBySize (attributions.Length / images.Count)
-                |> Array.map Array.sum
+            let sums = attributions |> Array.chunkBySize (attributions.Length / images.Count) |> Array.map Array.sum
 
             let score (x: torch.Tensor) =
                 use logits = model.Logits x
@@ -147,22 +142,13 @@ let tests =
 
             use black = torch.zeros_like x
 
-            let isReached (sum, here, there) =
-                abs (sum - (here - there)) <= 0.0201 * abs (here - there)
+            let isReached (sum, here, there) = abs (sum - (here - there)) <= 0.0201 * abs (here - there)
 
-            let reached =
-                Array.zip3 sums (score x) (score black)
-                |> Array.filter isReached
-                |> Array.length
+            let reached = Array.zip3 sums (score x) (score black) |> Array.filter isReached |> Array.length
 
-            let unreached =
-                Text.RegularExpressions.Regex.Match(said, @"; (\d+) of them keep a larger gap")
+            let unreached = Text.RegularExpressions.Regex.Match(said, @"; (\d+) of them keep a larger gap")
 
-            let unreached =
-                if unreached.Success then
-                    int unreached.Groups[1].Value
-                else
-                    0
+            let unreached = if unreached.Success then int unreached.Groups[1].Value else 0
 
             Expect.equal reached (images.Count - unreached) "all but those that it names"
             Expect.isLessThan unreached (images.Count / 2) "most reach it"
@@ -193,26 +179,17 @@ let tests =
             let model = data.Split(' ') |> Array.skipWhile ((<>) "--model") |> Array.item 1
             let file = folder </> "bench.json"
 
-            let said =
-                attribution $"bench --model {model} --layer fc1l --rounds 1 --json {file}" |> ok
+            let said = attribution $"bench --model {model} --layer fc1l --rounds 1 --json {file}" |> ok
 
             let measured = json file
 
             let names = measurements "measurements" measured |> List.map (text "name")
 
-            for name in
-                [
-                    "forward"
-                    "saliency"
-                    "expert attribution"
-                    "necessity ordering"
-                    "average drop"
-                ] do
+            for name in [ "forward"; "saliency"; "expert attribution"; "necessity ordering"; "average drop" ] do
                 Expect.contains names name "measured"
                 Expect.stringContains said name "the table"
 
-            let correlation =
-                measured.GetProperty("bfloat16").GetProperty("rank_correlation").GetDouble()
+            let correlation = measured.GetProperty("bfloat16").GetProperty("rank_correlation").GetDouble()
 
             Expect.isTrue (correlation > 0.5 && correlation <= 1.) "bfloat16's maps resemble float32's"
 
@@ -224,9 +201,7 @@ let tests =
             let model = data.Split(' ') |> Array.skipWhile ((<>) "--model") |> Array.item 1
             let file = folder </> "bench.json"
 
-            let said =
-                attribution $"bench --model {model} --part methods --rounds 1 --json {file}"
-                |> ok
+            let said = attribution $"bench --model {model} --part methods --rounds 1 --json {file}" |> ok
 
             let measured = measurements "methods" (json file)
             let floors, methods = measured |> List.splitAt 2
@@ -239,10 +214,7 @@ let tests =
 
             let seconds (m: JsonElement) = m.GetProperty("seconds").GetDouble()
 
-            let each =
-                Map [
-                    for f in floors -> text "name" f, seconds f / f.GetProperty("images").GetDouble()
-                ]
+            let each = Map [ for f in floors -> text "name" f, seconds f / f.GetProperty("images").GetDouble() ]
 
             for m in methods do
                 let name = text "name" m

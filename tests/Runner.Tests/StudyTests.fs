@@ -18,8 +18,7 @@ let private rows folder =
     | [] -> failtest "an empty file"
 
 /// The scores, as they are written.
-let private scores folder =
-    rows folder |> List.map (fun row -> (row.Split ',')[3])
+let private scores folder = rows folder |> List.map (fun row -> (row.Split ',')[3])
 
 let private progress folder = folder </> "study.progress"
 
@@ -35,16 +34,13 @@ let private markScores folder =
         else
             let at = line.LastIndexOf '\t'
 
-            line[..at]
-            + String.concat " " [ for _ in line[at + 1 ..].Split(' ')[1..] -> mark ]
-            + " .")
+            line[..at] + String.concat " " [ for _ in line[at + 1 ..].Split(' ')[1..] -> mark ] + " .")
     |> String.concat "\n"
     |> fun text -> File.WriteAllText(progress folder, text)
 
 let private isMarked folder = scores folder |> List.contains mark
 
-let private study (options: string) out =
-    attribution $"study {options} --out {out}" |> ok
+let private study (options: string) out = attribution $"study {options} --out {out}" |> ok
 
 let private quick = "--methods saliency,guided-backpropagation --metrics sparseness"
 
@@ -112,11 +108,9 @@ let tests =
         example "compares all methods by the paper's four metrics where it is not told which" (fun folder ->
             let out = folder </> "out"
 
-            study $"{tiny folder} --indices 0,1 --steps 2 --samples 2 --pixels-per-step 300" out
-            |> ignore
+            study $"{tiny folder} --indices 0,1 --steps 2 --samples 2 --pixels-per-step 300" out |> ignore
 
-            let column i =
-                rows out |> List.map (fun row -> (row.Split ',')[i]) |> List.distinct
+            let column i = rows out |> List.map (fun row -> (row.Split ',')[i]) |> List.distinct
 
             Expect.equal (column 1) (List.ofSeq StudyMethod.Names) "methods"
 
@@ -136,8 +130,7 @@ let tests =
             study $"{options} {quick}" out |> ignore
             markScores out
 
-            let said =
-                study $"{options} --methods saliency,deconvolution --metrics sparseness,complexity" out
+            let said = study $"{options} --methods saliency,deconvolution --metrics sparseness,complexity" out
 
             Expect.stringContains said "Going on from 2 results" "it says so"
 
@@ -149,10 +142,7 @@ let tests =
             let expected =
                 File.ReadAllLines(folder </> "scores/scores.csv")[1..]
                 |> Array.map (fun row ->
-                    if row.Contains "saliency,sparseness" then
-                        row[.. row.LastIndexOf ','] + mark
-                    else
-                        row)
+                    if row.Contains "saliency,sparseness" then row[.. row.LastIndexOf ','] + mark else row)
 
             Expect.equal (rows out |> List.sort) (expected |> Array.sort |> List.ofArray) "rows")
 
@@ -164,14 +154,7 @@ let tests =
             let found = File.ReadAllText(progress out)
             let last = found.LastIndexOf '\n'
 
-            for length in
-                [
-                    last + 3
-                    (last + found.Length) / 2
-                    found.Length - 1
-                    last
-                    found.IndexOf '\n'
-                ] do
+            for length in [ last + 3; (last + found.Length) / 2; found.Length - 1; last; found.IndexOf '\n' ] do
                 File.WriteAllText(progress out, found[.. length - 1])
                 study options out |> ignore
                 Expect.equal (rows out) whole $"the same scores after {length} of {found.Length} characters"
@@ -327,8 +310,7 @@ let tests =
 
         example "a run that fails leaves no file" (fun folder ->
             let told =
-                attribution $"study {tiny folder} --methods grad-cam --map-layer fc1l --out {folder}/out"
-                |> fails
+                attribution $"study {tiny folder} --methods grad-cam --map-layer fc1l --out {folder}/out" |> fails
 
             Expect.stringContains told "fc1l" "the layer"
             Expect.isFalse (Directory.Exists(folder </> "out")) "no folder")

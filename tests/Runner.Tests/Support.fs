@@ -11,11 +11,7 @@ open Attribution
 open Attribution.Runner
 
 /// What a run of the program left.
-type Outcome = {
-    Code: int
-    Out: string
-    Error: string
-}
+type Outcome = { Code: int; Out: string; Error: string }
 
 /// Runs the command line in this process; its words are separated by blanks.
 let attributionWith (words: string list) =
@@ -28,24 +24,17 @@ let attributionWith (words: string list) =
     try
         let code = Program.main (Array.ofList words)
 
-        {
-            Code = code
-            Out = newOut.ToString()
-            Error = newError.ToString()
-        }
+        { Code = code; Out = newOut.ToString(); Error = newError.ToString() }
     finally
         Console.SetOut out
         Console.SetError error
 
 let attribution (line: string) =
-    line.Split(' ', StringSplitOptions.RemoveEmptyEntries)
-    |> List.ofArray
-    |> attributionWith
+    line.Split(' ', StringSplitOptions.RemoveEmptyEntries) |> List.ofArray |> attributionWith
 
 /// Starts the command line as a process of its own, with its output in pipes.
 let start (line: string) =
-    let info =
-        ProcessStartInfo("dotnet", $"exec \"{typeof<Command>.Assembly.Location}\" {line}")
+    let info = ProcessStartInfo("dotnet", $"exec \"{typeof<Command>.Assembly.Location}\" {line}")
 
     info.RedirectStandardOutput <- true
     info.RedirectStandardError <- true
@@ -56,11 +45,7 @@ let finish (running: Process) =
     let out = running.StandardOutput.ReadToEnd()
     running.WaitForExit()
 
-    {
-        Code = running.ExitCode
-        Out = out
-        Error = error.Result
-    }
+    { Code = running.ExitCode; Out = out; Error = error.Result }
 
 /// A folder of the test's own, which goes with it.
 let inFolder (test: string -> unit) =
@@ -79,12 +64,9 @@ let example name (test: string -> unit) =
 /// The checkout that the tests were built in, where there is one.
 let checkout =
     let rec up (folder: DirectoryInfo) =
-        if isNull folder then
-            None
-        elif File.Exists(Path.Combine(folder.FullName, "Attribution.sln")) then
-            Some folder
-        else
-            up folder.Parent
+        if isNull folder then None
+        elif File.Exists(Path.Combine(folder.FullName, "Attribution.sln")) then Some folder
+        else up folder.Parent
 
     up (DirectoryInfo AppContext.BaseDirectory) |> Option.map _.FullName
 
@@ -121,15 +103,10 @@ let read file (name: string) =
     use values = npz.Read name
     values.shape |> Array.map int |> List.ofArray, values.``to``(torch.float64).data<float>().ToArray()
 
-let json file =
-    (JsonDocument.Parse(File.ReadAllText file)).RootElement
+let json file = (JsonDocument.Parse(File.ReadAllText file)).RootElement
 
 let numbers (element: JsonElement) = [
-    for item in element.EnumerateArray() ->
-        if item.ValueKind = JsonValueKind.Null then
-            nan
-        else
-            item.GetDouble()
+    for item in element.EnumerateArray() -> if item.ValueKind = JsonValueKind.Null then nan else item.GetDouble()
 ]
 
 let close tolerance (expected: float seq) (actual: float seq) message =
@@ -145,8 +122,7 @@ let close tolerance (expected: float seq) (actual: float seq) message =
         actual
 
 /// What long work says of how far it is.
-let private progress =
-    Regex(@"^[^\n]+ …( \d+ %, ([\d:]+ left)?)?\n", RegexOptions.Multiline)
+let private progress = Regex(@"^[^\n]+ …( \d+ %, ([\d:]+ left)?)?\n", RegexOptions.Multiline)
 
 /// Standard error, but for that.
 let said (outcome: Outcome) = progress.Replace(outcome.Error, "")
@@ -184,10 +160,7 @@ module Tiny =
 
     /// Random numbers of a standard deviation, always the same.
     let private normal (rng: Random) (deviation: float) (shape: int64 list) =
-        let draw _ =
-            deviation
-            * sqrt (-2. * log (1. - rng.NextDouble()))
-            * cos (2. * Math.PI * rng.NextDouble())
+        let draw _ = deviation * sqrt (-2. * log (1. - rng.NextDouble())) * cos (2. * Math.PI * rng.NextDouble())
 
         let count = int (List.fold (*) 1L shape)
         torch.tensor(Array.init count (draw >> float32)).reshape(Array.ofList shape)
@@ -203,8 +176,7 @@ module Tiny =
             writer.Add($"{name}_b", bias)
             outputs
 
-        let zeros (n: int) =
-            torch.zeros ([| int64 n |], torch.float32)
+        let zeros (n: int) = torch.zeros ([| int64 n |], torch.float32)
 
         let channels =
             blocks
@@ -221,8 +193,7 @@ module Tiny =
         file
 
     /// Its scores are positive.
-    let vgg16 folder =
-        vgg16With (Array.create classes 500f) (folder </> "vgg16.npz")
+    let vgg16 folder = vgg16With (Array.create classes 500f) (folder </> "vgg16.npz")
 
     let private images count size =
         let bytes = Array.zeroCreate<byte>(count * size * size * 3)
@@ -252,11 +223,9 @@ module Tiny =
         ]
 
     /// The same images, and nothing known of them.
-    let unlabelled folder =
-        write (folder </> "unlabelled.npz") [ "X", images count size ]
+    let unlabelled folder = write (folder </> "unlabelled.npz") [ "X", images count size ]
 
-    let small folder =
-        write (folder </> "small.npz") [ "X", images 2 16 ]
+    let small folder = write (folder </> "small.npz") [ "X", images 2 16 ]
 
     /// A network that a dead expert is certain of: unit 1 of fc1 has the largest outgoing weights, and never fires.
     let withDeadUnit folder =
@@ -278,11 +247,7 @@ module Tiny =
 
     // An ONNX file of nodes (name, op, inputs, output), weights and outputs (name, type, sizes).
     let private onnxOf nodes (weights: (string * int list * float32[]) list) outputs metadata file =
-        let rec varint (n: int) =
-            if n < 128 then
-                [ byte n ]
-            else
-                byte (n % 128 + 128) :: varint (n / 128)
+        let rec varint (n: int) = if n < 128 then [ byte n ] else byte (n % 128 + 128) :: varint (n / 128)
 
         let number field n = varint (8 * field) @ varint n
 
@@ -290,8 +255,7 @@ module Tiny =
             let body = List.concat parts
             varint (8 * field + 2) @ varint body.Length @ body
 
-        let text field (s: string) =
-            message field [ List.ofArray (Text.Encoding.UTF8.GetBytes s) ]
+        let text field (s: string) = message field [ List.ofArray (Text.Encoding.UTF8.GetBytes s) ]
 
         let node (name, op, inputs: string list, output) =
             message 1 [ yield! List.map (text 1) inputs; text 2 output; text 3 name; text 4 op ]
@@ -374,5 +338,4 @@ module Tiny =
         $"--model {model} --preprocess none --dataset {data}"
 
 /// Options that name a tiny model and a tiny data set.
-let tiny folder =
-    $"--model {Tiny.vgg16 folder} --dataset {Tiny.dataset folder}"
+let tiny folder = $"--model {Tiny.vgg16 folder} --dataset {Tiny.dataset folder}"

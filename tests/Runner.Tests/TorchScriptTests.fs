@@ -6,8 +6,7 @@ open Expecto
 open Attribution
 open Support
 
-let private file name =
-    Path.Combine(AppContext.BaseDirectory, "Models", "TorchScript", name)
+let private file name = Path.Combine(AppContext.BaseDirectory, "Models", "TorchScript", name)
 
 let private tiny = $"""--model {file "net.pt"} --dataset {file "net.npz"}"""
 
@@ -30,8 +29,7 @@ let tests =
             |> ignore)
 
         example "models have no layers to cut, which every command says" (fun folder ->
-            let said =
-                attribution $"""layers --model {file "net.pt"} --preprocess imagenet""" |> ok
+            let said = attribution $"""layers --model {file "net.pt"} --preprocess imagenet""" |> ok
 
             Expect.stringContains said "TorchScript" "the one step"
 

@@ -132,8 +132,7 @@ let tests =
         example "a run that is interrupted stops soon, with code 130 and nothing left behind" (fun folder ->
             let out = folder </> "out"
 
-            use running =
-                start $"explain {tiny folder} --method integrated-gradients --steps 1000000 --out {out}"
+            use running = start $"explain {tiny folder} --method integrated-gradients --steps 1000000 --out {out}"
 
             let clock = Stopwatch.StartNew()
 

@@ -10,8 +10,7 @@ open TorchSharp
 Runtime.start ()
 let generator = new torch.Generator(1UL)
 
-let draw (shape: int64 list) =
-    torch.randn (Array.ofList shape, torch.float64, generator = generator)
+let draw (shape: int64 list) = torch.randn (Array.ofList shape, torch.float64, generator = generator)
 
 // A network is a function of its weights; it takes images of 1×6×6, and has two classes.
 let network (weights: Tensor) =
@@ -20,8 +19,7 @@ let network (weights: Tensor) =
         "logits", fun h -> h.reshape(-1L, 2L, 2L).sum 2L
     ]
 
-let target weights =
-    Target.ofQuantity (Quantity.predicted) (network weights)
+let target weights = Target.ofQuantity (Quantity.predicted) (network weights)
 
 let weights, image = 0.3 * draw [ 144L ], draw [ 1L; 1L; 6L; 6L ]
 
@@ -29,8 +27,7 @@ let weights, image = 0.3 * draw [ 144L ], draw [ 1L; 1L; 6L; 6L ]
 let entropy (map: Tensor) = (Complexity.scores map).sum()
 
 /// Of the saliency map of an image, on a network of weights.
-let entropyOf weights image =
-    entropy (Saliency.attribute true (target weights) (Batch.ofTensor image))
+let entropyOf weights image = entropy (Saliency.attribute true (target weights) (Batch.ofTensor image))
 
 let map = Saliency.attribute true (target weights) (Batch.ofTensor image)
 printfn $"The map's entropy is %.4f{(entropy map).item<float>()}; ln 36, the most there is, is %.4f{log 36.}."
@@ -44,8 +41,7 @@ for name, gradient: Tensor in [ "the map", inMap; "the image", inImage; "the wei
     printfn $"Its gradient in {name} has the norm %.4f{gradient.norm().item<float>()}."
 
 // By central differences:
-let gap =
-    (inWeights - Diff.numgrad 1e-5 (fun w -> entropyOf w image) weights).abs().max().item<float>()
+let gap = (inWeights - Diff.numgrad 1e-5 (fun w -> entropyOf w image) weights).abs().max().item<float>()
 
 printfn $"Central differences differ from the last by %.0e{gap} at most."
 
@@ -59,11 +55,7 @@ let deletion relaxation map =
     |> List.find (fun metric -> metric.Name = "deletion")
     |> fun metric ->
         metric.Scores
-            {
-                MetricSettings.standard with
-                    Relaxation = relaxation
-                    PixelsPerStep = Some 3
-            }
+            { MetricSettings.standard with Relaxation = relaxation; PixelsPerStep = Some 3 }
             (target weights)
             map
             (Batch.ofTensor image)

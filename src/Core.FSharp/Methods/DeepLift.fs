@@ -43,10 +43,7 @@ module DeepLift =
         let between =
             List.map2
                 (fun (x: Tensor) (x': Tensor) ->
-                    if x.is_floating_point () then
-                        Tensor.add (x * Number.Of share) (x' * Number.Of(1. - share))
-                    else
-                        x)
+                    if x.is_floating_point () then Tensor.add (x * Number.Of share) (x' * Number.Of(1. - share)) else x)
                 evaluated.Inputs
                 inputs'
 
@@ -60,13 +57,7 @@ module DeepLift =
             if levels = 0 then
                 [| 0.; 1. |]
             else
-                Array.concat [
-                    [| 0. |]
-                    near
-                    [| 0.5 |]
-                    Array.rev near |> Array.map (fun t -> 1. - t)
-                    [| 1. |]
-                ]
+                Array.concat [ [| 0. |]; near; [| 0.5 |]; Array.rev near |> Array.map (fun t -> 1. - t); [| 1. |] ]
 
         ends
         |> Array.pairwise
@@ -85,8 +76,7 @@ module DeepLift =
         let along nodes =
             nodes
             |> Array.map (fun (share, weight: float) ->
-                pullBetween share evaluated inputs' w
-                |> List.map (fun part -> part * Number.Of weight))
+                pullBetween share evaluated inputs' w |> List.map (fun part -> part * Number.Of weight))
             |> Array.reduce (List.map2 Tensor.add)
 
         let change = finite (w * (evaluated.Value - value'))
@@ -99,19 +89,13 @@ module DeepLift =
                 |> List.map (fun ((x, x'), _, part: Tensor) ->
                     let moved = finite (part * (x - x'))
 
-                    if moved.shape[0] = instances then
-                        Tensor.sumEach moved
-                    else
-                        moved.sum().expand instances)
+                    if moved.shape[0] = instances then Tensor.sumEach moved else moved.sum().expand instances)
                 |> List.reduce Tensor.add
 
             (found - Tensor.sumEach change).abs().gt(Tensor.sumEach (change.abs ()) * Number.Of Tolerance)
 
         let better (missing: Tensor) (refined: Tensor) (part: Tensor) =
-            if part.ndim = 0L then
-                part
-            else
-                torch.where (Tensor.likeInstances part missing, refined, part)
+            if part.ndim = 0L then part else torch.where (Tensor.likeInstances part missing, refined, part)
 
         // Where instances are not rows, all are refined alike.
         let isByRows =
@@ -127,10 +111,7 @@ module DeepLift =
             | nodes :: rest ->
                 let missing = isMissing parts
 
-                if Tensor.isAny missing then
-                    refine (List.map2 (better missing) (along nodes) parts) rest
-                else
-                    parts
+                if Tensor.isAny missing then refine (List.map2 (better missing) (along nodes) parts) rest else parts
 
         match refinements.Value with
         | first :: rest when isByRows -> refine (along first) rest
@@ -188,8 +169,7 @@ module DeepLift =
             let at = at.flatten 2L
             let window = (Number.Range(0L, at.shape[2], at.device)).expand_as at
 
-            let last =
-                torch.full_like(x.flatten 2L, Number.Of -1.0, torch.int64).scatter_(2L, at, window)
+            let last = torch.full_like(x.flatten 2L, Number.Of -1.0, torch.int64).scatter_(2L, at, window)
 
             let found = (change * w).flatten(2L).gather(2L, last.clamp_min (Number.Of 0L))
             found.masked_fill(last.lt (Number.Of 0L), Number.Of 0.).reshape x.shape
@@ -200,12 +180,7 @@ module DeepLift =
 
         let isSame = change.abs().lt(Number.Of 1e-10)
 
-        torch.where (
-            isSame,
-            pulled,
-            Tensor.add (unpooled at grown) (unpooled at' fallen)
-            / Tensor.unless isSame change
-        )
+        torch.where (isSame, pulled, Tensor.add (unpooled at grown) (unpooled at' fallen) / Tensor.unless isSame change)
 
     /// <summary>The rule for so many instances, given what every node's value was for the baseline.</summary>
     let rule (maximum: MaximumRule) (instances: int64) (reference: IReadOnlyDictionary<string, Tensor>) : Rule =
@@ -213,8 +188,7 @@ module DeepLift =
             let inputs' = evaluated.Node.Inputs |> List.map (fun name -> reference[name])
             let live = evaluated.Live
 
-            let along () =
-                pullAlong instances evaluated inputs' reference[evaluated.Node.Name] w
+            let along () = pullAlong instances evaluated inputs' reference[evaluated.Node.Name] w
 
             let isBend =
                 match evaluated.Node.Op with
@@ -224,18 +198,11 @@ module DeepLift =
             match evaluated.Node.Op, evaluated.Inputs, inputs' with
             | _ when isBend && evaluated.KeepsShape ->
                 // The slope's own derivative, where x is x', is that of the derivative half way.
-                let pulled =
-                    if Recording.IsOn then
-                        pullBetween 0.5 evaluated inputs' w
-                    else
-                        evaluated.Pull w
+                let pulled = if Recording.IsOn then pullBetween 0.5 evaluated inputs' w else evaluated.Pull w
 
                 List.zip3 (List.zip evaluated.Inputs inputs') evaluated.IsLive pulled
                 |> List.map (fun ((x, x'), isLive, pulled) ->
-                    if isLive then
-                        rescale x x' evaluated.Value reference[evaluated.Node.Name] pulled w
-                    else
-                        pulled)
+                    if isLive then rescale x x' evaluated.Value reference[evaluated.Node.Name] pulled w else pulled)
             | (Pool { Kind = MaxPool } | GlobalPool MaxPool), _, _ when maximum = MaximumRule.Gradient ->
                 evaluated.Pull w
             | Pool({ Kind = MaxPool } as p), [ x ], [ x' ] -> [
@@ -276,8 +243,7 @@ module DeepLift =
 
             let start = baseline.Of batch
 
-            let reference =
-                Scope.quietly (fun () -> Model.values target.Layer target.Model start)
+            let reference = Scope.quietly (fun () -> Model.values target.Layer target.Model start)
 
             let mutable change = [||]
 

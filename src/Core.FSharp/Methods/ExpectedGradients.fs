@@ -12,8 +12,7 @@ module ExpectedGradients =
     let private read (background: Instances) (which: Tensor) (x: Tensor) =
         let struct (positions, place, _) = which.unique (return_inverse = true)
 
-        let found =
-            torch.cat [| for i in Tensor.toArray<int64> positions -> background.Read (int i) 1 |]
+        let found = torch.cat [| for i in Tensor.toArray<int64> positions -> background.Read (int i) 1 |]
 
         if found.shape[1..] <> x.shape[1..] then
             let text (t: Tensor) = Tensor.shapeText t.shape[1..]
@@ -43,8 +42,7 @@ module ExpectedGradients =
 
             // A Latin hypercube (McKay, Beckman and Conover, 1979): α, and the place in the background, lie once in each of N
             // equal parts of their ranges, paired at random. Each draw is uniform as before, and their mean varies less.
-            let draw (parts: Tensor) row =
-                Tensor.add parts (drawn.select (1L, row)) / Number.Of(float count)
+            let draw (parts: Tensor) row = Tensor.add parts (drawn.select (1L, row)) / Number.Of(float count)
 
             let position = draw (drawn.select(1L, 2L).argsort(1L).``to`` torch.float64) 0L
             let which = (draw part 1L * Number.Of(float background.Count)).``to`` torch.int64
@@ -67,8 +65,7 @@ module ExpectedGradients =
             let all = Array.create (int x.shape[0]) true
             let one = torch.ones (int64 count, torch.float64)
 
-            let sums =
-                Sweep.gradientsAmong (Sweep.explained target batch) all one points each target batch
+            let sums = Sweep.gradientsAmong (Sweep.explained target batch) all one points each target batch
 
             let others = sums.narrow (1L, -1L, 1L)
             requireOthers batch.Rows (others.detach ())

@@ -11,8 +11,7 @@ module FeatureAblation =
     let internal losses (count: int64) (masks: Tensor -> Tensor) (baseline: Baseline) (target: Target) (batch: Batch) =
         let start = baseline.Of batch
 
-        let points i k =
-            torch.where (masks k, Sweep.pick i start, Sweep.pick i batch.X)
+        let points i k = torch.where (masks k, Sweep.pick i start, Sweep.pick i batch.X)
 
         let own, without = Sweep.scores (Sweep.each (int count) batch) points target batch
         own.unsqueeze 1L - without
@@ -48,8 +47,7 @@ module FeatureAblation =
         let groups = groups.``to``(x.device).unsqueeze 0L
         let count = groups.max().item<int64>() + 1L
 
-        let masks k =
-            groups.eq (Tensor.likeInstances groups k)
+        let masks k = groups.eq (Tensor.likeInstances groups k)
 
         let losses = losses count masks baseline target batch
         let each = groups.expand(Array.append [| 1L |] shape).flatten()

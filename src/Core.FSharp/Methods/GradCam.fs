@@ -14,8 +14,7 @@ module CamLayer =
         && Model.channels model.Graph 4 layer |> Option.forall ((=) 1)
 
     let private isOf (kinds: Op -> bool) name (graph: Graph) =
-        graph.Nodes
-        |> Array.exists (fun node -> kinds node.Op && List.contains name node.Inputs)
+        graph.Nodes |> Array.exists (fun node -> kinds node.Op && List.contains name node.Inputs)
 
     let private isWeighted op =
         match op with
@@ -32,10 +31,7 @@ module CamLayer =
     let private survey (model: Model) =
         let graph = model.Graph
 
-        let shapes =
-            dict [
-                for name, _, shape in Model.describe model -> name, Array.append [| 1L |] shape
-            ]
+        let shapes = dict [ for name, _, shape in Model.describe model -> name, Array.append [| 1L |] shape ]
 
         let learned, grids = HashSet<string>(), HashSet<string>()
 
@@ -65,9 +61,7 @@ module CamLayer =
                 grids.Add node.Name |> ignore
 
         let isChoice (node: Node) =
-            learned.Contains node.Name
-            && grids.Contains node.Name
-            && Graph.leads node.Name graph
+            learned.Contains node.Name && grids.Contains node.Name && Graph.leads node.Name graph
 
         graph.Nodes |> Array.filter isChoice |> List.ofArray, shapes
 
@@ -132,8 +126,7 @@ module CamLayer =
     let last (model: Model) : string =
         let choice, shapes = survey model
 
-        let isChoice name =
-            choice |> List.exists (fun node -> node.Name = name)
+        let isChoice name = choice |> List.exists (fun node -> node.Name = name)
 
         // What only rearranges or pools stands for what it is given.
         let rec behind (node: Node) : string =

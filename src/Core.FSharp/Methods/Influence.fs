@@ -6,10 +6,7 @@ open TorchSharp
 
 /// A question of influence: a quantity of interest, over the instances (by position) of a distribution of interest.
 [<NoComparison; NoEquality>]
-type Interest = {
-    Quantity: Quantity
-    Distribution: int64 -> bool
-}
+type Interest = { Quantity: Quantity; Distribution: int64 -> bool }
 
 /// Where around an instance x its influence is taken.
 [<RequireQualifiedAccess; NoComparison; NoEquality>]
@@ -35,28 +32,20 @@ module Influence =
         let linear = asked |> Array.choose _.Linear
         let classes = linear |> Seq.collect (List.map fst) |> Seq.distinct |> Array.ofSeq
 
-        let isByClass (q: Quantity) =
-            q.Linear.IsSome && classes.Length < linear.Length
+        let isByClass (q: Quantity) = q.Linear.IsSome && classes.Length < linear.Length
 
         let others = asked |> Array.filter (isByClass >> not)
         let offset = classes.Length * (if others.Length < asked.Length then 1 else 0)
 
-        Array.append
-            (classes
-             |> Array.truncate offset
-             |> Array.map (Quantity.ofOutput asked[0].Source))
-            others,
+        Array.append (classes |> Array.truncate offset |> Array.map (Quantity.ofOutput asked[0].Source)) others,
         asked
         |> Array.map (fun q ->
             if isByClass q then
                 [ for k, weight in q.Linear.Value -> weight, Array.findIndex ((=) k) classes ]
             else
-                [
-                    1., offset + Array.findIndex (fun other -> obj.ReferenceEquals(other, q)) others
-                ])
+                [ 1., offset + Array.findIndex (fun other -> obj.ReferenceEquals(other, q)) others ])
 
-    let private pick (instance: Tensor) (t: Tensor) =
-        t.index_select (0L, instance.``to`` t.device)
+    let private pick (instance: Tensor) (t: Tensor) = t.index_select (0L, instance.``to`` t.device)
 
     /// The layers' values at a batch's baselines, where the neighbourhood measures them from there.
     let private origin around (cuts: Slices) (batch: Batch) : Tensor list =
@@ -121,8 +110,7 @@ module Influence =
 
         let quantities, terms = interests |> Array.map _.Quantity |> basis
         // What is summed: the gradients of a quantity over the members of a distribution.
-        let sums =
-            Dictionary<struct (string * int * bool[]), Tensor>(HashIdentity.Structural)
+        let sums = Dictionary<struct (string * int * bool[]), Tensor>(HashIdentity.Structural)
 
         for layer in layers do
             for members, terms in Array.zip members terms do
@@ -130,9 +118,7 @@ module Influence =
                     sums[struct (layer, q, members)] <- null
 
         let asked =
-            [| for struct (_, q, members) in sums.Keys -> q, members |]
-            |> Array.distinct
-            |> Array.groupBy fst
+            [| for struct (_, q, members) in sums.Keys -> q, members |] |> Array.distinct |> Array.groupBy fst
 
         let keep = Scope.keepHere ()
 
@@ -148,8 +134,7 @@ module Influence =
         |> Instances.iter size (fun batch ->
             let start = int (batch.Rows[0].item<int64>())
 
-            let present (members: bool[]) =
-                members[start .. start + int batch.X.shape[0] - 1]
+            let present (members: bool[]) = members[start .. start + int batch.X.shape[0] - 1]
 
             let first, past as here = Scope.quietly (fun () -> cuts.H batch.X)
             let origin = origin around cuts batch
@@ -172,21 +157,16 @@ module Influence =
                 else List.map2 (-) first origin
                 |> List.map Tensor.readable
 
-            let explained = {
-                Rows = batch.Rows
-                Outputs = lazy outputs
-            }
+            let explained = { Rows = batch.Rows; Outputs = lazy outputs }
 
             /// Adds the gradients at points: `ofInstance` gives what there is of the batch's instances for each of them.
             let add (ofInstance: Tensor -> Tensor) (weights: Tensor) explained outputs pull =
                 for q, distributions in asked do
-                    let distributions =
-                        distributions |> Array.filter (snd >> present >> Array.contains true)
+                    let distributions = distributions |> Array.filter (snd >> present >> Array.contains true)
 
                     if distributions.Length > 0 then
                         let gradients =
-                            pull (Diff.gradEach (quantities[q].Of explained) outputs)
-                            |> List.map Tensor.readable
+                            pull (Diff.gradEach (quantities[q].Of explained) outputs) |> List.map Tensor.readable
 
                         let influences =
                             if multiply then
@@ -207,15 +187,11 @@ module Influence =
             match points with
             | None -> add id (torch.ones batch.X.shape[0]) explained outputs pull
             | Some(nodes, at) ->
-                let isAsked i =
-                    members |> Array.exists (fun members -> members[start + i])
+                let isAsked i = members |> Array.exists (fun members -> members[start + i])
 
-                let counts = [|
-                    for i in 0 .. int batch.X.shape[0] - 1 -> if isAsked i then nodes.LongLength else 0L
-                |]
+                let counts = [| for i in 0 .. int batch.X.shape[0] - 1 -> if isAsked i then nodes.LongLength else 0L |]
 
-                let places, weights =
-                    torch.tensor (Array.map fst nodes), torch.tensor (Array.map snd nodes)
+                let places, weights = torch.tensor (Array.map fst nodes), torch.tensor (Array.map snd nodes)
 
                 Instances.tile size counts torch.CPU (fun instance step ->
                     let first, past = Scope.quietly (fun () -> at instance (pick step places))
@@ -265,8 +241,7 @@ module Influence =
         let layers = List.distinct layers
 
         let members =
-            interests
-            |> Array.map (fun i -> Array.init instances.Count (fun row -> i.Distribution(int64 row)))
+            interests |> Array.map (fun i -> Array.init instances.Count (fun row -> i.Distribution(int64 row)))
 
         if members |> Array.exists (Array.contains true >> not) then
             fail "The distribution of interest is empty: no instance belongs to it."
@@ -277,11 +252,9 @@ module Influence =
             | Neighbourhood.LayerLine _ -> List.map List.singleton layers
             | _ -> [ layers ]
 
-        let bySource =
-            Array.indexed interests |> Array.groupBy (fun (_, i) -> i.Quantity.Source)
+        let bySource = Array.indexed interests |> Array.groupBy (fun (_, i) -> i.Quantity.Source)
 
-        let found =
-            Map [ for layer in layers -> layer, Array.zeroCreate<Tensor> interests.Length ]
+        let found = Map [ for layer in layers -> layer, Array.zeroCreate<Tensor> interests.Length ]
 
         for layers in together do
             for n, (_, asked) in Array.indexed bySource do
@@ -301,10 +274,7 @@ module Influence =
 
     /// <summary>The influence on one quantity over all instances themselves.</summary>
     let ofQuantity quantity units layer model instances =
-        let interest = {
-            Quantity = quantity
-            Distribution = fun _ -> true
-        }
+        let interest = { Quantity = quantity; Distribution = fun _ -> true }
 
         (distributions Neighbourhood.Itself false [| interest |] units layer model instances)[0]
 

@@ -32,8 +32,7 @@ module IntegratedGradients =
             let start = baseline.Of batch
             let difference = batch.X - start
 
-            let mean =
-                Sweep.meanGradient (weights nodes) (path nodes start difference) target batch
+            let mean = Sweep.meanGradient (weights nodes) (path nodes start difference) target batch
 
             if multiply then difference * mean else mean)
 
@@ -41,8 +40,7 @@ module IntegratedGradients =
         let ofStart =
             Sweep.scoresAround explained (Sweep.each 1 batch) (fun i _ -> Sweep.pick i start) target batch
 
-        (Target.ofExplained target explained).``to``(torch.float64, torch.CPU)
-        - ofStart.squeeze 1L
+        (Target.ofExplained target explained).``to``(torch.float64, torch.CPU) - ofStart.squeeze 1L
 
     /// t(x) - t(b) of each instance (n, float64).
     let change (baseline: Baseline) (target: Target) (batch: Batch) : Tensor =
@@ -77,15 +75,11 @@ module IntegratedGradients =
             let gap =
                 let sum = Tensor.sumEach(difference * found).``to``(torch.float64, torch.CPU)
 
-                (sum - change).abs() / change.abs ()
-                |> _.nan_to_num(0.)
-                |> _.detach()
-                |> Tensor.toArray<float>
+                (sum - change).abs() / change.abs () |> _.nan_to_num(0.) |> _.detach() |> Tensor.toArray<float>
 
             let isLast = 2 * count > most
 
-            let isDone =
-                Array.map2 (fun isOpen gap -> isOpen && (isLast || gap <= tolerance)) isOpen gap
+            let isDone = Array.map2 (fun isOpen gap -> isOpen && (isLast || gap <= tolerance)) isOpen gap
 
             let done' = torch.tensor (isDone, device = mean.device) |> Tensor.likeInstances mean
             let mean = torch.where (done', found, mean)

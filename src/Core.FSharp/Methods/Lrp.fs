@@ -73,8 +73,7 @@ module Lrp =
 
     /// R / z with z as far from 0, on its own side of it, as ε of its mean magnitude. An infinite z (a masked score) gets nothing.
     let private stable (epsilon: float) (relevance: Tensor) (z: Tensor) =
-        let magnitude (z: Tensor) =
-            z.abs().sum([| 1L .. z.ndim - 1L |], true)
+        let magnitude (z: Tensor) = z.abs().sum([| 1L .. z.ndim - 1L |], true)
 
         let sum =
             match magnitude z with
@@ -106,9 +105,7 @@ module Lrp =
         let z = runs |> List.map (fun (_, z, _) -> z) |> List.reduce Tensor.add
         let w = stable Tiny relevance z
 
-        runs
-        |> List.map (fun (x, _, pull) -> Tensor.timesInto (pull w) x)
-        |> List.reduce Tensor.plusInto
+        runs |> List.map (fun (x, _, pull) -> Tensor.timesInto (pull w) x) |> List.reduce Tensor.plusInto
 
     let private ofWeights rule bounds (layer: AffineLayer) (evaluated: Evaluated) relevance =
         let x, others = evaluated.Inputs.Head, evaluated.Inputs.Tail
@@ -150,8 +147,7 @@ module Lrp =
             (Tensor.scaleInto (Tensor.add (part.abs ()) ((evaluated.Value - part).abs())) epsilon)
                 .clamp_min(Number.Of 1e-30)
 
-        let z =
-            Tensor.plusInto (torch.where (evaluated.Value.lt zero, -least, least)) evaluated.Value
+        let z = Tensor.plusInto (torch.where (evaluated.Value.lt zero, -least, least)) evaluated.Value
 
         times x (evaluated.Pull(relevance / z)).Head
 
@@ -166,8 +162,7 @@ module Lrp =
 
             // In proportion to each input's part.
             let generic (factor: float) =
-                let parts =
-                    evaluated.Pull(stable Least relevance evaluated.Value * Number.Of factor)
+                let parts = evaluated.Pull(stable Least relevance evaluated.Value * Number.Of factor)
 
                 List.zip3 evaluated.Inputs evaluated.IsLive parts
                 |> List.map (fun (x, isLive, part) -> if isLive then times x part else part)

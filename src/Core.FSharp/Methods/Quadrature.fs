@@ -41,8 +41,7 @@ module Quadrature =
         if n < least then
             invalidArg "steps" $"The {rule} rule takes at least {least} steps, but {n} were asked for."
 
-        let even offset =
-            Array.init n (fun i -> (float i + offset) / float n, 1. / float n)
+        let even offset = Array.init n (fun i -> (float i + offset) / float n, 1. / float n)
 
         match rule with
         | RightHand -> even 1.

@@ -24,8 +24,7 @@ module Rise =
 
         let shift = Tensor.toArray<float> shifts
 
-        let at i axis =
-            int64 (shift[2 * i + axis] * float cell[axis])
+        let at i axis = int64 (shift[2 * i + axis] * float cell[axis])
 
         torch.cat [|
             for i in 0 .. int grids.shape[0] - 1 -> large.narrow(0L, i, 1L).narrow(2L, at i 0, h).narrow(3L, at i 1, w)
@@ -49,8 +48,7 @@ module Rise =
 
         let cells = int64 cells
 
-        let drawn =
-            Noise.uniformOf seed [| cells * cells + 2L |] [| 0L .. int64 count - 1L |]
+        let drawn = Noise.uniformOf seed [| cells * cells + 2L |] [| 0L .. int64 count - 1L |]
 
         let grids =
             drawn
@@ -61,8 +59,7 @@ module Rise =
 
         let shifts = drawn.narrow (1L, cells * cells, 2L)
 
-        let masksOf (steps: Tensor) =
-            masks h w (Sweep.pick steps grids) (Sweep.pick (steps.cpu ()) shifts)
+        let masksOf (steps: Tensor) = masks h w (Sweep.pick steps grids) (Sweep.pick (steps.cpu ()) shifts)
 
         // Several instances' steps may be the same masks.
         let at (k: Tensor) =
@@ -72,8 +69,7 @@ module Rise =
         let start = baseline.Of batch
         let difference = x - start
 
-        let points i k =
-            Tensor.add (Sweep.pick i start) (at k * Sweep.pick i difference)
+        let points i k = Tensor.add (Sweep.pick i start) (at k * Sweep.pick i difference)
 
         let scores =
             Sweep.scoresAround (Sweep.explained target batch) (Sweep.each count batch) points target batch
@@ -85,8 +81,7 @@ module Rise =
                 Seq.chunkBySize 64 [ 0L .. int64 count - 1L ]
                 |> Seq.map (fun ks ->
                     Scope.run (fun () ->
-                        let masks =
-                            (masksOf (torch.tensor (ks, device = x.device))).``to``(torch.float64).flatten 1L
+                        let masks = (masksOf (torch.tensor (ks, device = x.device))).``to``(torch.float64).flatten 1L
 
                         let weights =
                             torch.cat [|
@@ -100,14 +95,10 @@ module Rise =
         let shown = sums.narrow (0L, n, 1L)
 
         let mean =
-            if centred then
-                scores.mean ([| 1L |], true)
-            else
-                torch.zeros (n, 1L, torch.float64, x.device)
+            if centred then scores.mean ([| 1L |], true) else torch.zeros (n, 1L, torch.float64, x.device)
 
         let scored = sums.narrow (0L, 0L, n)
 
-        let share =
-            Tensor.ratio ((Tensor.isPositive shown).expand_as scored) scored (shown.expand_as scored)
+        let share = Tensor.ratio ((Tensor.isPositive shown).expand_as scored) scored (shown.expand_as scored)
 
         (share - mean).nan_to_num(0.).reshape(n, h, w).``to`` x.dtype

@@ -20,12 +20,10 @@ type Confusion = {
     }
 
     /// TP / (TP + FN); NaN where no instance is of the class.
-    member this.Recall =
-        float this.TruePositives / float (this.TruePositives + this.FalseNegatives)
+    member this.Recall = float this.TruePositives / float (this.TruePositives + this.FalseNegatives)
 
     /// TP / (TP + FP); NaN where the class is never predicted.
-    member this.Precision =
-        float this.TruePositives / float (this.TruePositives + this.FalsePositives)
+    member this.Precision = float this.TruePositives / float (this.TruePositives + this.FalsePositives)
 
     /// (TP + TN) / n.
     member this.Accuracy =
@@ -55,10 +53,7 @@ type Tally = {
 
 /// What a layer's units can be ranked by: their influence on a quantity over a distribution, and their mean value there.
 [<NoComparison>]
-type Importance = {
-    Influence: float[]
-    Activation: float[]
-}
+type Importance = { Influence: float[]; Activation: float[] }
 
 /// <summary>The essence of a class: f_S(x) = argmax g(1_S ⊙ h(x)), the network in which only the units S of a layer are left
 /// and all others are 0, as a classifier of that class against the rest.</summary>
@@ -84,23 +79,18 @@ module ClassEssence =
         use _ = torch.NewDisposeScope()
         let keep, sums = Scope.keepHere (), ref null
 
-        let isMember (rows: int64[]) i j =
-            if interests[i].Distribution rows[j] then 1. else 0.
+        let isMember (rows: int64[]) i j = if interests[i].Distribution rows[j] then 1. else 0.
 
         let observe _ (batch: Batch) (values: Tensor) =
             let reading = Model.reading units layer model values.shape
             let values = Units.read reading (values.detach ())
             let rows = Tensor.toArray<int64> batch.Rows
 
-            let members =
-                torch.tensor (Array2D.init interests.Length rows.Length (isMember rows))
+            let members = torch.tensor (Array2D.init interests.Length rows.Length (isMember rows))
 
             let sum = members.matmul (values.``to`` (torch.float64, torch.CPU))
 
-            if isNull sums.Value then
-                sums.Value <- keep sum
-            else
-                sums.Value.add_ (sum, Number.Of 1.) |> ignore
+            if isNull sums.Value then sums.Value <- keep sum else sums.Value.add_ (sum, Number.Of 1.) |> ignore
 
         let influences =
             (Influence.survey Neighbourhood.Itself false observe interests units [ layer ] model instances)[layer]

@@ -17,7 +17,4 @@ module CompletenessGap =
             let sum = Tensor.sumEach (attributions.``to`` (torch.float64, torch.CPU))
             let gap = (sum - change).abs()
 
-            if isRelative then
-                Tensor.ratio (change.ne (Number.Of 0.)) gap (change.abs ())
-            else
-                gap)
+            if isRelative then Tensor.ratio (change.ne (Number.Of 0.)) gap (change.abs ()) else gap)

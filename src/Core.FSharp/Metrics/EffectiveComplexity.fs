@@ -37,10 +37,7 @@ module EffectiveComplexity =
         let counts = Array.append [| 0L |] (Ranking.steps pixelsPerStep magnitudes.shape[1])
         let kept = torch.tensor (counts, device = batch.X.device)
 
-        let plane = {
-            batch with
-                X = batch.X.detach().narrow(1L, 0L, 1L)
-        }
+        let plane = { batch with X = batch.X.detach().narrow(1L, 0L, 1L) }
 
         let points (i: Tensor) (k: Tensor) =
             let step, draw =
@@ -48,28 +45,23 @@ module EffectiveComplexity =
 
             let x = Sweep.pick i batch.X
 
-            let places =
-                (Noise.uniforms seed (Tensor.toArray draw) (Batch.pick i plane)).flatten(1L).argsort 1L
+            let places = (Noise.uniforms seed (Tensor.toArray draw) (Batch.pick i plane)).flatten(1L).argsort 1L
 
-            let others =
-                x.flatten(2L).gather(2L, places.unsqueeze(1L).expand(-1L, x.shape[1], -1L)).reshape x.shape
+            let others = x.flatten(2L).gather(2L, places.unsqueeze(1L).expand(-1L, x.shape[1], -1L)).reshape x.shape
 
             let isKept = Relax.first relaxation (Relax.pick i order) (Sweep.pick step kept)
             Relax.blend (isKept.reshape (x.shape[0], 1L, x.shape[2], x.shape[3])) x others
 
-        let own, found =
-            Sweep.scores (Sweep.each (counts.Length * samples) batch) points target batch
+        let own, found = Sweep.scores (Sweep.each (counts.Length * samples) batch) points target batch
 
         let losses =
             (Tensor.square (found - own.unsqueeze 1L)).reshape(-1L, counts.LongLength, int64 samples).mean [| 2L |]
 
         let none = losses.narrow (1L, 0L, 1L)
         // k counts the blocks that come before the bound is kept.
-        let isAbove =
-            Relax.isPositive relaxation (Relax.scale none) (losses - none * Number.Of bound)
+        let isAbove = Relax.isPositive relaxation (Relax.scale none) (losses - none * Number.Of bound)
 
-        let blocks =
-            torch.tensor (counts |> Array.pairwise |> Array.map (fun (a, b) -> float (b - a)))
+        let blocks = torch.tensor (counts |> Array.pairwise |> Array.map (fun (a, b) -> float (b - a)))
 
         let before = isAbove.cumprod(1L).narrow(1L, 0L, blocks.shape[0])
         let isEmpty = magnitudes.amax([| 1L |]).eq(Number.Of 0.).cpu()

@@ -4,9 +4,7 @@ open TorchSharp
 
 /// What is taken off instances: `Draw seed draws batch` gives each of them the I of a draw of its own, of their shape.
 [<NoComparison; NoEquality>]
-type Perturbation = {
-    Draw: int64 -> int64[] -> Batch -> Tensor
-}
+type Perturbation = { Draw: int64 -> int64[] -> Batch -> Tensor }
 
 [<RequireQualifiedAccess>]
 module Perturbation =
@@ -21,18 +19,13 @@ module Perturbation =
             fun seed draws batch ->
                 let x = batch.X
 
-                let place =
-                    Noise.uniforms seed draws {
-                        batch with
-                            X = x.new_empty (x.shape[0], 2L)
-                    }
+                let place = Noise.uniforms seed draws { batch with X = x.new_empty (x.shape[0], 2L) }
 
                 let inside axis =
                     let size = x.shape[2 + axis]
                     let side = min (int64 side) size
 
-                    let first =
-                        (place.narrow (1L, int64 axis, 1L) * Number.Of(float (size - side + 1L))).floor()
+                    let first = (place.narrow (1L, int64 axis, 1L) * Number.Of(float (size - side + 1L))).floor()
 
                     let after = (Number.Range(0L, size, x.device)).``to`` x.dtype - first
                     (after.ge (Number.Of 0.)).logical_and(after.lt (Number.Of(float side)))
@@ -61,8 +54,7 @@ module Infidelity =
     let perUnit (baseline: Baseline) (batch: Batch) (attributions: Tensor) : Tensor =
         let difference = batch.X - baseline.Of batch
 
-        spread batch.X attributions
-        / difference.masked_fill (Tensor.isZero difference, Number.Of 1.)
+        spread batch.X attributions / difference.masked_fill (Tensor.isZero difference, Number.Of 1.)
 
     /// <summary>meanₖ (β Iₖᵀ A - (t(x) - t(x - Iₖ)))² of each instance (n) over samples of a perturbation. β is 1, or where
     /// `isScaled` the number that makes the score lowest: E[IᵀA (t(x) - t(x - I))] / E[(IᵀA)²], and 0 where IᵀA is.</summary>
@@ -82,8 +74,7 @@ module Infidelity =
             let taken = perturbation.Draw seed (Tensor.toArray k) some
             some.X - taken, Tensor.sumEach (taken * Sweep.pick i attributions)
 
-        let own, without, foretold =
-            Sweep.scoresBeside (Sweep.each samples batch) points target batch
+        let own, without, foretold = Sweep.scoresBeside (Sweep.each samples batch) points target batch
 
         let changes = own.unsqueeze 1L - without
 
@@ -91,8 +82,7 @@ module Infidelity =
             if isScaled then
                 let squares = (Tensor.square foretold).sum(1L, true)
 
-                let beta =
-                    Tensor.ratio (Tensor.isPositive squares) ((foretold * changes).sum(1L, true)) squares
+                let beta = Tensor.ratio (Tensor.isPositive squares) ((foretold * changes).sum(1L, true)) squares
 
                 beta.nan_to_num 0. * foretold - changes
             else

@@ -10,8 +10,7 @@ open TorchSharp
 /// anywhere. All are n numbers, float64.</remarks>
 [<RequireQualifiedAccess>]
 module Localisation =
-    let private quietly (f: unit -> Tensor) =
-        Scope.runQuietly (fun () -> f().``to`` torch.float64)
+    let private quietly (f: unit -> Tensor) = Scope.runQuietly (fun () -> f().``to`` torch.float64)
 
     let private sum (maps: Tensor) = maps.sum [| 1L; 2L |]
 
@@ -27,8 +26,7 @@ module Localisation =
         quietly (fun () ->
             let pixels = (Tensor.pixels attributions).``to`` torch.float64
 
-            let top =
-                (Relax.first relaxation (Ranking.ofPositive pixels) k).reshape pixels.shape
+            let top = (Relax.first relaxation (Ranking.ofPositive pixels) k).reshape pixels.shape
 
             let share = (sum (top * masks)).``to`` torch.float64 / k
             share.masked_fill (pixels.gt(Number.Of 0.).any(1L).any(1L).logical_not(), Number.Of nan))
@@ -52,5 +50,4 @@ module Localisation =
         topShares relaxation masks (constant k masks) attributions
 
     /// The share of each image that its mask covers.
-    let areas (masks: Tensor) : Tensor =
-        quietly (fun () -> masks.``to``(torch.float64).mean [| 1L; 2L |])
+    let areas (masks: Tensor) : Tensor = quietly (fun () -> masks.``to``(torch.float64).mean [| 1L; 2L |])

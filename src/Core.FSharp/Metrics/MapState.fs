@@ -27,16 +27,11 @@ module MapState =
 
     /// What a map is whose pixels lie between these two.
     let private ofRange (least: float) (most: float) =
-        if not (Double.IsFinite least && Double.IsFinite most) then
-            MapState.NotFinite
-        elif least = 0. && most = 0. then
-            MapState.Empty
-        elif most - least <= Rounding * max (abs least) (abs most) then
-            MapState.Constant
-        elif most <= 0. then
-            MapState.NothingPositive
-        else
-            MapState.Sound
+        if not (Double.IsFinite least && Double.IsFinite most) then MapState.NotFinite
+        elif least = 0. && most = 0. then MapState.Empty
+        elif most - least <= Rounding * max (abs least) (abs most) then MapState.Constant
+        elif most <= 0. then MapState.NothingPositive
+        else MapState.Sound
 
     /// <summary>What each map is, by its pixel attribution: n×c×h×w or n×h×w → n.</summary>
     let ofMaps (attributions: Tensor) : MapState[] =
@@ -47,8 +42,7 @@ module MapState =
             let pixels = (Tensor.pixels batch.X).flatten(1L).``to`` torch.float64
             torch.stack ([| pixels.amin [| 1L |]; pixels.amax [| 1L |] |], 1L)
 
-        use ranges =
-            Scope.quietly (fun () -> Instances.ofTensor attributions |> Instances.map 64 range)
+        use ranges = Scope.quietly (fun () -> Instances.ofTensor attributions |> Instances.map 64 range)
 
         Tensor.toArray<float> ranges
         |> Array.chunkBySize 2

@@ -28,8 +28,7 @@ module MaskedScores =
         let kept = kept relaxation mask (Ranking.requireMaps batch.X attributions)
         let masked = batch.X * kept.unsqueeze(1L).``to`` batch.X.dtype
 
-        let before, after =
-            Sweep.scores (Sweep.each 1 batch) (fun i _ -> Sweep.pick i masked) target batch
+        let before, after = Sweep.scores (Sweep.each 1 batch) (fun i _ -> Sweep.pick i masked) target batch
         // Passes of different sizes round differently, but an image that stays as it is keeps its score.
         let isSame = masked.eq(batch.X).flatten(1L).all(1L).cpu()
         let after = after.squeeze 1L

@@ -18,8 +18,7 @@ module MaxSensitivity =
     }
 
     // Whose derivative at 0 is 0.
-    let private norms (maps: Tensor) =
-        maps.``to``(torch.float64).flatten(1L).norm 1
+    let private norms (maps: Tensor) = maps.``to``(torch.float64).flatten(1L).norm 1
 
     /// <summary>maxₖ ‖A(x + εₖ) - A(x)‖ / ‖A(x)‖ of each instance (n), over samples of ‖εₖ‖_∞ ≤ radius; by pixel attribution where
     /// either map is. NaN where A(x) is 0.</summary>
@@ -42,6 +41,4 @@ module MaxSensitivity =
                 let size = norms before
                 Tensor.ratio (Tensor.isPositive size) (norms (read found - before)) size)
 
-        Scope.run (fun () ->
-            Seq.init samples (int64 >> move)
-            |> Seq.reduce (fun largest next -> largest.maximum next))
+        Scope.run (fun () -> Seq.init samples (int64 >> move) |> Seq.reduce (fun largest next -> largest.maximum next))

@@ -32,8 +32,7 @@ module ParameterRandomisation =
         let constants = Learnt.byLayer model.Graph
 
         let isLayer node =
-            (Learnt.hasWeights node.Op || constants.ContainsKey node.Name)
-            && Graph.leads node.Name model.Graph
+            (Learnt.hasWeights node.Op || constants.ContainsKey node.Name) && Graph.leads node.Name model.Graph
 
         match model.Graph.Nodes |> Array.filter isLayer with
         | [||] ->
@@ -59,8 +58,7 @@ module ParameterRandomisation =
 
         struct (tensors.Length, tensors |> List.sumBy _.numel())
 
-    let private copy (t: Tensor) =
-        (Scope.runQuietly t.clone).DetachFromDisposeScope()
+    let private copy (t: Tensor) = (Scope.runQuietly t.clone).DetachFromDisposeScope()
 
     /// N(mean, standard deviation) of the weights themselves.
     let private redraw (generator: torch.Generator) (weights: Tensor) =
@@ -69,8 +67,7 @@ module ParameterRandomisation =
         Scope.quietly (fun () ->
             let wide = weights.``to`` (torch.float64, torch.CPU)
 
-            let noise =
-                (torch.randn (weights.shape, torch.float32, generator = generator)).``to``(torch.float64)
+            let noise = (torch.randn (weights.shape, torch.float32, generator = generator)).``to``(torch.float64)
 
             copy ((Tensor.add (wide.mean ()) (wide.std false * noise)).``to``(weights.dtype, weights.device)))
 
@@ -80,24 +77,15 @@ module ParameterRandomisation =
         let constants = Learnt.byLayer model.Graph
 
         let chosen =
-            layers
-            |> Seq.collect (fun layer -> layer :: constants.GetValueOrDefault(layer, []))
-            |> Set.ofSeq
+            layers |> Seq.collect (fun layer -> layer :: constants.GetValueOrDefault(layer, [])) |> Set.ofSeq
 
         let change i (node: Node) =
-            use generator =
-                new torch.Generator(uint64 (seed * 0x9E3779B97F4A7C15L + int64 i), torch.CPU)
+            use generator = new torch.Generator(uint64 (seed * 0x9E3779B97F4A7C15L + int64 i), torch.CPU)
 
             let draw name =
-                if chosen.Contains node.Name && not (Learnt.isStatistic name) then
-                    redraw generator
-                else
-                    copy
+                if chosen.Contains node.Name && not (Learnt.isStatistic name) then redraw generator else copy
 
-            {
-                node with
-                    Op = Op.mapNamed draw node.Op
-            }
+            { node with Op = Op.mapNamed draw node.Op }
 
         let graph = Graph.withNodes (Array.mapi change model.Graph.Nodes) model.Graph
         Model.withGraph graph { model with SharesWeights = false }

@@ -141,11 +141,7 @@ module PixelCurves =
             let mask = isChanged.reshape (i.shape[0], 1L, batch.X.shape[2], batch.X.shape[3])
             Relax.blend mask (Sweep.pick i after) (Sweep.pick i before)
 
-        let read =
-            if path.IsAboveBlack then
-                aboveBlack target explained batch
-            else
-                id
+        let read = if path.IsAboveBlack then aboveBlack target explained batch else id
 
         let whole = (Target.ofExplained target explained).``to``(torch.float64, torch.CPU)
 
@@ -154,18 +150,12 @@ module PixelCurves =
 
         let whole, scored = read whole, read scored
 
-        let scores =
-            if known = 0L then
-                scored
-            else
-                torch.cat ([| whole.unsqueeze 1L; scored |], 1L)
+        let scores = if known = 0L then scored else torch.cat ([| whole.unsqueeze 1L; scored |], 1L)
 
-        let place =
-            torch.tensor (Array2D.init counts.Length most (fun i k -> min (int64 k) (lengths[i] - 1L)))
+        let place = torch.tensor (Array2D.init counts.Length most (fun i k -> min (int64 k) (lengths[i] - 1L)))
 
         let sums =
-            let sorted =
-                (pixels.flatten 1L).gather(1L, order.Positions).``to``(torch.float64, torch.CPU)
+            let sorted = (pixels.flatten 1L).gather(1L, order.Positions).``to``(torch.float64, torch.CPU)
 
             torch.cat ([| torch.zeros (sorted.shape[0], 1L, torch.float64); sorted.cumsum 1L |], 1L)
 
@@ -190,8 +180,7 @@ module PixelCurves =
         Scope.quietly (fun () ->
             let explained = Sweep.explained target batch
 
-            paths
-            |> List.map (fun path -> along relaxation path target explained pixels batch))
+            paths |> List.map (fun path -> along relaxation path target explained pixels batch))
 
     /// The curve with its scores divided by the instance's own; NaN where that is not positive.
     let normalised (curve: PixelCurve) = {
@@ -216,8 +205,7 @@ module PixelCurves =
         curve.Pixels / (curve.Pixels.narrow (1L, -1L, 1L)).clamp_min(Number.Of 1.)
 
     /// The area under the scores over the share of changed pixels: their mean, weights that sum to 1 (n).
-    let area (curve: PixelCurve) : Tensor =
-        trapezoid (shareOfPixels curve) curve.Scores
+    let area (curve: PixelCurve) : Tensor = trapezoid (shareOfPixels curve) curve.Scores
 
     /// The points that count: n×K, 1 or 0.
     let counted (curve: PixelCurve) : Tensor =
@@ -227,8 +215,6 @@ module PixelCurves =
     /// <summary>1/(N+1) · Σᵢ blockᵢ · scoreᵢ of each instance (n), each score weighed by the pixels of its block; the start weighs
     /// nothing.</summary>
     let ordering (curve: PixelCurve) : Tensor =
-        let blocks =
-            curve.Pixels.diff (1L, 1L, torch.zeros (curve.Pixels.shape[0], 1L, torch.float64))
+        let blocks = curve.Pixels.diff (1L, 1L, torch.zeros (curve.Pixels.shape[0], 1L, torch.float64))
 
-        Tensor.sumInOrder (blocks * curve.Scores)
-        / Tensor.shift 1. (curve.Pixels.select (1L, -1L))
+        Tensor.sumInOrder (blocks * curve.Scores) / Tensor.shift 1. (curve.Pixels.select (1L, -1L))

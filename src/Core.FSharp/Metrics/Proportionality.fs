@@ -12,11 +12,7 @@ module Proportionality =
     /// ↓ and ↑: the largest attribution first, and the smallest first.
     let paths (change: PixelChange) (pixelsPerStep: int) : PixelPath list = [
         for order in [ PixelOrder.Descending; PixelOrder.Ascending ] ->
-            {
-                NecessityOrdering.path pixelsPerStep with
-                    Order = order
-                    Change = change
-            }
+            { NecessityOrdering.path pixelsPerStep with Order = order; Change = change }
     ]
 
     /// p at each point of a curve: the share of the positive attribution that has changed (n×K); NaN where none is positive.
@@ -55,7 +51,6 @@ module Proportionality =
             let finite = numbers |> Array.map _.nan_to_num(0.)
             let struct (points, _) = torch.cat([| finite[0]; finite[1] |], 1L).sort 1L
 
-            let gap =
-                interpolate finite[0] finite[2] points - interpolate finite[1] finite[3] points
+            let gap = interpolate finite[0] finite[2] points - interpolate finite[1] finite[3] points
 
             (PixelCurves.trapezoid points (gap.abs ())).masked_fill(isUndefined.logical_or isShort, Number.Of nan)

@@ -51,8 +51,7 @@ module Ranking =
         Scope.runQuietly (fun () -> torch.cat [| for i in 0L .. attributions.shape[0] - 1L -> one i |])
 
     /// The number of pixels with positive attribution in each map: n×h×w → n.
-    let positives (pixels: Tensor) : int64[] =
-        Tensor.toArray<int64>((Tensor.isPositive pixels).flatten(1L).sum 1L)
+    let positives (pixels: Tensor) : int64[] = Tensor.toArray<int64>((Tensor.isPositive pixels).flatten(1L).sum 1L)
 
     /// Removal counts M, 2M, … up to n, the last block maybe short.
     let steps (pixelsPerStep: int) (n: int64) : int64[] =

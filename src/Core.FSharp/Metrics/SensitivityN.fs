@@ -24,24 +24,18 @@ module SensitivityN =
         // All sets of n pixels gain the same by this, and sums of a constant map come out equal.
         let pixels = pixels - pixels.narrow (1L, 0L, 1L)
 
-        let plane = {
-            batch with
-                X = x.detach().narrow(1L, 0L, 1L)
-        }
+        let plane = { batch with X = x.detach().narrow(1L, 0L, 1L) }
 
         let blank = baseline.Of batch
 
         let sizes =
             torch.tensor (
-                [|
-                    for share in shares -> max 1L (int64 (Math.Round(share * float pixels.shape[1])))
-                |],
+                [| for share in shares -> max 1L (int64 (Math.Round(share * float pixels.shape[1]))) |],
                 device = x.device
             )
 
         let points (i: Tensor) (k: Tensor) =
-            let n =
-                Sweep.pick (k.div (Number.Of(int64 (subsets: int)), torch.RoundingMode.floor)) sizes
+            let n = Sweep.pick (k.div (Number.Of(int64 (subsets: int)), torch.RoundingMode.floor)) sizes
 
             let place =
                 (Noise.uniforms seed (Tensor.toArray k) (Batch.pick i plane)).flatten(1L).argsort(1L).argsort 1L
@@ -52,8 +46,7 @@ module SensitivityN =
 
         let count = shares.Length * subsets
 
-        let own, without, sums =
-            Sweep.scoresBeside (Sweep.each count batch) points target batch
+        let own, without, sums = Sweep.scoresBeside (Sweep.each count batch) points target batch
 
         let bySize (t: Tensor) = t.reshape (-1L, int64 subsets)
         let r = Relax.correlations (bySize sums) (bySize (own.unsqueeze 1L - without))

@@ -14,8 +14,7 @@ module Sparseness =
             let struct (ascending, _) = magnitudes.sort 1L
             let d = float ascending.shape[1]
 
-            let before =
-                (Number.Range(0L, ascending.shape[1], ascending.device)).``to`` torch.float64
+            let before = (Number.Range(0L, ascending.shape[1], ascending.device)).``to`` torch.float64
 
             let all = ascending.sum 1L
 
