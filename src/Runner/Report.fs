@@ -120,8 +120,8 @@ let private runDemo (given: Given) =
     let seed = Arguments.seed given
 
     use scenes =
-        Terminal.watch "Drawing scenes" (fun _ ->
-            ConceptScenes.Draw(ScenesPerClass * ConceptScenes.ClassNames.Count, seed))
+        Terminal.watch "Drawing scenes" (fun progress ->
+            ConceptScenes.Draw(ScenesPerClass * ConceptScenes.ClassNames.Count, seed, progress))
 
     // Statistics of many scenes do not need the numbers that a comparison of single maps does.
     use model =

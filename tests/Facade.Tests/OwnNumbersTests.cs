@@ -67,12 +67,7 @@ public static class OwnNumbersTests
         using var scenes = ConceptScenes.Draw(2);
         // On a flat ground neighbours tie in a max pool but for rounding, which is each processor's own: so no ground is flat.
         var x = 10 + 0.9 * scenes.Images.Images().to(float64);
-        return new(
-            Model.LoadVgg16(DemoNetwork.WeightsPath),
-            x + 9 * Wave(7, x.shape),
-            ["conv5_3l", "fc1l"],
-            160
-        );
+        return new(Model.LoadVgg16(DemoNetwork.WeightsPath), x + 9 * Wave(7, x.shape), ["conv5_3l", "fc1l"], 160);
     }
 
     /// <summary>What the demo's network lacks: normalisation, a mean over positions, and odd sizes.</summary>

@@ -55,9 +55,7 @@ internal sealed partial class TorchScript : IDisposable
 
     /// <summary>Why there is nothing to cut.</summary>
     public AttributionException NoLayers =>
-        new(
-            $"The layers inside the TorchScript file '{path}' cannot be cut: export the model to ONNX for that (see README)."
-        );
+        new($"The layers inside the TorchScript file '{path}' cannot be cut: export the model to ONNX for that.");
 
     /// <summary>The file read again, to another place.</summary>
     public TorchScript To(Device device, ScalarType precision) => new(path, preprocessing, device, precision);

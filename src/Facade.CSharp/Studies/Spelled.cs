@@ -36,7 +36,6 @@ public sealed class SpelledQuantity
     /// <summary>The question whose answer is an expert of it.</summary>
     /// <param name="distribution">The images over which units are ranked, as the command line spells them: all, own or
     /// class:K,…</param>
-    /// <inheritdoc cref="For"/>
     /// <param name="model">The classifier.</param>
     /// <param name="images">The images.</param>
     /// <param name="classOf">The number of a class.</param>
