@@ -41,7 +41,8 @@ module internal KnownPictures =
         let part row =
             let picture = (input known.Images row).``to`` torch.int32
 
-            let dim = (picture.sum (-1L, keepdim = true)).floor_divide(6L.ToScalar()).expand_as picture
+            use six = 6L.ToScalar()
+            let dim = (picture.sum (-1L, keepdim = true)).floor_divide(six).expand_as picture
 
             torch.where(known.Truth.Parts[int64 row].unsqueeze -1L, picture, dim).``to`` torch.uint8
 
@@ -205,7 +206,8 @@ type private Painter(model: Model, known: KnownImages, step: unit -> unit, cance
         let pixels = (IntegratedGrad(model).Attribute x).mean [| 1L |]
         let order = (pixels.flatten ()).argsort(descending = true)
         let ranks = order.argsort().reshape(pixels.shape).unsqueeze 1L
-        let count = (pixels.gt (0L.ToScalar())).sum().ToInt64()
+        use zero = 0L.ToScalar()
+        let count = (pixels.gt zero).sum().item<int64>()
 
         let path title (keep: int64 -> torch.Tensor) =
             title,
@@ -217,8 +219,11 @@ type private Painter(model: Model, known: KnownImages, step: unit -> unit, cance
                     tile (Drawing.bytes (float images.Peak) image).[0L] [ $"{percent share}: f_c = {number score}" ]
             ]
 
-        let ge (i: int64) = ranks.ge (i.ToScalar())
-        let lt (i: int64) = ranks.lt (i.ToScalar())
+        let against (compare: Scalar -> torch.Tensor) (i: int64) =
+            use count = i.ToScalar()
+            compare count
+
+        let ge, lt = against ranks.ge, against ranks.lt
 
         let heading =
             "Removing pixels, and putting them back, in the order of a map",
