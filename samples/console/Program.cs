@@ -1,6 +1,7 @@
 using System;
 using System.Linq;
 using Attribution;
+using TorchSharp;
 using static TorchSharp.torch;
 
 // A network and images that come with a package. Your own: Model.LoadOnnx("net.onnx", Preprocessing.ImageNet) and
@@ -28,9 +29,8 @@ var picture = new ExplanationPicture(
 picture.Write("scene.png", x[0], maps[0]);
 Console.WriteLine("The picture is in scene.png.");
 
-// Differentiate: what share of the saliency lies outside of the objects? Inside of Record() a map is connected to the
-// weights, so that the share can be trained away.
-using var outside = scenes.ObjectMasks.logical_not().unsqueeze(1);
+// Train: how much of the saliency lies outside of the objects? Inside of Record() a map is connected to the weights, so that
+// this can be trained away; in training a network of your own, add it to the loss of the classes.
 foreach (var parameter in model.Parameters.Values)
     parameter.requires_grad_();
 var saliency = new SaliencyMap(model);
@@ -39,10 +39,10 @@ for (var step = 0; step < 5; step++)
     using var scope = NewDisposeScope();
     using (Differentiation.Record())
     {
-        var map = saliency.Attribute(x).abs();
-        var loss = (map * outside).sum() / map.sum();
+        var map = saliency.Attribute(x);
+        var loss = AttributionPrior.Outside(scenes.ObjectMasks, map).sum() / map.square().sum();
         loss.backward();
-        Console.WriteLine($"Step {step}: {100 * loss.item<float>():0.0} % of the saliency is outside.");
+        Console.WriteLine($"Step {step}: {100 * loss.ToDouble():0.0} % of the saliency, squared, is outside.");
     }
     using var quietly = no_grad();
     foreach (var parameter in model.Parameters.Values.Where(p => p.grad is not null))

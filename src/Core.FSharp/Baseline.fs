@@ -38,6 +38,36 @@ module Noise =
             X = torch.empty (Array.append [| ids.LongLength |] shape, torch.float64)
         }
 
+/// Images that are blurred.
+[<RequireQualifiedAccess>]
+module Blur =
+    /// The largest standard deviation, in pixels.
+    [<Literal>]
+    let Most = 1000.
+
+    /// <summary>A Gaussian's blur of …×h×w, along both sides: of standard deviation σ pixels, truncated at 4σ, edges reflected (d c b
+    /// a | a b c d | d c b a): scipy.ndimage.gaussian_filter's defaults.</summary>
+    let gaussian (sigma: float) (maps: Tensor) : Tensor =
+        let radius = int (4. * sigma + 0.5)
+        let bell = [| for i in -radius .. radius -> exp (-0.5 * (float i / sigma) ** 2.) |]
+        let total = Array.sum bell
+
+        /// What each pixel along a line of that many takes from each.
+        let weights (size: int64) =
+            let size = int size
+            let weights = Array2D.zeroCreate size size
+
+            for i in 0 .. size - 1 do
+                for k in -radius .. radius do
+                    let folded = (((i + k) % (2 * size)) + 2 * size) % (2 * size)
+                    let from = min folded (2 * size - 1 - folded)
+                    weights[i, from] <- weights[i, from] + bell[k + radius] / total
+
+            torch.tensor(weights).``to``(maps.dtype, maps.device)
+
+        let last = maps.shape.Length - 1
+        (weights maps.shape[last - 1]).matmul(maps).matmul((weights maps.shape[last]).t())
+
 /// Where a path to the instances begins: `Of` gives a batch (n×…) its baselines, of the same shape.
 [<NoComparison; NoEquality>]
 type Baseline = { Name: string; Of: Batch -> Tensor }
@@ -60,6 +90,14 @@ module Baseline =
         Name = "random"
         Of = fun batch -> Noise.normal seed 0L batch * Number.Of standardDeviation
     }
+
+    /// <summary>The instances themselves, blurred by a Gaussian of standard deviation σ pixels.</summary>
+    /// <exception cref="T:System.ArgumentException">σ is not positive, or more than 1000.</exception>
+    let blurred (sigma: float) =
+        if not (sigma > 0. && sigma <= Blur.Most) then
+            invalidArg "sigma" $"A blur's σ is a number of pixels from 0 to {Blur.Most}, but is {sigma}."
+
+        { Name = "blur"; Of = fun batch -> Blur.gaussian sigma batch.X }
 
     /// Any function of the instances.
     let ofFunction (name: string) (f: Tensor -> Tensor) = {

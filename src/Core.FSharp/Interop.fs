@@ -226,7 +226,7 @@ type Interop private () =
     /// The steps from the images to a layer, as the graph has them.
     static member Plan(graph: Graph, layer: string) = Graph.plan [ graph.Input ] [ layer ] graph
 
-    /// The influences on some interests at some layers, and what `observe` is told of their values (layer, batch, n×…).
+    /// The summed influences on some interests at some layers, and what `observe` is told of their values (layer, batch, n×…).
     static member Survey
         (
             around: Neighbourhood,
@@ -242,7 +242,7 @@ type Interop private () =
             if not (isNull observe) then
                 observe.Invoke(layer, batch, values)
 
-        Influence.survey around multiply observe (Array.ofSeq interests) units (List.ofSeq layers) model instances
+        Influence.totals around multiply observe (Array.ofSeq interests) units (List.ofSeq layers) model instances
 
     /// DeepLIFT, telling `observe` of each instance what its attributions sum to, and what they should.
     static member DeepLift
@@ -265,6 +265,55 @@ type Interop private () =
         (explain: Func<Instances, Tensor>, radius: float, samples: int, seed: int64, attributions, instances)
         =
         MaxSensitivity.scores explain.Invoke radius samples seed attributions instances
+
+    /// An attack on the maps of instances.
+    [<Extension>]
+    static member Attacked
+        (
+            instances: Instances,
+            target: Target,
+            settings: AttackSettings,
+            peak: float,
+            maps: Tensor,
+            explain: Func<Target, Batch, Tensor>
+        ) : Attacked =
+        Scope.quietly (fun () ->
+            let batch = Instances.read (target.Prepare instances) 0 instances.Count
+            let explain target batch = explain.Invoke(target, batch)
+            Attack.run explain settings peak (Target.anchored target batch) target.Model maps batch)
+
+    /// The maps that a metric likes best, from some or from noise.
+    [<Extension>]
+    static member Liked
+        (instances: Instances, target: Target, row: Metric, settings: MetricSettings, steps: int, start: Tensor)
+        : Tensor =
+        target.Prepare instances
+        |> Instances.map (target.BatchSize Gradient instances) (fun batch ->
+            let start =
+                if isNull start then MetricOptimal.noise settings.Seed batch else Sweep.pick batch.Rows start
+
+            MetricOptimal.find row settings steps (start.``to`` (torch.float64)) target batch)
+
+    /// The gradients of the losses of labels in the weights of some dense layers, of all instances.
+    [<Extension>]
+    static member LossGradients
+        (instances: Instances, model: Model, layers: string seq, labels: int64[])
+        : TrainingInfluence.Gradients =
+        let layers, parts = List.ofSeq layers, ResizeArray<TrainingInfluence.Gradients>()
+        let keep = Scope.keepHere ()
+
+        Model.instances model instances
+        |> Instances.iter (Model.batchSize Gradient model instances) (fun batch ->
+            let labels = (torch.tensor labels).index_select(0L, batch.Rows.cpu ())
+
+            parts.Add [
+                for input, slope in TrainingInfluence.gradients layers labels model batch.X -> keep input, keep slope
+            ])
+
+        [
+            for i in 0 .. layers.Length - 1 ->
+                torch.cat [| for part in parts -> fst part[i] |], torch.cat [| for part in parts -> snd part[i] |]
+        ]
 
     /// The model parameter randomisation test of a method.
     static member Randomisation

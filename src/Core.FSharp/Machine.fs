@@ -88,6 +88,25 @@ module Machine =
 
              digest (Encoding.UTF8.GetBytes(String.Join('\n', facts))))
 
+    /// What decides the last digits of results, for people: libtorch, the processor and those of its features that choose
+    /// kernels, the number of threads, and variables that change their choice.
+    let arithmetic: Lazy<string> =
+        lazy
+            (let variables = [
+                for name in [ "ONEDNN_MAX_CPU_ISA"; "DNNL_MAX_CPU_ISA"; "ATEN_CPU_CAPABILITY"; "MKL_CBWR" ] do
+                    match Environment.GetEnvironmentVariable name with
+                    | null
+                    | "" -> ()
+                    | value -> $"{name}={value}"
+             ]
+
+             String.Join(
+                 ", ",
+                 [ $"libtorch {torch.__version__}"; processorName.Value; $"{torch.get_num_threads ()} threads" ]
+                 @ features.Value
+                 @ variables
+             ))
+
     [<UnmanagedFunctionPointer(CallingConvention.Cdecl)>]
     type private Global = delegate of unit -> nativeint
 

@@ -9,34 +9,53 @@ open TorchSharp
 /// How a layer's values (n×…) are read as its units (n×units).
 [<RequireQualifiedAccess>]
 type Units =
-    /// ChannelSum where the layer has channels of several positions (n×c×h×w), Each elsewhere.
+    /// ChannelSum where the layer has channels of several positions (n×c×h×w, tokens n×t×d) or heads, Each elsewhere.
     | Auto
     /// A unit is one number of the layer, by its row-major position.
     | Each
-    /// A unit is a channel, the first dimension after the instances: the sum over its positions.
+    /// A unit is a channel, the first dimension after the instances unless the layer is known to have its positions elsewhere: the
+    /// sum over its positions.
     | ChannelSum
     /// The maximum over them.
     | ChannelMax
+    /// The same of a layer whose positions are told apart by these dimensions (0: the instances): the sum over them.
+    | SumOver of axes: int64 list
+    /// The maximum over them.
+    | MaxOver of axes: int64 list
 
 [<RequireQualifiedAccess>]
 module Units =
+    /// The dimensions that tell the positions of a unit apart, of values of so many; none: each number is a unit.
+    let positions (units: Units) (dimensions: int64) : int64[] =
+        match units with
+        | Units.ChannelSum
+        | Units.ChannelMax -> [| 2L .. dimensions - 1L |]
+        | Units.SumOver axes
+        | Units.MaxOver axes -> Array.ofList axes
+        | Units.Auto
+        | Units.Each -> [||]
+
+    /// Values (n×…) with these dimensions last, as one: n×units×positions.
+    let private together (axes: int64[]) (values: Tensor) =
+        let others = [| 1L .. values.ndim - 1L |] |> Array.except axes
+        let count = Array.fold (fun product (axis: int64) -> product * values.shape[int axis]) 1L others
+        (values.permute (Array.concat [ [| 0L |]; others; axes ])).reshape(values.shape[0], count, -1L)
+
     /// <summary>The units of values: n×… → n×units.</summary>
     let read (units: Units) (values: Tensor) : Tensor =
-        let rows = values.shape[0]
-
-        match units with
-        | Units.ChannelSum when values.ndim > 2L -> values.sum [| 2L .. values.ndim - 1L |]
-        | Units.ChannelMax when values.ndim > 2L ->
+        match units, positions units values.ndim with
+        | _, [||] -> values.reshape (values.shape[0], -1L)
+        | (Units.ChannelMax | Units.MaxOver _), axes ->
             // One position passes the gradient on, where amax would share it between equals.
-            let struct (largest, _) = (values.flatten 2L).max 2L
+            let struct (largest, _) = (together axes values).max 2L
             largest
-        | _ -> values.reshape (rows, -1L)
+        | _, axes -> values.sum(axes).reshape(values.shape[0], -1L)
 
     /// The influence of units, of that of each number of the layer (…): a channel's is the sum of its positions'.
     let internal influence (units: Units) (each: Tensor) : Tensor =
-        match units with
-        | (Units.ChannelSum | Units.ChannelMax) when each.ndim > 1L -> each.sum [| 1L .. each.ndim - 1L |]
-        | _ -> each
+        match positions units (each.ndim + 1L) with
+        | [||] -> each
+        | axes -> each.sum(axes |> Array.map (fun axis -> axis - 1L)).reshape -1L
 
 /// A network cut at a layer: f = g ∘ h.
 [<NoComparison; NoEquality>]
@@ -85,6 +104,12 @@ type Known() =
     member val Plans = ConcurrentDictionary<string, Plan>()
     /// What one instance takes of memory, by the output and its shape.
     member val Footprints = ConcurrentDictionary<string, Footprint>()
+    /// What is seen of the layers, by the output and the shape of an instance.
+    member val Surveys = ConcurrentDictionary<string, IReadOnlyDictionary<string, Seen>>()
+    /// Its attentions, once they are looked for.
+    member val Attentions: Attention list option = None with get, set
+    /// Where class activation maps look, by the output.
+    member val CamLayers = ConcurrentDictionary<string, string>()
     /// The plans whose steps have been checked, or need no check, by whether that was with the way back.
     member val Verified = ConcurrentDictionary<struct (Plan * bool), unit>()
 
@@ -477,14 +502,89 @@ module Model =
 
             node.Inputs |> List.tryFind isComputed |> Option.bind (channels graph dimensions)
 
-    /// What Auto stands for at a layer whose values have that shape (n×…); any other reading is itself.
+    /// What is seen of each layer that leads to the output, by an instance of a shape (c×h×w).
+    let survey (instance: int64[]) (model: Model) : IReadOnlyDictionary<string, Seen> =
+        let look _ =
+            Scope.quietly (fun () ->
+                use black = place model (torch.zeros (Array.append [| 1L |] instance))
+                Positions.survey model.Graph black)
+
+        model.Known.Surveys.GetOrAdd($"{model.Graph.Output} {Tensor.shapeText instance}", look)
+
+    let private seen (layer: string) (model: Model) : Seen option =
+        match model.InputShape with
+        | Some shape when not model.IsOpaque ->
+            match (survey shape model).TryGetValue layer with
+            | true, seen -> Some seen
+            | _ -> None
+        | _ -> None
+
+    /// The grid of a layer's positions, where images of a fixed size tell it.
+    let grid (layer: string) (model: Model) : Grid option = seen layer model |> Option.bind _.Grid
+
+    /// How many rows of a layer's values an image has, as far as that is known: 1 but where its windows stand beside images.
+    let rows (layer: string) (model: Model) : int64 = seen layer model |> Option.map _.Rows |> Option.defaultValue 1L
+
+    /// The attentions of its graph.
+    let attentions (model: Model) : Attention list =
+        match model.Known.Attentions with
+        | Some known -> known
+        | None ->
+            let found = Attention.find model.Graph
+            model.Known.Attentions <- Some found
+            found
+
+    /// Which dimension is of heads, where a layer's values (n×…×heads×tokens×numbers) are what those of an attention give.
+    let heads (layer: string) (model: Model) (shape: int64[]) : int option =
+        let axis = shape.Length - 3
+
+        if
+            axis > 0
+            && shape[axis] > 1L
+            && attentions model |> List.exists (fun attention -> attention.Product = layer)
+        then
+            Some axis
+        else
+            None
+
+    /// <summary>What Auto stands for at a layer whose values have that shape (n×…), and where a channel's positions are; any other reading
+    /// is itself.</summary>
+    /// <exception cref="T:Attribution.AttributionException">The layer has several rows an image.</exception>
     let reading (units: Units) (layer: string) (model: Model) (shape: int64[]) : Units =
         let hasPositions = shape.Length > 3 && Array.fold (*) 1L shape[2..] > 1L
 
-        match units with
-        | Units.Auto when hasPositions && channels model.Graph shape.Length layer = Some 1 -> Units.ChannelSum
-        | Units.Auto -> Units.Each
-        | chosen -> chosen
+        let isOfChannels =
+            match units with
+            | Units.Auto
+            | Units.ChannelSum
+            | Units.ChannelMax -> shape.Length > 2
+            | _ -> false
+
+        let along axes = if units = Units.ChannelMax then Units.MaxOver axes else Units.SumOver axes
+
+        match rows layer model with
+        | 1L -> ()
+        | rows ->
+            fail
+                $"Layer '{layer}' has {rows} rows an image, as of windows that are cut from it, and no units of an image: choose one before they are cut or after they are joined."
+
+        match (if isOfChannels then heads layer model shape else None) with
+        | Some ofHeads ->
+            along [
+                for axis in 1 .. shape.Length - 1 do
+                    if axis <> ofHeads then
+                        int64 axis
+            ]
+        | None ->
+            match units, (if isOfChannels then grid layer model else None) with
+            | _, Some { Grid.Axes = axes } when axes.Length < shape.Length - 1 ->
+                if axes = [| 2L .. int64 shape.Length - 1L |] then
+                    if units = Units.ChannelMax then Units.ChannelMax else Units.ChannelSum
+                else
+                    along (List.ofArray axes)
+            | Units.Auto, _ when hasPositions && channels model.Graph shape.Length layer = Some 1 -> Units.ChannelSum
+            | Units.Auto, _ -> Units.Each
+            | chosen, _ -> chosen
 
     /// <summary>The units of a layer: instances (n×…) → n×units.</summary>
     /// <exception cref="T:System.ArgumentException">The model has no such layer.</exception>
@@ -587,10 +687,26 @@ module Model =
 
         overhead * float (max 1L bytes)
 
-    /// How many of these instances one pass takes. A result never depends on it.
+    let private fitting model instances pass (budget: int64) =
+        int (min (float MostInstances) (max 1. (float budget / demand (footprint model instances) pass)))
+
+    [<Literal>]
+    let private SteadyMemory = 4294967296L
+
+    /// How many of these instances a pass takes where results are to be the same to the last bit on every machine: as many as
+    /// 4 GiB hold, or less where less is given, whatever else is free.
+    let steadyBatch (model: Model) (instances: Instances) : int =
+        match model.Batching with
+        | Fixed size -> size
+        | Memory budget -> fitting model instances Gradient (min budget SteadyMemory)
+
+    /// Whether a pass of so many of these instances has room now.
+    let holds (size: int) (model: Model) (instances: Instances) : bool =
+        size <= fitting model instances Gradient (defaultMemory ())
+
+    /// How many of these instances one pass takes: results depend on it by rounding alone.
     let batchSize (pass: Pass) (model: Model) (instances: Instances) : int =
-        let fitting budget =
-            int (min (float MostInstances) (max 1. (float budget / demand (footprint model instances) pass)))
+        let fitting = fitting model instances pass
 
         match model.Batching with
         | Fixed size when size < 1 ->

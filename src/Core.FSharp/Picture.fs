@@ -39,27 +39,6 @@ module Picture =
     /// Point clouds, each by its own maximum.
     let pointCloud (threshold: float) (attributions: Tensor) : Tensor = pointCloudBy None threshold attributions
 
-    // scipy.ndimage.gaussian_filter's defaults: truncated at 4 sigma, edges reflected (d c b a | a b c d | d c b a).
-    let private blurred (sigma: float) (maps: Tensor) =
-        let radius = int (4. * sigma + 0.5)
-        let bell = [| for i in -radius .. radius -> exp (-0.5 * (float i / sigma) ** 2.) |]
-        let total = Array.sum bell
-
-        /// What each pixel along a line of that many takes from each.
-        let weights size =
-            let weights = Array2D.zeroCreate size size
-
-            for i in 0 .. size - 1 do
-                for k in -radius .. radius do
-                    let folded = (((i + k) % (2 * size)) + 2 * size) % (2 * size)
-                    let from = min folded (2 * size - 1 - folded)
-                    weights[i, from] <- weights[i, from] + bell[k + radius] / total
-
-            torch.tensor(weights).``to`` maps.device
-
-        let height, width = int maps.shape[1], int maps.shape[2]
-        (weights height).matmul(maps).matmul((weights width).t())
-
     /// <summary>Images (n×c×h×w) seen through their attributions, as bytes n×h×w×c: the mean over channels; divided by its
     /// maximum, or by the one that the maps share, where `normalise`; blurred by a Gaussian of `blur` pixels, and divided by
     /// its own maximum again, where blur > 0; pixels above the threshold keep their colour and the others are dimmed to
@@ -75,8 +54,8 @@ module Picture =
         (attributions: Tensor)
         (x: Tensor)
         : Tensor =
-        if not (blur >= 0. && blur <= 1000.) then
-            invalidArg "blur" $"blur is a number of pixels from 0 to 1000, but is {blur}."
+        if not (blur >= 0. && blur <= Blur.Most) then
+            invalidArg "blur" $"blur is a number of pixels from 0 to {Blur.Most}, but is {blur}."
 
         Scope.run (fun () ->
             let score = Ranking.requireMaps x (exact attributions)
@@ -85,8 +64,8 @@ module Picture =
             let score =
                 match shared with
                 | _ when blur = 0. -> score
-                | Some _ -> blurred blur score
-                | None -> byOwnMaximum (blurred blur score)
+                | Some _ -> Blur.gaussian blur score
+                | None -> byOwnMaximum (Blur.gaussian blur score)
 
             let isKept = score.gt (Number.Of threshold)
             let dimmed = torch.full_like (score, Number.Of background)

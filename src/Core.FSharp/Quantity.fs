@@ -383,3 +383,16 @@ module Target =
     /// The quantity of points (m×…), each a variation of the explained instance of the same row.
     let score (target: Target) (explained: Explained) (points: Tensor) : Tensor =
         target.Quantity.Of explained (checkedOutput target explained.Rows points)
+
+    /// What is explained, of another model, and of other instances in place of these: what the quantity takes from an instance
+    /// it takes from the instance here.
+    let anchored (target: Target) (batch: Batch) : Model -> Target =
+        let explained = explained target batch
+        let struct (rows, order) = explained.Rows.cpu().sort()
+
+        let ofHere (other: Explained) outputs =
+            let place = (torch.searchsorted (rows, other.Rows.cpu ())).``to`` order.device
+            let place = order.index_select (0L, place)
+            target.Quantity.Of (at (place.``to`` explained.Rows.device) explained) outputs
+
+        ofQuantity { target.Quantity with Of = ofHere; Linear = None; IsOpaque = true }

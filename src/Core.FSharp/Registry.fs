@@ -60,6 +60,10 @@ type MethodSetting =
     | Window = 64
     /// What a max pool hands on.
     | MaxPool = 128
+    /// How many steps an optimisation takes.
+    | Iterations = 256
+    /// The share of the image that a mask covers.
+    | Area = 512
 
 namespace Attribution.Core
 
@@ -87,6 +91,10 @@ type MethodSettings = {
     WindowSize: Nullable<int>
     Stride: Nullable<int>
     Maximum: MaximumRule
+    /// The steps of an optimisation.
+    Iterations: int
+    /// The share of the image that a mask covers.
+    Area: float
 }
 
 /// The passes that a method makes of an instance.
@@ -116,8 +124,8 @@ type Method = {
     Work: MethodSettings -> Instances -> Work
     /// What a pass over a batch does.
     Pass: Pass
-    /// The ops that it is about, and a sentence for a model without any.
-    Requires: (string * (Op -> bool)) option
+    /// Whether a network has what it is about, and a sentence for one that has not.
+    Requires: (string * (Graph -> bool)) option
     Smoothness: Argument -> Smoothness
     /// The function itself: attributions (n×…) of instances.
     Attribute: MethodSettings -> Target -> Batch -> Tensor
@@ -188,6 +196,8 @@ module MethodSettings =
         WindowSize = Nullable()
         Stride = Nullable()
         Maximum = MaximumRule.Rescale
+        Iterations = 50
+        Area = 0.1
     }
 
 [<RequireQualifiedAccess>]
@@ -238,7 +248,9 @@ module Methods =
     let private uses settings (row: Method) = { row with Uses = settings }
     let private costs work (row: Method) = { row with Work = work }
 
-    let private requires sentence isOf (row: Method) = { row with Requires = Some(sentence, isOf) }
+    let private requires sentence has (row: Method) = { row with Requires = Some(sentence, has) }
+
+    let private hasOp (isOf: Op -> bool) (graph: Graph) = graph.Nodes |> Array.exists (fun node -> isOf node.Op)
 
     let private isSmooth (row: Method) = { row with Smoothness = smoothness Smoothness.Undefined Smoothness.Smooth }
 
@@ -265,9 +277,17 @@ module Methods =
 
     let private aboutRelus (row: Method) =
         row
-        |> requires $"{row.Title} is about ReLUs" (function
-            | Activation(Relu | ClippedRelu _) -> true
-            | _ -> false)
+        |> requires
+            $"{row.Title} is about ReLUs"
+            (hasOp (function
+                | Activation(Relu | ClippedRelu _) -> true
+                | _ -> false))
+
+    let private aboutAttention (row: Method) =
+        row
+        |> requires
+            $"{row.Title} is about attention, a softmax of a product QKᵀ times V"
+            (Attention.find >> List.isEmpty >> not)
 
     let private layer (s: MethodSettings) (target: Target) =
         s.Layer |> Option.defaultWith (fun () -> CamLayer.last (Model.upTo target.Layer target.Model))
@@ -277,7 +297,7 @@ module Methods =
     let private relevance name title formula composite =
         row name title formula bach (fun _ -> Lrp.attribute composite)
         |> byRules 0
-        |> requires "LRP is about layers of weights" Op.isWeighted
+        |> requires "LRP is about layers of weights" (hasOp Op.isWeighted)
 
     let private epsilon = Epsilon 1e-6
 
@@ -288,6 +308,17 @@ module Methods =
         sampled 50 gradients name title formula source (fun s count ->
             SmoothGrad.attribute kind count s.Noise s.Seed false)
         |> uses (MethodSetting.Samples ||| MethodSetting.Noise)
+
+    /// A mask that is found by optimisation.
+    let private byMask name title formula source attribute =
+        row name title formula source (fun s -> attribute s s.Iterations s.Baseline)
+        |> uses (MethodSetting.Baseline ||| MethodSetting.Iterations)
+        |> costs (fun s _ -> passes 1 s.Iterations false)
+
+    let private extremal isKept name title formula =
+        byMask name title formula "Fong, Patrick and Vedaldi, arXiv 1910.08485" (fun s ->
+            PerturbationMasks.extremal isKept s.Area)
+        |> uses (MethodSetting.Baseline ||| MethodSetting.Iterations ||| MethodSetting.Area)
 
     // About: the way back ends at the last convolution, near the top.
     let private cam name title formula source weights =
@@ -402,6 +433,22 @@ module Methods =
         |> uses (MethodSetting.Baseline ||| MethodSetting.Samples)
         |> byScores
         |> isSmooth
+        byMask
+            "meaningful-perturbation"
+            "Meaningful perturbation"
+            "1 - m, m the smooth mask of least t(b + m ⊙ (x - b)) / |t(x) - t(b)| + 10 mean(1 - m) + 2 mean ‖∇m‖³, t = q ∘ f"
+            "Fong and Vedaldi, arXiv 1704.03296"
+            (fun _ -> PerturbationMasks.meaningful)
+        extremal
+            true
+            "extremal-preservation"
+            "Extremal perturbation, preserving"
+            "m - ½, m the smooth mask of area a of largest q(f(b + m ⊙ (x - b)))"
+        extremal
+            false
+            "extremal-deletion"
+            "Extremal perturbation, deleting"
+            "m - ½, m the smooth mask of area a of least q(f(b + (1 - m) ⊙ (x - b)))"
         cam
             "grad-cam"
             "Grad-CAM"
@@ -429,6 +476,23 @@ module Methods =
         |> uses MethodSetting.Layer
         |> byRules 1
         |> aboutRelus
+        row
+            "attention-rollout"
+            AttentionRollout.name
+            "the row of Π (½A + ½I) that the output is read from, A the mean of the heads' softmax(QKᵀ/√d)"
+            "Abnar and Zuidema, arXiv 2005.00928"
+            (fun _ -> AttentionRollout.attribute)
+        |> byRules 0
+        |> aboutAttention
+        row
+            "attention-relevance"
+            AttentionRelevance.name
+            "the row of Π (I + Ā) - I that the output is read from, Ā the mean over heads of (∇A ⊙ A)⁺"
+            "Chefer, Gur and Wolf, arXiv 2103.15679"
+            (fun _ -> AttentionRelevance.attribute)
+        |> byRules 0
+        |> costs (fun _ _ -> passes 0 3 true)
+        |> aboutAttention
     ]
 
 /// <summary>Every metric of attribution maps.</summary>
@@ -513,20 +577,8 @@ module Metrics =
         | None ->
             fail $"The metric '{row}' makes maps of its own: set MetricSettings.Explain to how the maps were made."
 
-    /// What is explained, of another model, and of other instances in place of these: what the quantity takes from an instance
-    /// it takes from the instance here.
-    let private anchored (target: Target) (batch: Batch) : Model -> Target =
-        let explained = Target.explained target batch
-        let struct (rows, order) = explained.Rows.cpu().sort()
-
-        let ofHere (other: Explained) outputs =
-            let place = Sweep.pick (torch.searchsorted (rows, other.Rows.cpu ())) order
-            target.Quantity.Of (Target.at (place.``to`` explained.Rows.device) explained) outputs
-
-        Target.ofQuantity { target.Quantity with Of = ofHere; Linear = None; IsOpaque = true }
-
     let private maxSensitivity (s: MetricSettings) target maps batch =
-        let target = anchored target batch target.Model
+        let target = Target.anchored target batch target.Model
         let size = target.BatchSize Gradient (Instances.ofBatch batch)
 
         // Perturbed instances are counted from 0, wherever in the set they stand.
@@ -541,9 +593,18 @@ module Metrics =
             maps
             (Instances.ofBatch batch)
 
+    let private attackSensitivity (s: MetricSettings) target maps batch =
+        let anchored = Target.anchored target batch
+
+        let explain (target: Target) (some: Batch) =
+            explain "attack-sensitivity" s target { some with Rows = Sweep.pick some.Rows batch.Rows }
+
+        let attack = { Attack.standard with Steps = samples 10 s; Seed = s.Seed }
+        Attack.changes explain attack s.Peak anchored target.Model maps batch
+
     let private parameterRandomisation (s: MetricSettings) (target: Target) maps batch =
         let explain = explain "parameter-randomisation" s
-        let target' = anchored target batch
+        let target' = Target.anchored target batch
 
         ParameterRandomisation.curve
             s.Relaxation
@@ -761,6 +822,13 @@ module Metrics =
             "Yeh et al., arXiv 1901.09392"
             maxSensitivity
         |> ofExplanations (fun s -> 1. + gradient * float (samples 10 s))
+        row
+            "attack-sensitivity"
+            "Attack sensitivity"
+            "max ‖A(x') - A(x)‖ / ‖A(x)‖ over 10 steps of ascent through softplus of β = 10 in place of ReLUs, |x' - x| at most a fiftieth of the range, the class of x' that of x and no logit further than a tenth of their spread"
+            "Ghorbani, Abid and Zou, arXiv 1710.10547; Dombrowski et al., arXiv 1906.07983"
+            attackSensitivity
+        |> ofExplanations (fun s -> 1. + gradient * gradient * float (samples 10 s))
         row
             "sensitivity-n"
             "Sensitivity-n"

@@ -22,6 +22,12 @@ module Statistics =
     /// The middle value, or the mean of the two in the middle; NaN of none.
     let median (values: float[]) : float = Statistics.Median values
 
+    /// The range in which the share `level` of numbers lies.
+    let private between level (found: float[]) =
+        Array.sortInPlace found
+        let at share = found[int (Math.Round(share * float (found.Length - 1)))]
+        struct (at ((1. - level) / 2.), at ((1. + level) / 2.))
+
     /// <summary>The percentile bootstrap's interval of a statistic: the range in which the share `level` of its values for
     /// `resamples` samples, drawn with replacement, lies.</summary>
     /// <exception cref="T:System.ArgumentException">There are no values.</exception>
@@ -43,15 +49,69 @@ module Statistics =
 
             statistic sample
 
-        let found = Array.init resamples once |> Array.sort
+        between level (Array.init resamples once)
 
-        let at share = found[int (Math.Round(share * float (resamples - 1)))]
+    // Above this, the normal distribution's error is less than that of two thousand resamples.
+    [<Literal>]
+    let private Many = 1000
 
-        struct (at ((1. - level) / 2.), at ((1. + level) / 2.))
+    /// <summary>The same of the mean; of more than a thousand values by the normal distribution, to which the resamples' mean
+    /// tends.</summary>
+    /// <exception cref="T:System.ArgumentException">There are no values.</exception>
+    let bootstrapInterval random resamples level (values: float[]) =
+        if values.Length <= Many then
+            bootstrapIntervalOf Array.average random resamples level values
+        else
+            let half =
+                Normal.InvCDF(0., 1., (1. + level) / 2.) * Statistics.PopulationStandardDeviation values
+                / sqrt (float values.Length)
 
-    /// The same of the mean.
-    let bootstrapInterval random resamples level values =
-        bootstrapIntervalOf Array.average random resamples level values
+            let mean = Array.average values
+            struct (mean - half, mean + half)
+
+    /// <summary>The same of the median, of any number of values: of n draws the k-th smallest is distributed as the k-th
+    /// smallest of n numbers between 0 and 1, Beta(k, n + 1 - k), so that a resample's middle is drawn by itself.</summary>
+    /// <remarks>David and Nagaraja, Order Statistics, 2003.</remarks>
+    /// <exception cref="T:System.ArgumentException">There are no values.</exception>
+    let bootstrapMedian (random: Random) (resamples: int) (level: float) (values: float[]) : struct (float * float) =
+        if values.Length = 0 then
+            invalidArg "values" "There are no values."
+
+        let sorted, n = Array.sort values, values.Length
+        let at share = sorted[min (n - 1) (int (share * float n))]
+        let k = (n + 1) / 2
+
+        let once _ =
+            let share = Beta.Sample(random, float k, float (n + 1 - k))
+
+            if n % 2 = 1 then
+                at share
+            else
+                // The next one is the least of those that are left.
+                let next = 1. - (1. - share) * random.NextDouble() ** (1. / float (n - k))
+                (at share + at next) / 2.
+
+        between level (Array.init resamples once)
+
+    /// <summary>The interval in which the mean of a normal distribution lies with the confidence `level`, by Student's t of a few
+    /// values; a single value's is unbounded.</summary>
+    /// <exception cref="T:System.ArgumentException">There are no values.</exception>
+    let meanInterval (level: float) (values: float[]) : struct (float * float) =
+        if values.Length = 0 then
+            invalidArg "values" "There are no values."
+
+        let mean = Array.average values
+
+        if values.Length = 1 then
+            struct (-infinity, infinity)
+        else
+            let degrees = float (values.Length - 1)
+
+            let half =
+                StudentT.InvCDF(0., 1., degrees, (1. + level) / 2.) * Statistics.StandardDeviation values
+                / sqrt (degrees + 1.)
+
+            struct (mean - half, mean + half)
 
     // Above this many pairs the normal distribution is as good.
     [<Literal>]

@@ -41,13 +41,13 @@ module Sweep =
                 .index_copy(0L, torch.tensor places, all)
                 .reshape(counts.LongLength, most)
 
-    /// f of a target, of what is explained there, and of points. A derivative keeps the points of a pass and no more: the pass
+    /// f of a target, of what is explained there, and of points. Of several passes a derivative keeps the points and no more: each
     /// runs again on the way back, so that memory does not grow with the network's depth times the number of points.
-    let private again f (target: Target) explained i (points: Tensor) : Tensor =
+    let private again isAlone f (target: Target) explained i (points: Tensor) : Tensor =
         let explained = Target.at i explained
 
         // What a function holds is not seen, and may be watched, or be freed by then.
-        if not Recording.IsOn || target.Model.IsOpaque || target.Quantity.IsOpaque then
+        if not Recording.IsOn || isAlone || target.Model.IsOpaque || target.Quantity.IsOpaque then
             f target explained points
         else
             let own = Model.tensors target.Model
@@ -63,15 +63,11 @@ module Sweep =
 
             Recompute.apply compute (points :: explained.Rows :: explained.Outputs.Force().detach() :: own)
 
+    /// Whether some points fit into one pass.
+    let private isOnePass (size: int) (counts: int64[]) = Array.sum counts <= int64 size
+
     /// What is explained, for several sweeps around the same instances.
-    let explained (target: Target) (batch: Batch) : Explained =
-        let explained = Target.explained target batch
-
-        // A pass that runs again must not be the one that computes it.
-        if Recording.IsOn then
-            explained.Outputs.Force() |> ignore
-
-        explained
+    let explained (target: Target) (batch: Batch) : Explained = Target.explained target batch
 
     let private wide (t: Tensor) = t.``to`` (torch.float64, torch.CPU)
 
@@ -88,10 +84,11 @@ module Sweep =
             let explained: Explained = explained ()
             let keep = Scope.keepHere ()
             let scores, beside = ResizeArray<Tensor>(), ResizeArray<Tensor>()
+            let size = target.BatchSize Forward (Instances.ofTensor batch.X)
 
-            Instances.tile (target.BatchSize Forward (Instances.ofTensor batch.X)) counts batch.X.device (fun i k ->
+            Instances.tile size counts batch.X.device (fun i k ->
                 let images, numbers = points i k
-                scores.Add(keep (wide (again Target.score target explained i images)))
+                scores.Add(keep (wide (again (isOnePass size counts) Target.score target explained i images)))
                 beside.Add(keep (wide numbers)))
 
             perInstance counts scores :: perInstance counts beside :: own explained
@@ -161,7 +158,7 @@ module Sweep =
 
             Instances.tile size counts batch.X.device (fun i k ->
                 let images, beside = points i k
-                let found = each beside (again gradient target explained i images)
+                let found = each beside (again (isOnePass size counts) gradient target explained i images)
                 let weight = (pick (k.cpu ()) weights).``to``(found.dtype, found.device)
 
                 if isNull sum then

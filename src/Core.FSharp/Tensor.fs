@@ -228,6 +228,9 @@ module Tensor =
     /// 1 - x.
     let complement (x: Tensor) = x.neg () |> shift 1.
 
+    /// -x.
+    let neg (x: Tensor) = x.neg ()
+
     /// x².
     let square (x: Tensor) = x * x
 

@@ -23,21 +23,25 @@ public sealed record SceneAccuracy(double Overall, IReadOnlyList<double> PerPair
 public static class DemoNetwork
 {
     private const int Epochs = 3;
-    private const int ScenesPerEpoch = 16_000;
-    private const int BatchSize = 64;
     private const double PeakLearningRate = 3e-3;
     private const double WeightDecay = 0.05;
 
     // The price of an active unit in the first dense layer: without it most units answer to many classes.
     private const double Sparsity = 0.15;
 
-    private static readonly Lazy<string> weights = new(() =>
+    // The weight of the maps' loss in the end. It grows from 0 after the first epoch: before, the statistics of the normalisations, by
+    // which a trained network explains, are far from the scenes', and so are its maps.
+    private const double PriorWeight = 1;
+
+    private static readonly Lazy<string> weights = new(() => Kept("demo-vgg.npz"));
+
+    internal static string Kept(string file)
     {
-        using var resource = typeof(DemoNetwork).Assembly.GetManifestResourceStream("demo-vgg.npz")!;
+        using var resource = typeof(DemoNetwork).Assembly.GetManifestResourceStream(file)!;
         var bytes = new byte[resource.Length];
         resource.ReadExactly(bytes);
-        return TorchRuntime.Keep("demo-vgg.npz", bytes);
-    });
+        return TorchRuntime.Keep(file, bytes);
+    }
 
     /// <summary>The file of the shipped weights, in the format of <c>vgg16_weights.npz</c>.</summary>
     /// <remarks>The weights are part of the library, and laid in the user's cache on first use.</remarks>
@@ -50,6 +54,8 @@ public static class DemoNetwork
     /// </remarks>
     /// <param name="outPath">The file to write; it appears whole or not at all.</param>
     /// <param name="seed">From 0 to 1 000 000: decides on the first weights and on the scenes.</param>
+    /// <param name="prior">Where the evidence may lie: expected gradients of the true class's logit outside of it are a loss (see
+    /// <see cref="AttributionPrior.Outside"/>).</param>
     /// <param name="progress">Told after every batch.</param>
     /// <param name="cancellation">Ends the training within a batch.</param>
     /// <returns>The accuracy of the written network on 2 800 scenes that it never saw.</returns>
@@ -57,12 +63,12 @@ public static class DemoNetwork
     public static SceneAccuracy Train(
         string outPath,
         int seed = 1,
+        ScenePrior prior = ScenePrior.None,
         IProgress<Progress>? progress = null,
         CancellationToken cancellation = default
     )
     {
-        if (seed is < 0 or > 1_000_000)
-            throw new AttributionException($"Cannot train from seed {seed}: choose one from 0 to 1000000.");
+        RequireSeed(seed);
 
         // Opened first, so that a folder that cannot be written is told before the work and not after it.
         using (var file = new NpzWriter(outPath))
@@ -71,7 +77,7 @@ public static class DemoNetwork
             TorchRuntime.Start();
             random.manual_seed(seed);
             using var network = new DemoModule();
-            Fit(network, seed, progress, cancellation);
+            Fit(network, seed, prior, progress, cancellation);
             foreach (var (name, array) in network.Fold())
                 file.Add(name, array);
             file.Commit();
@@ -81,14 +87,39 @@ public static class DemoNetwork
         return Evaluate(model, unseen, cancellation);
     }
 
-    /// <summary>The share of scenes that a model classifies correctly.</summary>
-    /// <param name="model">From N×3×64×64, 0-255, to N×14.</param>
+    /// <summary>The first scenes that a training from a seed sees: those of its first epoch.</summary>
+    /// <param name="count">How many, up to 16 000.</param>
+    /// <param name="seed">The training's: that of the shipped network is 1.</param>
+    /// <exception cref="AttributionException">The count or the seed is out of range.</exception>
+    public static ConceptScenes TrainingScenes(int count, int seed = 1)
+    {
+        if (count > SceneTraining.ScenesPerEpoch)
+            throw new AttributionException(
+                $"An epoch has {SceneTraining.ScenesPerEpoch} scenes, but {count} were asked for."
+            );
+        RequireSeed(seed);
+        return ConceptScenes.Draw(count, SeedOf(0, seed));
+    }
+
+    private static int SeedOf(int epoch, int seed) => -1 - epoch - (Epochs * seed);
+
+    internal static void RequireSeed(int seed)
+    {
+        if (seed is < 0 or > 1_000_000)
+            throw new AttributionException($"Cannot train from seed {seed}: choose one from 0 to 1000000.");
+    }
+
+    /// <summary>The share of scenes that a model classifies correctly; of a segmentation, by the class of most of what it takes for an
+    /// object.</summary>
+    /// <param name="model">From N×3×64×64, 0-255, to N×14, or a segmentation whose last class is the background.</param>
     /// <param name="scenes">The scenes.</param>
     /// <param name="cancellation">Stops the work.</param>
     public static SceneAccuracy Evaluate(Model model, ConceptScenes scenes, CancellationToken cancellation = default)
     {
-        using var logits = model.Logits(scenes.Images, cancellation: cancellation);
-        using var predicted = logits.argmax(1);
+        using var scope = NewDisposeScope();
+        var predicted = model.Regions is { } regions
+            ? cat([.. scenes.Images.Images().split(SceneTraining.BatchSize).Select(x => MostOf(model, regions, x))])
+            : model.Logits(scenes.Images, cancellation: cancellation).argmax(1);
         var hits = scenes
             .Classes.Zip(predicted.data<long>(), (label, guess) => (Pair: label / 2, Hit: label == guess ? 1.0 : 0.0))
             .ToArray();
@@ -102,37 +133,48 @@ public static class DemoNetwork
         );
     }
 
-    private static void Fit(DemoModule network, int seed, IProgress<Progress>? progress, CancellationToken cancellation)
+    private static Tensor MostOf(Model model, RegionScores regions, Tensor x)
     {
-        const int batches = ScenesPerEpoch / BatchSize;
-        using var optimizer = optim.AdamW(network.parameters(), PeakLearningRate, weight_decay: WeightDecay);
-        var schedule = optim.lr_scheduler.OneCycleLR(optimizer, PeakLearningRate, total_steps: Epochs * batches);
-        network.train();
-        for (var epoch = 0; epoch < Epochs; epoch++)
-        {
-            cancellation.ThrowIfCancellationRequested();
-            using var scenes = ConceptScenes.Draw(ScenesPerEpoch, -1 - epoch - (Epochs * seed));
-            using var labels = tensor(scenes.Classes.ToArray());
-            using var order = randperm(ScenesPerEpoch);
-            for (var batch = 0; batch < batches; batch++)
-            {
-                cancellation.ThrowIfCancellationRequested();
-                using var step = NewDisposeScope();
-                var chosen = order.narrow(0, batch * BatchSize, BatchSize);
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        var classes = Core.ModelModule.value(regions.Layer, model.Core, x).argmax(1).flatten(1);
+        var counts = stack(
+            [.. Enumerable.Range(0, ConceptScenes.ClassNames.Count).Select(k => classes.eq((long)k).sum(1))],
+            1
+        );
+        return counts.argmax(1).MoveToOuterDisposeScope();
+    }
 
-                // The bytes' strides (channels last) stay: the convolutions are fastest on them.
-                var x = scenes.X[chosen].to(float32).permute(0, 3, 1, 2);
-                var units = network.Dense(x);
-                var loss = functional
-                    .cross_entropy(network.Head(units), labels[chosen])
-                    .Plus(units.mean().Times(Sparsity));
-                optimizer.zero_grad();
-                loss.backward();
-                optimizer.step();
-                schedule.step();
-                progress?.Report(new(((epoch * batches) + batch + 1L) * BatchSize, (long)Epochs * ScenesPerEpoch));
-            }
+    private static void Fit(
+        DemoModule network,
+        int seed,
+        ScenePrior prior,
+        IProgress<Progress>? progress,
+        CancellationToken cancellation
+    )
+    {
+        using var model = Model.FromModule(network);
+        SceneTraining training = new(Epochs, PeakLearningRate, WeightDecay, SeedOf);
+        training.Fit(network, seed, Loss, progress, cancellation);
+
+        Tensor Loss(SceneBatch batch)
+        {
+            var units = network.Dense(batch.X);
+            var loss = functional.cross_entropy(network.Head(units), batch.Labels).Plus(units.mean().Times(Sparsity));
+            if (prior == ScenePrior.None || batch.Epoch == 0)
+                return loss;
+            var inside = prior == ScenePrior.Part ? batch.PartMasks : batch.ObjectMasks;
+            var outside = ScenePriors.Loss(
+                model,
+                batch.X,
+                batch.Labels.data<long>().ToArray(),
+                inside,
+                batch.Others(),
+                batch.Number
+            );
+            const int batches = SceneTraining.Batches;
+            var grown = (batch.Number - batches) / ((Epochs - 1.0) * batches);
+            return loss.Plus(outside.Times(grown * PriorWeight));
         }
-        network.eval();
     }
 }

@@ -19,6 +19,18 @@ public sealed class Baseline
     public static Baseline Random(long seed = 1111, double standardDeviation = 0.1) =>
         new(_ => BaselineModule.random(standardDeviation, seed));
 
+    /// <summary>The instances themselves, blurred.</summary>
+    /// <param name="sigma">The Gaussian's standard deviation in pixels.</param>
+    /// <exception cref="ArgumentOutOfRangeException">It is not positive, or more than 1000.</exception>
+    public static Baseline Blurred(double sigma) =>
+        sigma is > 0 and <= Blur.Most
+            ? new(_ => BaselineModule.blurred(sigma))
+            : throw new ArgumentOutOfRangeException(
+                nameof(sigma),
+                sigma,
+                $"A blur's standard deviation is a number of pixels from 0 to {Blur.Most}."
+            );
+
     /// <summary>Any function of the instances (n×…) that keeps their shape.</summary>
     public static Baseline Of(Func<Tensor, Tensor> function, string name = "function") =>
         new(_ => Interop.Baseline(name, function));

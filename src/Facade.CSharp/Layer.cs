@@ -32,8 +32,8 @@ public enum ScoreKind
 /// <param name="Shape">The shape of one instance's values; empty where the model's input shape is unknown.</param>
 /// <param name="Reading">What a unit of it is where nobody says; see <see cref="Units.Auto"/>.</param>
 /// <param name="Aliases">Other names to ask for it by: the path of the module that an ONNX file was exported from, its node's name.</param>
-/// <param name="Note">Why one may want to cut there: "dense", "last convolution", "default cut", or several of them; else
-/// empty.</param>
+/// <param name="Note">Why one may want to cut there: "dense", "last convolution", "default cut", or several of them; of attention
+/// "12 heads", and of tokens how they lie in the image; else empty.</param>
 public sealed record Layer(
     string Name,
     string Operation,
@@ -43,7 +43,10 @@ public sealed record Layer(
     string Note
 )
 {
-    /// <summary>The number of units: channels where <see cref="Reading"/> says so.</summary>
-    public long Units =>
-        Reading == Attribution.Units.ChannelSum ? Shape[0] : Shape.Aggregate(1L, (product, size) => product * size);
+    /// <summary>The number of units: channels or heads where <see cref="Reading"/> says so.</summary>
+    public long Units { get; internal init; } = Shape.Aggregate(1L, (product, size) => product * size);
+
+    /// <summary>How the layer's positions lie in the image: "14×14", or "14×14 and 1 beside" with a class token; empty where they
+    /// are none, or not known.</summary>
+    public string Positions { get; internal init; } = "";
 }

@@ -90,6 +90,26 @@ public sealed partial class Model : IDisposable
     /// <summary>What it does to images first, as far as it was told or its file says; null where it is not known.</summary>
     public Preprocessing? Preprocessing { get; private init; }
 
+    /// <summary>The scores at each position of a segmentation or a heat map, whose means are its logits; null for other models.</summary>
+    public RegionScores? Regions { get; private init; }
+
+    /// <summary>The boxes and scores of a detector, whose most certain ones are its logits; null for other models.</summary>
+    public DetectionScores? Detections { get; private init; }
+
+    /// <summary>The same detector, whose boxes' four numbers are these. The weights are shared: dispose of one of the two.</summary>
+    /// <exception cref="AttributionException">The model detects nothing.</exception>
+    public Model WithBoxes(BoxNumbers boxes)
+    {
+        var detections =
+            Detections ?? throw new AttributionException("The model gives no boxes whose numbers could be told.");
+        return Changed(core => core, detections: detections with { Boxes = boxes });
+    }
+
+    /// <summary>The same model, of instances that are laid out as images: rows of a table n×f as n×1×1×f, signals n×c×t as n×c×1×t, volumes
+    /// n×c×d×h×w as n×c×(d·h)×w. The weights are shared: dispose of one of the two. A model of images is itself.</summary>
+    public Model AsImages() =>
+        InputShape is { } shape ? Changed(core => Attribution.Core.Images.model([.. shape], core)) : this;
+
     /// <summary>Channels, height and width of the images that it takes; null where any will do.</summary>
     public IReadOnlyList<long>? InputShape => Core.InputShape?.Value;
 
@@ -181,6 +201,8 @@ public sealed partial class Model : IDisposable
             Aliases = loaded.Aliases ?? [],
             Scores = loaded.Scores,
             Preprocessing = loaded.Preprocessing,
+            Regions = loaded.Regions,
+            Detections = loaded.Detections,
         };
         return loaded.Classes == 1 ? model.OfTwoClasses() : model;
     }
@@ -235,7 +257,7 @@ public sealed partial class Model : IDisposable
 
     /// <summary>The logits (n×k) of images.</summary>
     /// <param name="x">Instances: n×c×h×w, 0-255.</param>
-    /// <param name="batchSize">Instances a pass; null: as many as memory allows. The result does not depend on it.</param>
+    /// <param name="batchSize">Instances a pass; null: as many as memory allows. The result depends on it by rounding alone.</param>
     /// <param name="progress">Told of every pass.</param>
     /// <param name="cancellation">Stops the work.</param>
     public Tensor Logits(
@@ -289,7 +311,7 @@ public sealed partial class Model : IDisposable
 
     /// <summary>
     /// The model with passes that take at most that much memory for the values of their batch; by default half of what is
-    /// free, and at most 4 GiB, since more makes no pass faster. No result depends on it. The weights are shared: dispose of
+    /// free, and at most 4 GiB, since more makes no pass faster. Results depend on it by rounding alone. The weights are shared: dispose of
     /// neither model before both are done with.
     /// </summary>
     /// <param name="bytes">The memory; a pass takes one instance at least.</param>
@@ -303,6 +325,19 @@ public sealed partial class Model : IDisposable
                 "What a TorchScript file's passes take of memory is not known: give them a batch size instead."
             );
         return Changed(core => core.Within(bytes));
+    }
+
+    /// <summary>The model with softplus(βx)/β in place of its ReLUs: smooth, so that its maps have derivatives where those of ReLUs have
+    /// none; the nearer to the model itself the larger β is. The weights are shared: dispose of one of the two.</summary>
+    /// <remarks>Dombrowski et al., arXiv 1906.07983. Max pools stay as they are, and so do ReLUs inside of modules and functions that
+    /// are not seen into.</remarks>
+    /// <param name="beta">β, in units of one over an activation's.</param>
+    /// <exception cref="ArgumentOutOfRangeException">β is not positive.</exception>
+    public Model Smooth(double beta)
+    {
+        if (!(beta > 0 && double.IsFinite(beta)))
+            throw new ArgumentOutOfRangeException(nameof(beta), beta, "β is a positive number.");
+        return Changed(core => ModelModule.smooth(beta, core));
     }
 
     /// <summary>
@@ -327,8 +362,9 @@ public sealed partial class Model : IDisposable
     private Model Changed(
         Func<Core.Model, Core.Model> change,
         IReadOnlyList<string>? notes = null,
-        ScoreKind? scores = null
-    ) => Like(change(Core), weights, script, core => change(read(core)), notes, scores);
+        ScoreKind? scores = null,
+        DetectionScores? detections = null
+    ) => Like(change(Core), weights, script, core => change(read(core)), notes, scores, detections);
 
     // A model of which the same is known, but for what is given.
     private Model Like(
@@ -337,10 +373,13 @@ public sealed partial class Model : IDisposable
         TorchScript? script = null,
         Func<Core.Model, Core.Model>? read = null,
         IReadOnlyList<string>? notes = null,
-        ScoreKind? scores = null
+        ScoreKind? scores = null,
+        DetectionScores? detections = null
     ) =>
         new(core, weights, script, read)
         {
+            Regions = Regions,
+            Detections = detections ?? Detections,
             Notes = notes ?? Notes,
             Aliases = Aliases,
             Scores = scores ?? Scores,
@@ -367,15 +406,31 @@ public sealed partial class Model : IDisposable
         [
             .. from layer in ModelModule.describe(Core)
             let name = layer.Item1
-            let reading = ModelModule.reading(Attribution.Core.Units.Auto, name, Core, [1, .. layer.Item3])
+            let rows = ModelModule.rows(name, Core)
+            let reading = rows == 1
+                ? ModelModule.reading(Attribution.Core.Units.Auto, name, Core, [1, .. layer.Item3])
+                : Attribution.Core.Units.Each
+            let positions = UnitsModule.positions(reading, layer.Item3.Length + 1)
+            let grid = ModelModule.grid(name, Core)?.Value
+            let ofHeads = ModelModule.heads(name, Core, [1, .. layer.Item3])?.Value
+            let heads = ofHeads is { } axis ? $"{layer.Item3[axis - 1]} heads" : null
+            let beside = rows == 1 ? null : $"{rows} rows an image"
+            // Of channels, rows and columns the shape tells it, and of numbers without channels nobody asks.
+            let places = grid is null || grid.Axes is [2, 3] || grid.Axes.Length == layer.Item3.Length
+                ? null
+                : $"positions {GridModule.describe(grid)}"
             select new Layer(
                 name,
                 layer.Item2,
                 layer.Item3,
                 reading.FromCore(),
                 [.. also[name]],
-                string.Join(", ", notes[name])
-            ),
+                string.Join(", ", notes[name].Concat(new[] { heads, beside, places }.OfType<string>()))
+            )
+            {
+                Units = layer.Item3.Where((_, axis) => !positions.Contains(axis + 1)).Aggregate(1L, (a, b) => a * b),
+                Positions = grid is null ? "" : GridModule.describe(grid),
+            },
         ];
     }
 
@@ -400,9 +455,9 @@ public sealed partial class Model : IDisposable
                 $"The model has no layer '{layer}': did you mean {string.Join(", ", Closest.Names(layer, Layers.Concat(Aliases.Select(alias => alias.Name)), 3).Select(name => $"'{name}'"))}?"
             );
 
-    /// <summary>This model, if it has an op of a kind.</summary>
-    internal Model Require(string method, Predicate<Op> hasKind) =>
-        Core.Graph.Nodes.Any(node => hasKind(node.Op))
+    /// <summary>This model, if its network has what a method is about.</summary>
+    internal Model Require(string method, Func<Graph, bool> has) =>
+        has(Core.Graph)
             ? this
             : throw new AttributionException(
                 $"{method}, and the model has none that can be seen: choose another method, or load the model from ONNX if it is of one piece here."
@@ -439,6 +494,12 @@ public sealed partial class Model : IDisposable
             throw new ArgumentOutOfRangeException(nameof(batchSize), batchSize, "A batch holds at least 1 instance.");
         return Now.Batched(batchSize).Observed(instances => passes.Begin(instances));
     }
+
+    /// <summary>Images a pass where results are to be the same to the last bit wherever they are computed: by the shapes alone.</summary>
+    internal int SteadyBatch(Instances x) => ModelModule.steadyBatch(Core, x.Core);
+
+    /// <summary>Whether a pass of so many images has room now.</summary>
+    internal bool Holds(int batchSize, Instances x) => ModelModule.holds(batchSize, Core, x.Core);
 
     /// <summary>Frees the weights.</summary>
     public void Dispose()

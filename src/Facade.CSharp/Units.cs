@@ -3,8 +3,8 @@ namespace Attribution;
 /// <summary>What a unit of a layer is: how its values are read as one number a unit.</summary>
 public enum Units
 {
-    /// <summary><see cref="ChannelSum"/> where the layer has channels of several positions (c×h×w), as convolutions have;
-    /// <see cref="Each"/> elsewhere.</summary>
+    /// <summary><see cref="ChannelSum"/> where the layer has channels of several positions, as convolutions (c×h×w) and tokens
+    /// (t×d) have, and where it is what the heads of an attention give, each of which is a unit; <see cref="Each"/> elsewhere.</summary>
     Auto,
 
     /// <summary>One number of the layer, by its row-major position: a dense unit, a feature of a token, a place in a channel.</summary>
@@ -30,8 +30,8 @@ internal static class UnitsExtensions
         };
 
     internal static Units FromCore(this Core.Units units) =>
-        units.IsChannelSum ? Units.ChannelSum
-        : units.IsChannelMax ? Units.ChannelMax
+        units.IsChannelSum || units.IsSumOver ? Units.ChannelSum
+        : units.IsChannelMax || units.IsMaxOver ? Units.ChannelMax
         : units.IsEach ? Units.Each
         : Units.Auto;
 

@@ -89,6 +89,12 @@ module internal Charts =
         curve (bare stroke) [ low, y; high, y ] plot
         curve stroke [ value, y ] plot
 
+    /// Small faint points along x.
+    let dots stroke y (values: float seq) (plot: Plot) =
+        for value in values do
+            if Double.IsFinite value then
+                plot.Add.Marker(value, y, MarkerShape.FilledCircle, 4f, stroke.Colour.WithAlpha 0x70uy) |> ignore
+
     /// A box plot along x: the quartiles, the median, whiskers to the last number within one and a half times the box's
     /// length, and those beyond as points.
     let box (colour: Color) y (box: BoxPlot) (plot: Plot) =

@@ -15,6 +15,7 @@ open Attribution.Pages
 /// <param name="predictedClass">The class that the model gives the image.</param>
 /// <param name="trueClass">The image's true class; null where it is not known.</param>
 /// <param name="scale">What the pictures of several maps share; null: the map's own.</param>
+/// <param name="region">What part of the image was asked about, h×w, which is outlined; null: the whole.</param>
 [<Sealed>]
 type ExplanationPicture
     (
@@ -24,7 +25,8 @@ type ExplanationPicture
         names: ClassNames,
         predictedClass: int64,
         [<Optional>] trueClass: Nullable<int64>,
-        [<Optional; DefaultParameterValue(null: MapScale)>] scale: MapScale
+        [<Optional; DefaultParameterValue(null: MapScale)>] scale: MapScale,
+        [<Optional; DefaultParameterValue(null: torch.Tensor)>] region: torch.Tensor
     ) =
 
     let leastPanel = 224L
@@ -76,6 +78,28 @@ type ExplanationPicture
             ] do
             Drawing.write canvas colour labelSize (left + barWidth + 6f, top + line) barLabels label
 
+    // The pixels of the region that have a neighbour outside of it, in a colour that few images have.
+    let outlined (pixels: torch.Tensor) =
+        if isNull region then
+            pixels
+        else
+            let inside = region.to_type(torch.ScalarType.Float32).unsqueeze(0L).unsqueeze 0L
+
+            let outside =
+                torch.nn.functional.pad (
+                    inside.eq(torch.zeros_like inside).to_type inside.dtype,
+                    [| 1L; 1L; 1L; 1L |],
+                    value = 1.
+                )
+
+            let near = torch.nn.functional.max_pool2d (outside, [| 3L; 3L |], [| 1L; 1L |])
+
+            let edge =
+                (near * inside).to_type(torch.ScalarType.Bool).squeeze(0L).squeeze(0L).unsqueeze(-1L).unsqueeze 0L
+
+            let colour = torch.tensor [| 255uy; 0uy; 255uy |]
+            torch.where (edge, colour, pixels)
+
     let draw (image: torch.Tensor) (attribution: torch.Tensor) peak =
         use _ = torch.NewDisposeScope()
         let x, map = image.unsqueeze 0L, attribution.unsqueeze 0L
@@ -84,7 +108,7 @@ type ExplanationPicture
         let magnitude = (if isNull scale then MapScale.Of map else scale).Magnitude
 
         let panels = [
-            "input", Drawing.bytes peak x
+            (if isNull region then "input" else "input, region outlined"), outlined (Drawing.bytes peak x)
             (if brightest > 0. then "point cloud" else "point cloud: nothing positive"),
             Drawing.bytes 1. (cloud.unsqueeze 1L)
             (if brightest > kept then "masked input" else "masked input: nothing kept"),

@@ -3,6 +3,7 @@ namespace Attribution
 open System
 open System.Collections.Generic
 open System.IO
+open System.Runtime.InteropServices
 open System.Threading
 open TorchSharp
 
@@ -13,6 +14,7 @@ open TorchSharp
 /// <param name="loaded">How many images were loaded, so that their numbers are as long in every name.</param>
 /// <param name="isShared">Whether all maps of a method are drawn by one scale, which is known when all are made.</param>
 /// <param name="cancellation">Stops the work.</param>
+/// <param name="regionOf">What part of an image (c×h×w) was asked about, h×w, or null; null: of none.</param>
 [<Sealed>]
 type ExplanationPictures
     (
@@ -21,7 +23,9 @@ type ExplanationPictures
         path: Func<string, string>,
         loaded: int,
         isShared: bool,
-        cancellation: CancellationToken
+        cancellation: CancellationToken,
+        [<Optional; DefaultParameterValue(null: Func<torch.Tensor, torch.Tensor>)>] regionOf:
+            Func<torch.Tensor, torch.Tensor>
     ) =
 
     let nameOf (method: string) i =
@@ -31,14 +35,45 @@ type ExplanationPictures
     // What is not finite is nothing in a picture.
     let finite (maps: torch.Tensor) = maps.nan_to_num (0., 0., 0.)
 
+    // The slices of a volume, …×(d·h)×w, side by side in about as many rows as columns.
+    let spread (t: torch.Tensor) =
+        if images.Depth = 1 then
+            t
+        else
+            let depth = int64 images.Depth
+            let height, width = t.shape[int t.ndim - 2] / depth, t.shape[int t.ndim - 1]
+            let across = int64 (ceil (sqrt (float depth)))
+            let down = (depth + across - 1L) / across
+            let slices = t.reshape (-1L, depth, height, width)
+            let filled = torch.nn.functional.pad (slices, [| 0L; 0L; 0L; 0L; 0L; down * across - depth |])
+            let grid = filled.reshape(-1L, down, across, height, width).permute(0L, 1L, 3L, 2L, 4L)
+            grid.reshape [| yield! t.shape[.. int t.ndim - 3]; down * height; across * width |]
+
     let draw (method: StudyMethod) predicted scale i image map =
         cancellation.ThrowIfCancellationRequested()
         use _ = torch.NewDisposeScope()
 
         let truth = if images.HasTrueClasses then Nullable images.TrueClasses[i] else Nullable()
 
-        ExplanationPicture(method.Name, method.Description, images.Title i, names, predicted, truth, scale)
-            .Write(nameOf method.Name i, image, map, float images.Peak)
+        let region = if isNull regionOf then null else regionOf.Invoke image
+        // The class of a whole image is not what was asked about.
+        let truth = if isNull region then truth else Nullable()
+        let path = nameOf method.Name i
+
+        if images.Height = 1 then
+            let known = if truth.HasValue then $"true: {names[int truth.Value]}   " else ""
+
+            FeaturePicture(
+                method.Name,
+                method.Description,
+                images.Title i,
+                $"{known}predicted: {names[int predicted]}",
+                images.Features
+            )
+                .Write(path, image, map)
+        else
+            ExplanationPicture(method.Name, method.Description, images.Title i, names, predicted, truth, scale, region)
+                .Write(path, spread image, spread map, float images.Peak)
 
     /// <summary>Draws the maps of a part of the images, where each has its own scale.</summary>
     /// <param name="part">The maps.</param>

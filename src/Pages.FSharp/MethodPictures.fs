@@ -1,6 +1,7 @@
 namespace Attribution
 
 open System
+open System.Collections.Generic
 open System.Globalization
 open System.Threading
 open TorchSharp
@@ -64,8 +65,9 @@ open KnownPictures
 type private Seen = { Row: int; Class: int; Expert: ExpertSummary; Map: torch.Tensor }
 
 /// The pictures of the documentation: what each method and metric makes of images whose truth is known.
-type private Painter(model: Model, known: KnownImages, step: unit -> unit, cancellation: CancellationToken) =
+type private Painter(models: Model list, known: KnownImages, step: unit -> unit, cancellation: CancellationToken) =
     let images = known.Images
+    let model = models.Head
     let classOf row = int images.TrueClasses[row]
 
     let pairOf k = known.Truth.Pairs |> Seq.find (fun pair -> pair.First = k || pair.Second = k)
@@ -123,9 +125,11 @@ type private Painter(model: Model, known: KnownImages, step: unit -> unit, cance
 
         let groups = [
             for method in AttributionMethod.All do
+                let network = models |> List.find method.AppliesTo
+
                 let maps =
                     explain
-                        (method.Create(model, MethodSettings(Background = Nullable(instances images))))
+                        (method.Create(network, MethodSettings(Background = Nullable(instances images))))
                         (instances x)
 
                 let mapOf i = maps.narrow (0L, int64 i, 1L)
@@ -139,7 +143,8 @@ type private Painter(model: Model, known: KnownImages, step: unit -> unit, cance
                     ])
 
                 step ()
-                method.Title, [ for i in 0 .. rows.Length - 1 -> Tiles.bare (cloud (mapOf i)) ]
+                let title = if network = model then method.Title else $"{method.Title} (ViT)"
+                title, [ for i in 0 .. rows.Length - 1 -> Tiles.bare (cloud (mapOf i)) ]
         ]
 
         let heading =
@@ -235,7 +240,14 @@ type private Painter(model: Model, known: KnownImages, step: unit -> unit, cance
             path "Put into black, the largest first: sufficiency ordering; the last is M(x) of average drop" lt
         ]
 
-    /// Six methods by every metric, on the first images.
+    /// The metrics of the figure: an attack takes the derivatives of a map, which are minutes a method.
+    static member Studied: AttributionMetric[] = [|
+        for metric in AttributionMetric.All do
+            if metric.Name <> "attack-sensitivity" then
+                metric
+    |]
+
+    /// Six methods by these metrics, on the first images.
     member _.Study(methods: string list, count) =
         let set = images.Take [| 0 .. count - 1 |]
         let x = (instances set).Remembered()
@@ -253,14 +265,14 @@ type private Painter(model: Model, known: KnownImages, step: unit -> unit, cance
                         MultipliedFrom = (if method.Uses.HasFlag MethodSetting.Multiply then Baseline.Black else null)
                     )
 
-                for metric in AttributionMetric.All do
+                for metric in Painter.Studied do
                     let found = (metric.Create(model, settings)).Invoke(maps, x, Nullable(), null, cancellation)
 
                     step ()
                     MethodScores(method.Name, metric.Name, found)
         |]
 
-        Study(ScoreTable([| for row in 0 .. count - 1 -> set.Label row |], scores), AttributionMetric.All)
+        Study(ScoreTable([| for row in 0 .. count - 1 -> set.Label row |], scores), Painter.Studied)
         |> StudyPicture.draw
             $"{count} scenes, the predicted class's score. Boxes hold the middle half; the best median is on top."
 
@@ -269,7 +281,7 @@ type private Painter(model: Model, known: KnownImages, step: unit -> unit, cance
 type MethodPictures =
     /// <summary>Draws all of them as PNG files.</summary>
     /// <param name="path">Where a file of a name is written.</param>
-    /// <param name="model">The network of the images.</param>
+    /// <param name="models">Networks of the images: the first, and those that stand in for it where a method is about what it has not.</param>
     /// <param name="known">The images.</param>
     /// <param name="progress">Told of every picture and score; null: nobody is.</param>
     /// <param name="cancellation">Stops the work.</param>
@@ -277,7 +289,7 @@ type MethodPictures =
     static member Draw
         (
             path: Func<string, string>,
-            model: Model,
+            models: IReadOnlyList<Model>,
             known: KnownImages,
             progress: IProgress<Progress>,
             cancellation: CancellationToken
@@ -286,7 +298,7 @@ type MethodPictures =
 
         let studied = [ "saliency"; "integrated-gradients"; "deeplift"; "lrp-epsilon-plus"; "grad-cam"; "rise" ]
 
-        let total = AttributionMethod.All.Count + studied.Length * (1 + AttributionMetric.All.Count)
+        let total = AttributionMethod.All.Count + studied.Length * (1 + Painter.Studied.Length)
 
         let mutable done' = 0
 
@@ -298,7 +310,7 @@ type MethodPictures =
                 progress.Report(Progress(int64 done', int64 total))
 
         let write name (figure: Figure) = figure.Write(path.Invoke $"{name}.png")
-        let painter = Painter(model, known, step, cancellation)
+        let painter = Painter(List.ofSeq models, known, step, cancellation)
         write "scenes" (overview known)
         painter.Methods write
         write "influence-directed" (painter.Influence())

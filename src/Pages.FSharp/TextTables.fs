@@ -213,6 +213,40 @@ type TextTables =
                     ] []
         ]
 
+    /// <summary>The means of trials with their 95 % intervals, shares in percent: a row a variant.</summary>
+    /// <param name="trials">The trials.</param>
+    /// <param name="title">What they are of.</param>
+    /// <param name="variant">What a variant is called.</param>
+    [<Extension>]
+    static member Table(trials: Trials, title: string, variant: string) : TextTable =
+        let number (value: float) =
+            if trials.AreShares then TextTable.number "0.0" (100. * value) else TextTable.number "0.###" value
+
+        let isAlone = trials.Each.Count = 1
+
+        let cell (found: TrialMean) =
+            if Double.IsNaN found.Mean then "-"
+            elif Double.IsInfinity found.Low then number found.Mean
+            else $"{number found.Mean} ({number found.Low} to {number found.High})"
+
+        TextTable.create
+            title
+            1
+            [
+                variant
+                for measure in trials.Measures do
+                    if trials.AreShares then $"{measure} (%%)" else measure
+            ] [
+                for variant in trials.Variants ->
+                    [
+                        variant
+                        for measure in trials.Measures do
+                            cell (trials.Mean(variant, measure))
+                    ]
+            ] [
+                $"""{Words.Count(trials.Each.Count, trials.Trial)}: the mean{if isAlone then "" else " and its 95 % interval, by Student's t"}."""
+            ]
+
     /// <summary>The means of methods by metrics, over the images whose map is sound; where there is none, the score by definition,
     /// so marked.</summary>
     /// <param name="study">The study.</param>

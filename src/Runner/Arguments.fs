@@ -117,6 +117,16 @@ module Arguments =
 
     let seed (given: Given) = defaultArg (given.Get Seed) 1
 
+    /// The network of --network; None: the demo's VGG.
+    let network (given: Given) =
+        match given.Get Network with
+        | None
+        | Some "vgg" -> None
+        | Some "vit" -> Some SceneNetwork.Vit
+        | Some "swin" -> Some SceneNetwork.Swin
+        | Some "segmentation" -> Some SceneNetwork.Segmentation
+        | Some other -> wrong $"--network takes vgg, vit, swin or segmentation, and not '{other}'."
+
     let units (given: Given) = Spelled.Units(defaultArg (given.Get CutOption.Units) "auto")
 
     /// Every --layer.
@@ -204,4 +214,4 @@ module Arguments =
                     // Argu appends the usage of the group.
                     wrong ((e.Message.Split('\n')[0]).Replace("ERROR: ", ""))
 
-            Some(Given(command.Name, argv, results, stop))
+            Some(Given(command.Name, words, results, stop))

@@ -88,6 +88,12 @@ let command = {
     Name = "bench"
     Summary = "Times the methods and metrics against the passes that they need."
     Syntax = "[--model FILE] [--layer NAME] [--rounds N] [--json FILE]"
-    Options = [ Group.of'<ModelOption>; Group.of'<CutOption>; Group.of'<BenchOption> ]
+    Options = [
+        Group.of'<ModelOption>
+        Group.of'<DeviceOption>
+        Group.of'<CutOption>
+        Group.of'<BenchOption>
+        Group.of'<PartOption>
+    ]
     Run = run
 }

@@ -31,6 +31,23 @@ let private distribution (given: Given) (inputs: Inputs) =
         | None -> inputs.Selected.TrueClasses |> Seq.map int |> Seq.distinct |> Array.ofSeq
         | Some classes -> classes |> Seq.map (Inputs.classOf inputs) |> Array.ofSeq
 
+let private essence (given: Given) (inputs: Inputs) =
+    ClassEssence(inputs.Model, List.last (Methods.layers given inputs), Arguments.units given)
+
+let private subject given inputs = Clusters.subject [ "--keep"; "--silence" ] (Inputs.files given inputs) given
+
+/// The work of a worker.
+let plan (given: Given) (inputs: Inputs) (prepared: string option) =
+    (essence given inputs)
+        .Plan(
+            Option.toObj prepared,
+            inputs.Selected,
+            classes given inputs,
+            distribution given inputs,
+            Arguments.batchSize given,
+            subject given inputs
+        )
+
 let private run (given: Given) =
     // What no layer has is refused by the layer.
     let asCount (k: int64) = int (Math.Clamp(k, 0L, int64 Int32.MaxValue))
@@ -47,25 +64,38 @@ let private run (given: Given) =
     let layer = Methods.layers given inputs |> List.last
 
     let essence = ClassEssence(inputs.Model, layer, Arguments.units given)
-    let images, batchSize = inputs.Selected, Arguments.batchSize given
+    let images, batchSize, subject = inputs.Selected, Arguments.batchSize given, subject given inputs
 
     let watch title work = Terminal.watch title (fun progress -> images.Naming(fun () -> work progress))
 
-    let rankings =
-        watch $"Ranking the units of layer {layer}" (fun progress ->
-            essence.Rank(
-                images,
-                asked,
-                over,
-                seed = Arguments.seed given,
-                batchSize = batchSize,
-                progress = progress,
-                cancellation = given.Stop
-            ))
-
     let curves =
-        watch $"Measuring the units of layer {layer}" (fun progress ->
-            essence.Evaluate(rankings, images, counts, given.Has Silence, batchSize, progress, given.Stop))
+        Clusters.at given (fun place ->
+            let rankings =
+                watch $"Ranking the units of layer {layer}" (fun progress ->
+                    essence.Rank(
+                        images,
+                        asked,
+                        over,
+                        seed = Arguments.seed given,
+                        batchSize = batchSize,
+                        progress = progress,
+                        cancellation = given.Stop,
+                        place = place,
+                        subject = subject
+                    ))
+
+            watch $"Measuring the units of layer {layer}" (fun progress ->
+                essence.Evaluate(
+                    rankings,
+                    images,
+                    counts,
+                    given.Has Silence,
+                    batchSize,
+                    progress,
+                    given.Stop,
+                    place,
+                    subject
+                )))
 
     curves.Tables(inputs.Names, images.Count) |> Seq.iter Terminal.table
     curves.WriteCsv(output.Draft "compress.csv")
@@ -86,7 +116,8 @@ let command = {
             Group.of'<CompressOption>
             Group.of'<SeedOption>
             Group.of'<BatchOption>
-            Group.of'<OutOption>
         ]
+        @ Clusters.submitting
+        @ [ Group.of'<OutOption> ]
     Run = run
 }

@@ -18,11 +18,21 @@ let private best (study: Study) = [
             (known |> by _.OfSound.Score).Method, metric.Title
 ]
 
-let private run (given: Given) =
+let private asked (given: Given) =
     let methods = Arguments.names "--methods" StudyMethod.Names (given.All Methods)
 
     let metrics =
         Arguments.names "--metrics" [ for metric in AttributionMetric.All -> metric.Name ] (given.All Metrics)
+
+    methods, metrics
+
+/// The work of a worker.
+let plan given inputs prepared =
+    let methods, metrics = asked given
+    Grid.plan given inputs prepared methods metrics
+
+let private run (given: Given) =
+    let methods, metrics = asked given
 
     use output = Output.Of given
     use inputs = Inputs.load given

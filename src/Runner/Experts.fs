@@ -27,31 +27,57 @@ let private draw (given: Given) (output: Output) (inputs: Inputs) (experts: IRea
             progress.Report(Progress(i, experts.Count))
             painter.Write(output.Draft name, expert, Arguments.batchSize given, given.Stop))
 
+/// The layers, and what is asked at each: every quantity over every distribution.
+let private asked (given: Given) (inputs: Inputs) =
+    Array.ofList (Methods.layers given inputs),
+    [|
+        for quantity, distribution in
+            List.allPairs (Methods.everyQuantity given inputs.Selected) (Methods.distributions given) do
+            Methods.ask inputs inputs.Selected quantity distribution
+    |]
+
+let private subject given inputs = Clusters.subject [ "--top"; "--no-pictures" ] (Inputs.files given inputs) given
+
+/// The work of a worker.
+let plan (given: Given) (inputs: Inputs) (prepared: string option) =
+    let layers, questions = asked given inputs
+
+    ExpertSummary.Plan(
+        Option.toObj prepared,
+        inputs.Model,
+        layers,
+        questions,
+        inputs.Selected,
+        Arguments.batchSize given,
+        Arguments.units given,
+        Methods.around given,
+        given.Has Times_Activation,
+        subject given inputs
+    )
+
 /// The experts of every layer, quantity and distribution that are asked for.
 let private find (given: Given) (inputs: Inputs) top =
     let images = inputs.Selected
-    let layers = Methods.layers given inputs
+    let layers, questions = asked given inputs
 
-    let questions = [|
-        for quantity, distribution in List.allPairs (Methods.everyQuantity given images) (Methods.distributions given) do
-            Methods.ask inputs images quantity distribution
-    |]
-
-    Terminal.watch $"""Finding the expert of layer {String.concat ", " layers}""" (fun progress ->
-        images.Naming(fun () ->
-            ExpertSummary.FindAll(
-                inputs.Model,
-                Array.ofList layers,
-                questions,
-                images,
-                top,
-                Arguments.batchSize given,
-                progress,
-                given.Stop,
-                Arguments.units given,
-                Methods.around given,
-                given.Has Times_Activation
-            )))
+    Clusters.at given (fun place ->
+        Terminal.watch $"""Finding the expert of layer {String.concat ", " layers}""" (fun progress ->
+            images.Naming(fun () ->
+                ExpertSummary.FindAll(
+                    inputs.Model,
+                    layers,
+                    questions,
+                    images,
+                    top,
+                    Arguments.batchSize given,
+                    progress,
+                    given.Stop,
+                    Arguments.units given,
+                    Methods.around given,
+                    given.Has Times_Activation,
+                    place,
+                    subject given inputs
+                ))))
 
 let private run (given: Given) =
     let top = Arguments.atLeast 1 "--top" (given.Get Top)
@@ -78,6 +104,7 @@ let command = {
     Options =
         Inputs.options
         @ Methods.expertOptions
-        @ [ Group.of'<ExpertsOption>; Group.of'<BatchOption>; Group.of'<OutOption> ]
+        @ Clusters.submitting
+        @ [ Group.of'<TopOption>; Group.of'<ExpertsOption>; Group.of'<BatchOption>; Group.of'<OutOption> ]
     Run = run
 }

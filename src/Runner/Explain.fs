@@ -34,6 +34,7 @@ let private run (given: Given) =
     use inputs = Inputs.load given
     let images, draft = inputs.Selected, Func<string, string> output.Draft
     let mapsOf = Func<string, string>(fileOf >> output.Draft)
+    let quantity = Methods.quantityOf inputs (Methods.quantity given)
 
     let pictures =
         ExplanationPictures(
@@ -42,7 +43,8 @@ let private run (given: Given) =
             draft,
             inputs.All.Count,
             (Inputs.sharesScale given = Some true),
-            given.Stop
+            given.Stop,
+            (fun image -> quantity.RegionOf(inputs.Model, image))
         )
 
     let options =
@@ -64,7 +66,6 @@ let private run (given: Given) =
     let drawn = Terminal.watch "Drawing on one scale" (fun _ -> pictures.Finish(found, names, mapsOf))
 
     Seq.iter Terminal.say found.Notes
-    let quantity = Methods.quantityOf inputs (Methods.quantity given)
     let notes = Seq.append inputs.Model.Notes inputs.All.Notes
     found.Summary(inputs.ModelFile, inputs.Source, quantity, notes).WriteJson(output.Draft "summary.json")
     conclude inputs quantity found

@@ -6,41 +6,24 @@ open Attribution
 /// Methods against metrics, for the commands that measure.
 [<RequireQualifiedAccess>]
 module Grid =
-    let options = Inputs.options @ [ Group.of'<GridOption>; Group.of'<StepOption> ] @ Methods.options
+    let options =
+        Inputs.options
+        @ [ Group.of'<MethodsOption>; Group.of'<MetricOption>; Group.of'<StepOption> ]
+        @ Methods.options
+        @ Clusters.submitting
 
-    // No result depends on these.
-    let private indifferent = [ "--methods"; "--metrics"; "--out"; "--batch-size"; "--pixels-per-step"; "--memory" ]
+    // What a study is of beside them is counted otherwise.
+    let private counted = [ "--methods"; "--metrics"; "--batch-size"; "--pixels-per-step"; "--memory" ]
 
-    /// The words that results depend on, and the files among them.
-    let private subject (given: Given) (inputs: Inputs) =
-        let rec settings isKept (words: string list) =
-            match words with
-            | [] -> []
-            | word :: rest ->
-                let isKept =
-                    if word.StartsWith "--" then not (List.contains (word.Split('=')[0]) indifferent) else isKept
-
-                (if isKept then [ word ] else []) @ settings isKept rest
-
-        let files = [
-            inputs.ModelFile
-            yield! given.All Dataset
-            yield! given.All Labels
-            yield! List.concat (given.All DataOption.Images)
-        ]
-
-        String.Join(' ', inputs.Source :: settings true given.Words), files
-
-    /// The study that the arguments ask for, and the class whose score is measured, for people.
-    let run (given: Given) (inputs: Inputs) (methods, isEveryMethod) (metrics, isEveryMetric) onNonPositive kept =
+    /// What a study of the arguments is done with, and the class whose score is measured.
+    let private optionsOf (given: Given) (inputs: Inputs) isEveryMethod isEveryMetric onNonPositive kept =
         let target = (Methods.quantity given).Class |> Option.ofObj |> Option.map (Inputs.classOf inputs)
-
-        let settings, files = subject given inputs
         let step = Arguments.positive "--pixels-per-step" (given.Get Pixels_Per_Step)
         let seed = Arguments.seed given
 
         let options =
             StudyOptions(
+                IsMixed = given.Has Mixed,
                 BatchSize = Arguments.batchSize given,
                 Names = inputs.Names,
                 IsEveryMethod = isEveryMethod,
@@ -51,16 +34,52 @@ module Grid =
                 OnNonPositive = onNonPositive,
                 Seed = seed,
                 Kept = kept,
-                Files = files,
-                Settings = settings
+                Files = Inputs.files given inputs,
+                Settings = Clusters.settings counted given
             )
 
-        let methods = Methods.create given inputs methods
-        let metrics = metrics |> Seq.map AttributionMetric.Find |> Array.ofSeq
+        options, target
+
+    let private metricsOf names = names |> Seq.map AttributionMetric.Find |> Array.ofSeq
+
+    /// The work of a study, for a worker.
+    let plan (given: Given) (inputs: Inputs) prepared (methods, isEveryMethod) (metrics, isEveryMetric) =
+        let options, _ = optionsOf given inputs isEveryMethod isEveryMetric (Nullable()) null
+
+        Study.Plan(
+            inputs.Model,
+            inputs.Selected,
+            Methods.told given inputs prepared methods,
+            metricsOf metrics,
+            options
+        )
+
+    /// One part of the work of a study, which is kept.
+    let runPart (given: Given) (inputs: Inputs) (methods, isEveryMethod) (metrics, isEveryMetric) kept (part, parts) =
+        let options, _ = optionsOf given inputs isEveryMethod isEveryMetric (Nullable()) kept
+
+        Terminal.watch "Evaluating" (fun progress ->
+            Study.RunPart(
+                part,
+                parts,
+                inputs.Model,
+                inputs.Selected,
+                Methods.create given inputs methods,
+                metricsOf metrics,
+                options,
+                progress,
+                given.Stop
+            ))
+
+    /// The study that the arguments ask for, and the class whose score is measured, for people.
+    let run (given: Given) (inputs: Inputs) (methods, isEveryMethod) (metrics, isEveryMetric) onNonPositive kept =
+        let options, target = optionsOf given inputs isEveryMethod isEveryMetric onNonPositive kept
+        let methods, metrics = Methods.create given inputs methods, metricsOf metrics
 
         let study =
-            Terminal.watch "Evaluating" (fun progress ->
-                Study.Run(inputs.Model, inputs.Selected, methods, metrics, options, progress, given.Stop))
+            Clusters.at given (fun place ->
+                Terminal.watch "Evaluating" (fun progress ->
+                    Study.Run(inputs.Model, inputs.Selected, methods, metrics, options, progress, given.Stop, place)))
 
         study,
         match target with

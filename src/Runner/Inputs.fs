@@ -41,20 +41,32 @@ module Inputs =
     [<Literal>]
     let private DemoScenes = 10
 
-    let options = [ Group.of'<DemoOption>; Group.of'<ModelOption>; Group.of'<DataOption> ]
+    let options = [
+        Group.of'<DemoOption>
+        Group.of'<NetworkOption>
+        Group.of'<ModelOption>
+        Group.of'<DeviceOption>
+        Group.of'<DataOption>
+    ]
 
-    let syntax = "(--demo | --model FILE (--dataset FILE | --images PATH…))"
+    let syntax =
+        "(--demo [--network vgg|vit|swin|segmentation] | --model FILE (--dataset FILE | --images PATH…))"
 
     /// The bytes that --memory names.
     let memory (given: Given) = given.Get ModelOption.Memory |> Option.map Spelled.Bytes
 
-    /// Moves a model to where --device and --precision say, and bounds what it takes by --memory.
-    let private placement (given: Given) : Model -> Model =
+    /// The device that --device names.
+    let device (given: Given) =
         let place = defaultArg (given.Get Device) "cpu"
 
         if not (Regex.IsMatch(place, @"^(cpu|cuda(:\d)?)$")) then
             Arguments.wrong $"--device takes cpu, cuda or cuda:I, and not '{place}'."
 
+        place
+
+    /// Moves a model to where --device and --precision say, and bounds what it takes by --memory.
+    let private placement (given: Given) : Model -> Model =
+        let place = device given
         let numbers = given.Get ModelOption.Precision |> Option.map Spelled.Precision
         let memory = memory given
 
@@ -128,8 +140,13 @@ module Inputs =
         if not others.IsEmpty || (scale given).IsSome then
             Arguments.wrong "--demo stands for a model and images: give either."
 
+        let file =
+            match Arguments.network given with
+            | Some network -> DemoNetworks.ModelPath network
+            | None -> DemoNetwork.WeightsPath
+
         let load () =
-            let network = Model.LoadVgg16 DemoNetwork.WeightsPath
+            let network = Model.Load file
 
             // Statistics of many scenes do not need the numbers that a comparison of single maps does.
             if (given.Get ModelOption.Precision).IsSome then
@@ -138,14 +155,28 @@ module Inputs =
                 use network = network
                 network.To(torch.CPU, Precision.Float32)
 
-        DemoNetwork.WeightsPath, placed given "Reading the demo's network" load
+        file, placed given "Reading the demo's network" load
 
     /// The model that --model names.
     let private named (given: Given) =
+        if (given.Get Network).IsSome then
+            Arguments.wrong "--network is one of the demo's: give it with --demo."
+
         let file = Arguments.require "--model" (given.Get ModelOption.Model)
         let steps = preprocessing given
         let output = Option.toObj (given.Get ModelOption.Output)
-        file, placed given $"Reading {Path.GetFileName file}" (fun () -> Model.Load(file, steps, output))
+
+        let load () =
+            let model = Model.Load(file, steps, output)
+
+            match given.Get ModelOption.Boxes with
+            | None -> model
+            | Some "corners" -> model.WithBoxes BoxNumbers.Corners
+            | Some "centre" -> model.WithBoxes BoxNumbers.CentreAndSize
+            | Some "corner" -> model.WithBoxes BoxNumbers.CornerAndSize
+            | Some other -> Arguments.wrong $"--boxes takes corners, centre or corner, and not '{other}'."
+
+        file, placed given $"Reading {Path.GetFileName file}" load
 
     /// That, or the demo's.
     let model (given: Given) = if given.Has Demo then demoNetwork given else named given
@@ -154,7 +185,20 @@ module Inputs =
         match given.Get Dataset, List.concat (given.All DataOption.Images) with
         | None, [] -> Arguments.wrong "Images are missing: give --dataset or --images."
         | Some _, _ :: _ -> Arguments.wrong "Give --dataset or --images, not both."
-        | Some file, [] -> Terminal.watch $"Reading {Path.GetFileName file}" (fun _ -> ImageSet.LoadNpz file), file
+        | Some file, [] ->
+            let isTable = List.contains (Path.GetExtension(file).ToLowerInvariant()) [ ".csv"; ".tsv"; ".txt" ]
+            let instance = model.InputShape |> Option.ofObj |> Option.map Array.ofSeq |> Option.defaultValue [||]
+
+            let load () =
+                match instance with
+                | [| _; _; _ |] when isTable -> ImageSet.LoadTable(file, instance)
+                | [| features |] when isTable -> ImageSet.LoadTable(file, [| 1L; 1L; features |])
+                | _ when isTable -> ImageSet.LoadTable file
+                | [| _; _; _ |]
+                | [||] -> ImageSet.LoadNpz file
+                | _ -> ImageSet.LoadInstances(file, instance)
+
+            Terminal.watch $"Reading {Path.GetFileName file}" (fun _ -> load ()), file
         | None, paths -> ImageSet.LoadImages(paths, model), String.Join(", ", paths)
 
     /// What is made of a thing that is freed if that fails.
@@ -182,7 +226,7 @@ module Inputs =
 
                 keeping images (fun images ->
                     let images = RangeCheck.Fit(model, images)
-                    let known = model.For(images, source)
+                    let known = model.AsImages().For(images, source)
                     known.Notes |> Seq.except model.Notes |> Seq.iter Terminal.say
                     null, file, known, images, source))
 
@@ -210,9 +254,17 @@ module Inputs =
                 Seq.iter Terminal.say all.Notes
 
                 let unnamed =
-                    if isDemo then ClassNames.Of ConceptScenes.ClassNames
-                    elif classes = CoursesClasses then ClassNames.Course
-                    else ClassNames.None
+                    if isDemo then
+                        // The last class of the segmentation.
+                        ClassNames.Of [|
+                            yield! ConceptScenes.ClassNames
+                            if not (isNull model.Regions) then
+                                "background"
+                        |]
+                    elif classes = CoursesClasses then
+                        ClassNames.Course
+                    else
+                        ClassNames.None
 
                 {
                     Model = model
@@ -230,6 +282,32 @@ module Inputs =
     /// The demo's network and scenes.
     let demo (given: Given) = loadOf true given
 
+    /// The selected images, of the demo's scenes the first few unless some are asked for.
+    let few (given: Given) count (inputs: Inputs) : ImageSet =
+        if isNull inputs.Scenes || not ((given.All Indices).IsEmpty && (given.All Ids).IsEmpty) then
+            inputs.Selected
+        else
+            inputs.Selected.Take [ 0 .. count - 1 ]
+
+    /// How near a smoothed model is to the one that it was made of.
+    let smoothed (given: Given) (model: Model) (smooth: Model) (beta: float) (images: ImageSet) =
+        let classes (model: Model) =
+            use scores = model.ClassScores(Instances.op_Implicit images, cancellation = given.Stop)
+            use found = scores.argmax 1L
+            found.data<int64>().ToArray()
+
+        let same = Seq.zip (classes model) (classes smooth) |> Seq.filter (fun (a, b) -> a = b) |> Seq.length
+        $"""The network with softplus of β = {beta} in place of ReLUs gives {same} of {Words.Count(images.Count, "image")} the same class."""
+
+    /// What an image is called: its number, and its true class where that is known.
+    let caption (inputs: Inputs) (images: ImageSet) i =
+        let number = if images.HasIds then images.Ids[i] else int64 i
+
+        if images.HasTrueClasses then
+            $"{number}: {inputs.Names[int images.TrueClasses[i]]}"
+        else
+            $"image {number}"
+
     /// Says where the model's predictions of some of the images look wrong.
     let sayDoubt (given: Given) (inputs: Inputs) =
         Terminal.watch "Looking at the model's predictions" (fun progress ->
@@ -245,3 +323,12 @@ module Inputs =
 
     /// The number of a class that was given by its number or its name.
     let classOf (inputs: Inputs) (text: string) = Spelled.Class(text, inputs.Names, inputs.Classes)
+
+    /// The files that results depend on.
+    let files (given: Given) (inputs: Inputs) = [
+        let folder = Path.GetDirectoryName(Path.GetFullPath inputs.ModelFile)
+        yield! Model.Files inputs.ModelFile |> Seq.map (fun name -> Path.Combine(folder, name))
+        yield! given.All Dataset
+        yield! given.All Labels
+        yield! List.concat (given.All DataOption.Images)
+    ]

@@ -10,7 +10,7 @@ let private run (given: Given) =
 let command = {
     Name = "layers"
     Summary = "Lists the layers at which a model can be cut."
-    Syntax = "(--demo | --model FILE)"
-    Options = [ Group.of'<DemoOption>; Group.of'<ModelOption> ]
+    Syntax = "(--demo [--network vgg|vit|swin|segmentation] | --model FILE)"
+    Options = [ Group.of'<DemoOption>; Group.of'<NetworkOption>; Group.of'<ModelOption>; Group.of'<DeviceOption> ]
     Run = run
 }

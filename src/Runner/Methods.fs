@@ -14,7 +14,8 @@ module Methods =
         Group.of'<SeedOption>
     ]
 
-    let options = expertOptions @ [ Group.of'<MethodOption>; Group.of'<BatchOption> ]
+    let options =
+        expertOptions @ [ Group.of'<MethodOption>; Group.of'<IterationOption>; Group.of'<BatchOption> ]
 
     /// What every --quantity stands for; "classes" and "margins" for several each, of the true classes.
     let private quantities (given: Given) several =
@@ -91,6 +92,8 @@ module Methods =
 
     let private samples (given: Given) = Arguments.atLeast 1 "--samples" (given.Get PointOption.Samples)
 
+    let iterations (given: Given) = Arguments.atLeast 1 "--iterations" (given.Get Iterations)
+
     let around (given: Given) =
         Spelled.Neighbourhood(
             defaultArg (given.Get Around) "itself",
@@ -103,7 +106,8 @@ module Methods =
             int64 (Arguments.seed given)
         )
 
-    let private settings (given: Given) (inputs: Inputs) =
+    /// What the options say of the methods.
+    let settings (given: Given) (inputs: Inputs) =
         let noise = defaultArg (given.Get Noise) (MethodSettings().Noise)
 
         if not (Double.IsFinite noise && noise >= 0.) then
@@ -117,6 +121,11 @@ module Methods =
             Arguments.wrong
                 $"--stride must be at most --window, so that windows cover every pixel, but {stride} is more than {window}."
         | _ -> ()
+
+        let area = defaultArg (given.Get Area) (MethodSettings().Area)
+
+        if not (area > 0. && area < 1.) then
+            Arguments.wrong $"--area is a share of the image, between 0 and 1, and not {area}."
 
         MethodSettings(
             Quantity = quantityOf inputs (quantity given),
@@ -135,11 +144,18 @@ module Methods =
             Rule = rule given,
             MultiplyWithInput = not (given.Has No_Multiply),
             Samples = Option.toNullable (samples given),
+            Iterations = defaultArg (iterations given) (MethodSettings().Iterations),
+            Area = area,
             Seed = int64 (Arguments.seed given)
         )
 
-    /// The methods of these names. An expert is found over all images: the selection only says which ones are explained.
-    let create (given: Given) (inputs: Inputs) names : StudyMethod list =
+    /// How a method of the registry explains a quantity of a model.
+    let explaining (settings: MethodSettings) (name: string) =
+        Func<Model, Quantity, Explainer>(fun model quantity ->
+            AttributionMethod.Find(name).Create(model, settings.For(quantity, settings.Baseline)))
+
+    /// The methods of these names, with what another process found of their experts where it did.
+    let told (given: Given) (inputs: Inputs) (prepared: string option) names : StudyMethod list =
         let settings = settings given inputs
 
         let tolerance =
@@ -149,7 +165,9 @@ module Methods =
 
         names
         |> List.map (fun name ->
-            if name = StudyMethod.InfluenceDirected then
+            if name = StudyMethod.InfluenceDirected && prepared.IsSome then
+                StudyMethod.OfPrepared(prepared.Value, inputs.Model, settings.MultiplyWithInput)
+            elif name = StudyMethod.InfluenceDirected then
                 let question = ask inputs inputs.All (quantity given) (List.last (distributions given))
 
                 StudyMethod(
@@ -174,3 +192,6 @@ module Methods =
             Terminal.say $"Cut at layer '{layer}'; --layer names another."
             [ layer ]
         | layers -> layers
+
+    /// The methods of these names. An expert is found over all images: the selection only says which ones are explained.
+    let create given inputs names = told given inputs None names

@@ -32,17 +32,29 @@ type DemoOption =
     interface IArgParserTemplate with
         member this.Usage = Meaning.of' this
 
+type NetworkOption =
+    | Network of name: string
+
+    interface IArgParserTemplate with
+        member this.Usage = Meaning.of' this
+
 type ModelOption =
     | Model of file: string
     | Output of name: string
+    | Boxes of numbers: string
     | Preprocess of name: string
     | Scale of number: string
     | Mean of numbers: string
     | Std of numbers: string
     | Channel_Order of order: string
-    | Device of device: string
     | Precision of precision: string
     | Memory of size: string
+
+    interface IArgParserTemplate with
+        member this.Usage = Meaning.of' this
+
+type DeviceOption =
+    | Device of device: string
 
     interface IArgParserTemplate with
         member this.Usage = Meaning.of' this
@@ -63,8 +75,13 @@ type ExplainOption =
     interface IArgParserTemplate with
         member this.Usage = Meaning.of' this
 
-type GridOption =
+type MethodsOption =
     | Methods of method: string list
+
+    interface IArgParserTemplate with
+        member this.Usage = Meaning.of' this
+
+type MetricOption =
     | Metrics of metric: string list
 
     interface IArgParserTemplate with
@@ -115,12 +132,24 @@ type MethodOption =
     | Stride of pixels: int
     | Map_Layer of name: string
     | Max_Pool of rule: string
+    | Area of share: float
+
+    interface IArgParserTemplate with
+        member this.Usage = Meaning.of' this
+
+type IterationOption =
+    | Iterations of number: int
+
+    interface IArgParserTemplate with
+        member this.Usage = Meaning.of' this
+
+type TopOption =
+    | Top of number: int
 
     interface IArgParserTemplate with
         member this.Usage = Meaning.of' this
 
 type ExpertsOption =
-    | Top of number: int
     | No_Pictures
 
     interface IArgParserTemplate with
@@ -146,7 +175,95 @@ type ReportOption =
 type BenchOption =
     | Rounds of number: int
     | Json of file: string
+
+    interface IArgParserTemplate with
+        member this.Usage = Meaning.of' this
+
+type PartOption =
     | Part of part: string
+
+    interface IArgParserTemplate with
+        member this.Usage = Meaning.of' this
+
+type ClusterOption =
+    | Cluster of address: string
+    | Creds of file: string
+    | Tls_Ca of file: string
+    | Tls_Cert of file: string
+    | Tls_Key of file: string
+
+    interface IArgParserTemplate with
+        member this.Usage = Meaning.of' this
+
+type SubmitOption =
+    | Name of name: string
+
+    interface IArgParserTemplate with
+        member this.Usage = Meaning.of' this
+
+type MixedOption =
+    | Mixed
+
+    interface IArgParserTemplate with
+        member this.Usage = Meaning.of' this
+
+type WorkerOption =
+    | Root of folder: string
+
+    interface IArgParserTemplate with
+        member this.Usage = Meaning.of' this
+
+type ForgetOption =
+    | Forget of name: string
+
+    interface IArgParserTemplate with
+        member this.Usage = Meaning.of' this
+
+type MergeOption =
+    | Parts of folder: string list
+
+    interface IArgParserTemplate with
+        member this.Usage = Meaning.of' this
+
+type SmoothOption =
+    | Beta of number: float
+
+    interface IArgParserTemplate with
+        member this.Usage = Meaning.of' this
+
+type AttackOption =
+    | Radius of share: float
+
+    interface IArgParserTemplate with
+        member this.Usage = Meaning.of' this
+
+type InteractionOption =
+    | Grid of number: int
+
+    interface IArgParserTemplate with
+        member this.Usage = Meaning.of' this
+
+type TracInOption =
+    | Training of file: string
+    | Last of number: int
+
+    interface IArgParserTemplate with
+        member this.Usage = Meaning.of' this
+
+type OptimalOption =
+    | From of maps: string
+
+    interface IArgParserTemplate with
+        member this.Usage = Meaning.of' this
+
+type PriorsOption =
+    | Seeds of number: int
+
+    interface IArgParserTemplate with
+        member this.Usage = Meaning.of' this
+
+type TrainOption =
+    | Prior of name: string
 
     interface IArgParserTemplate with
         member this.Usage = Meaning.of' this

@@ -18,6 +18,14 @@ let private commands = [
     Doctor.command
     Bench.command
     TrainDemo.command
+    Priors.command
+    Attack.command
+    Optimal.command
+    Interactions.command
+    TracIn.command
+    Worker.command
+    ClusterList.command
+    Merge.command
 ]
 
 let private overview =

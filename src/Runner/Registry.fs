@@ -18,8 +18,11 @@ let private document (given: Given) folder =
 
     let known = KnownImages(scenes.Images, twins.Images, inputs.Names, truth)
 
+    use transformer = Model.LoadOnnx(DemoNetworks.ModelPath SceneNetwork.Vit)
+    let path name = output.Draft $"pictures/{name}"
+
     Terminal.watch "Drawing what each makes of scenes" (fun progress ->
-        MethodPictures.Draw((fun name -> output.Draft $"pictures/{name}"), inputs.Model, known, progress, given.Stop))
+        MethodPictures.Draw(path, [ inputs.Model; transformer ], known, progress, given.Stop))
 
     output.Commit "methods.md, metrics.md, derivatives.md and their pictures"
 

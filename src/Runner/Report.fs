@@ -123,10 +123,18 @@ let private runDemo (given: Given) =
         Terminal.watch "Drawing scenes" (fun progress ->
             ConceptScenes.Draw(ScenesPerClass * ConceptScenes.ClassNames.Count, seed, progress))
 
+    let file =
+        match Arguments.network given with
+        | Some SceneNetwork.Segmentation ->
+            Arguments.wrong
+                "The demo's page is of networks that tell classes apart: --network takes vgg, vit or swin here."
+        | Some network -> DemoNetworks.ModelPath network
+        | None -> DemoNetwork.WeightsPath
+
     // Statistics of many scenes do not need the numbers that a comparison of single maps does.
     use model =
         Terminal.watch "Reading the demo's network" (fun _ ->
-            use network = Model.LoadVgg16 DemoNetwork.WeightsPath
+            use network = Model.Load file
             network.To(torch.CPU, Precision.Float32))
 
     let options =
@@ -140,7 +148,7 @@ let private runDemo (given: Given) =
 
     make given output model scenes.Images options "scene" {
         Title = "What a network looks at, in scenes whose truth is known"
-        Model = Path.GetFileName DemoNetwork.WeightsPath
+        Model = Path.GetFileName file
         Data = $"ConceptScenes, seed {seed}"
         Command = spelled given
     }
@@ -148,7 +156,7 @@ let private runDemo (given: Given) =
 let demo = {
     Name = "demo"
     Summary = "Explains a network that comes with the program, on scenes that it draws: nothing to download."
-    Syntax = "[--out FOLDER]"
-    Options = [ Group.of'<SeedOption>; Group.of'<OutOption>; Group.of'<OpenOption> ]
+    Syntax = "[--network vgg|vit|swin] [--out FOLDER]"
+    Options = [ Group.of'<NetworkOption>; Group.of'<SeedOption>; Group.of'<OutOption>; Group.of'<OpenOption> ]
     Run = runDemo
 }

@@ -13,7 +13,7 @@ let private best (study: Study) = [
         | None -> ()
 ]
 
-let private run (given: Given) =
+let private asked (given: Given) =
     let methods =
         given.All Methods
         |> Arguments.namesOr (List.ofSeq StudyMethod.Names, true) "--methods" StudyMethod.Names
@@ -24,9 +24,24 @@ let private run (given: Given) =
             for metric in AttributionMetric.All -> metric.Name
         ]
 
-    use output = Output.Of given
-    use inputs = Inputs.load given
-    let kept = Path.Combine(output.Folder.FullPath, "study.progress")
+    methods, metrics
+
+/// The work of a worker.
+let plan given inputs prepared =
+    let methods, metrics = asked given
+    Grid.plan given inputs prepared methods metrics
+
+[<Literal>]
+let Kept = "study.progress"
+
+let private runPart (given: Given) (output: Output) (inputs: Inputs) (part, parts) =
+    let methods, metrics = asked given
+    Grid.runPart given inputs methods metrics (Path.Combine(output.Folder.FullPath, Kept)) (part, parts)
+    output.Commit $"part {part} of {parts} to {Kept}: 'attribution merge' joins all parts; it went"
+
+let private runWhole (given: Given) (output: Output) (inputs: Inputs) =
+    let methods, metrics = asked given
+    let kept = Path.Combine(output.Folder.FullPath, Kept)
     let study, score = Grid.run given inputs methods metrics (Nullable()) kept
     let images = Words.Count(inputs.Selected.Count, "image")
     Terminal.say $"{images}, {score}{Grid.steps study string}."
@@ -43,10 +58,24 @@ let private run (given: Given) =
     output.Commit "study.png, study.csv and study.json"
     Output.Complain study.Failures
 
+let private run (given: Given) =
+    let part = Clusters.part given
+
+    if part.IsSome && (given.Get ClusterOption.Cluster).IsSome then
+        Arguments.wrong "--part is for machines that do not know of each other: leave --cluster out."
+
+    asked given |> ignore
+    use output = Output.Of given
+    use inputs = Inputs.load given
+
+    match part with
+    | Some part -> runPart given output inputs part
+    | None -> runWhole given output inputs
+
 let command = {
     Name = "study"
     Summary = "Compares all methods by all criteria of a kind, with a figure; goes on where it was stopped."
     Syntax = $"{Inputs.syntax} [--methods METHOD,…] [--metrics METRIC,…] --out FOLDER"
-    Options = Grid.options @ [ Group.of'<OutOption> ]
+    Options = Grid.options @ [ Group.of'<PartOption>; Group.of'<OutOption> ]
     Run = run
 }

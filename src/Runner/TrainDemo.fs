@@ -4,12 +4,35 @@ module Attribution.Runner.TrainDemo
 open System.Collections.Generic
 open Attribution
 
+let private prior (given: Given) =
+    match given.Get Prior with
+    | None
+    | Some "none" -> ScenePrior.None
+    | Some "object" -> ScenePrior.Object
+    | Some "part" -> ScenePrior.Part
+    | Some other -> Arguments.wrong $"--prior takes part, object or none, and not '{other}'."
+
 let private run (given: Given) =
+    let prior = prior given
+    let network = Arguments.network given
+
+    if network.IsSome && prior <> ScenePrior.None then
+        Arguments.wrong "--prior is for the network vgg."
+
     use output = new Output(defaultArg (given.Get Out) "demo-network", given)
+
+    let name =
+        match network with
+        | Some network -> DemoNetworks.FileName network
+        | None -> "demo-vgg.npz"
 
     let accuracy =
         Terminal.watch "Training on scenes" (fun progress ->
-            DemoNetwork.Train(output.Draft "demo-vgg.npz", Arguments.seed given, progress, given.Stop))
+            let file, seed = output.Draft name, Arguments.seed given
+
+            match network with
+            | Some network -> DemoNetworks.Train(network, file, seed, progress, given.Stop)
+            | None -> DemoNetwork.Train(file, seed, prior, progress, given.Stop))
 
     let row (part: string) (share: float) = [| part; $"%.1f{100. * share}" |] :> IReadOnlyList<string>
 
@@ -27,12 +50,12 @@ let private run (given: Given) =
     )
     |> Terminal.table
 
-    output.Commit "demo-vgg.npz"
+    output.Commit name
 
 let command = {
     Name = "train-demo"
-    Summary = "Trains the demo's network anew, on scenes that it draws."
-    Syntax = "[--seed N] [--out FOLDER]"
-    Options = [ Group.of'<SeedOption>; Group.of'<OutOption> ]
+    Summary = "Trains a network of the demo anew, on scenes that it draws."
+    Syntax = "[--network vgg|vit|swin|segmentation] [--prior part|object|none] [--seed N] [--out FOLDER]"
+    Options = [ Group.of'<NetworkOption>; Group.of'<TrainOption>; Group.of'<SeedOption>; Group.of'<OutOption> ]
     Run = run
 }

@@ -158,9 +158,9 @@ let private layers =
             node "k" (conv 4L 4L) [ "m" ]
         ]
         @ head "k" 4L
-        "not what a transformer makes tokens of", None, patches @ block @ head "out" 256L
-        "not that, though each image is given a token of its own",
-        None,
+        "the tokens of a transformer that all are read", Some "out", patches @ block @ head "out" 256L
+        "those, though each image is given a token of its own",
+        Some "out",
         patches
         @ [
             node "token" (Constant(torch.ones (1L, 1L, 4L, dtype = torch.float64))) []
@@ -172,8 +172,8 @@ let private layers =
                 { n with Inputs = n.Inputs |> List.map (fun name -> if name = "tokens" then "with" else name) }
         ]
         @ head "out" 260L
-        "but what tokens are made into again",
-        Some "grid",
+        "tokens, whatever they are made into again",
+        Some "out",
         patches
         @ block
         @ [

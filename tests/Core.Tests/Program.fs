@@ -57,9 +57,19 @@ let main arguments =
             WinRateTests.tests
             LocalisationTests.tests
             SparsenessTests.tests
+            PriorTests.tests
+            OptimiseTests.tests
+            PerturbationMasksTests.tests
+            AttackTests.tests
+            SecondOrderMapsTests.tests
+            TrainingInfluenceTests.tests
+            MetricOptimalTests.tests
             ComplexityTests.tests
             EffectiveComplexityTests.tests
             InfidelityTests.tests
+            AttentionTests.tests
+            PositionsTests.tests
+            RegionsTests.tests
             MaxSensitivityTests.tests
             SensitivityNTests.tests
             CompletenessGapTests.tests

@@ -3,6 +3,7 @@ module StatisticsTests
 open System
 open Attribution.Core
 open Expecto
+open MathNet.Numerics.Distributions
 
 let private near = Expect.floatClose Accuracy.high
 
@@ -33,6 +34,43 @@ let tests =
             Expect.equal (interval 1) (struct (low, high)) "the same seed"
             // The mean's standard error is s/√n = 2.5/√6 ≈ 1; the interval is about four of them wide.
             Expect.isTrue (abs (high - low - 3.9) < 0.6) $"{high - low} wide")
+
+        testCase "the median's bootstrap interval is that of its exact distribution" (fun () ->
+            for n in [ 1; 2; 7; 20; 101; 1000 ] do
+                let values = Array.init n (fun i -> float ((i * 7919) % n))
+                // Of the resamples' medians (the lower of two middles), so many are below the i-th value.
+                let k = (n + 1) / 2
+
+                let below (i: int) = 1. - Binomial.CDF(float i / float n, n, float (k - 1))
+
+                let struct (low, high) = Statistics.bootstrapMedian (Random 1) 20000 0.9 values
+
+                for bound, share in [ low, 0.05; high, 0.95 ] do
+                    let i = int (floor bound)
+                    // The two middles of an even number lie beside each other.
+                    let slack =
+                        0.012 + (if n % 2 = 0 then 1.5 * (below (min n (i + 2)) - below (max 0 (i - 1))) else 0.)
+
+                    Expect.isTrue
+                        (below i - slack <= share && share <= below (i + 1) + slack)
+                        $"{n} values: {bound} at {share}, between {below i} and {below (i + 1)}")
+
+        testCase "intervals of fifty thousand values take milliseconds" (fun () ->
+            let random = Random 3
+            let values = Array.init 50_000 (fun _ -> random.NextDouble())
+            let clock = Diagnostics.Stopwatch.StartNew()
+            let struct (low, high) = Statistics.bootstrapMedian (Random 1) 2000 0.95 values
+            let struct (lower, higher) = Statistics.bootstrapInterval (Random 1) 2000 0.95 values
+            Expect.isLessThan clock.ElapsedMilliseconds 500L "milliseconds"
+            // Of uniform numbers: 1.96 / (2 f √n) with f = 1, and 1.96 s/√n with s = √(1/12).
+            let half = 1.96 / sqrt 50000.
+            Expect.floatClose { absolute = 0.; relative = 0.15 } (high - low) half "the median's"
+
+            Expect.floatClose
+                { absolute = 0.; relative = 0.02 }
+                (higher - lower)
+                (2. * half * sqrt (1. / 12.))
+                "the mean's")
 
         testCase "the median is the middle, or the mean of the two in the middle" (fun () ->
             Expect.equal (Statistics.median [| 5.; 1.; 3. |]) 3. "three"

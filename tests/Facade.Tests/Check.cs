@@ -98,6 +98,14 @@ internal static class Check
     public static void Same<T>(IEnumerable<T> actual, params T[] expected) =>
         Expect.equal(actual.ToArray(), expected, "the sequences are equal");
 
+    /// <summary>The tensors have the same shape, and the same numbers but for so much.</summary>
+    public static void Near(Tensor expected, Tensor actual, double tolerance)
+    {
+        Same(actual.shape, expected.shape);
+        var apart = (expected - actual).abs().max().ToDouble();
+        Expect.isTrue(apart <= tolerance, $"they are {apart} apart");
+    }
+
     /// <summary>Equality of tensors, element by element, and of their shapes.</summary>
     public static void Same(Tensor actual, Tensor expected)
     {

@@ -65,7 +65,14 @@ public static class DifferentiationTests
     private static Module Tanh => Network(() => nn.Tanh());
     private static Module Relu => Network(() => nn.ReLU());
 
-    private static MethodSettings Few => new() { Steps = 4, Samples = 4 };
+    private static MethodSettings Few =>
+        new()
+        {
+            Steps = 4,
+            Samples = 4,
+            // More of them, and a difference is none: what is found then depends on the last digit.
+            Iterations = 2,
+        };
 
     private static Tensor Leaf(Tensor x) => x.detach().clone().requires_grad_();
 
@@ -116,16 +123,12 @@ public static class DifferentiationTests
             {
                 using var module = network.Make();
                 using var model = Model.FromModule(module);
-                Explainer explain;
-                try
+                if (!method.AppliesTo(model))
                 {
-                    explain = method.Create(model, Few);
-                }
-                catch (AttributionException e) when (network.Name == "tanh")
-                {
-                    Expect.isTrue(e.Message.Contains("ReLUs"), $"only for want of ReLUs: {e.Message}");
+                    Refuses(() => method.Create(model, Few), "is about", network.Name == "tanh" ? "" : "attention");
                     return;
                 }
+                var explain = method.Create(model, Few);
                 var x = Leaf(Images());
                 double Loss() => explain(x).square().sum().ToDouble();
                 using (Differentiation.Record())
@@ -233,9 +236,8 @@ public static class DifferentiationTests
         using var model = Model.FromModule(module);
         var x = Leaf(Images());
         var maps = Leaf(Maps(model, x));
-        foreach (var method in AttributionMethod.All.Where(method => !method.Name.StartsWith("guided")))
-            if (method.Name != "deconvolution")
-                Expect.isFalse(method.Create(model, Few)(x).requires_grad, method.Name);
+        foreach (var method in AttributionMethod.All.Where(method => method.AppliesTo(model)))
+            Expect.isFalse(method.Create(model, Few)(x).requires_grad, method.Name);
         foreach (var metric in AttributionMetric.All)
             Expect.isFalse(metric.Scores(model, Asked(Relaxation.Exact))(maps, x).requires_grad, metric.Name);
         Expect.isFalse(model.Logits(x).requires_grad, "logits");

@@ -39,10 +39,17 @@ public static partial class DocumentedCodeTests
         ),
         ["occlusion"] = Method((model, images) => new Occlusion(model).Attribute(images)),
         ["rise"] = Method((model, images) => new Rise(model).Attribute(images)),
+        ["meaningful-perturbation"] = Method((model, images) => new MeaningfulPerturbation(model).Attribute(images)),
+        ["extremal-preservation"] = Method((model, images) => new ExtremalPerturbation(model).Attribute(images)),
+        ["extremal-deletion"] = Method(
+            (model, images) => new ExtremalPerturbation(model, goal: PerturbationGoal.Delete).Attribute(images)
+        ),
         ["grad-cam"] = Method((model, images) => new GradCam(model).Attribute(images)),
         ["grad-cam++"] = Method((model, images) => new GradCamPlusPlus(model).Attribute(images)),
         ["layer-cam"] = Method((model, images) => new LayerCam(model).Attribute(images)),
         ["guided-grad-cam"] = Method((model, images) => new GuidedGradCam(model).Attribute(images)),
+        ["attention-rollout"] = Method((model, images) => new AttentionRollout(model).Attribute(images)),
+        ["attention-relevance"] = Method((model, images) => new AttentionRelevance(model).Attribute(images)),
     };
 
     private static readonly Dictionary<string, string> metrics = new()
@@ -71,6 +78,10 @@ public static partial class DocumentedCodeTests
         ["max-sensitivity"] = Metric(
             (model, maps, images) =>
                 new MaxSensitivity(model, (m, q) => new DeepLift(m, q).Attribute).Evaluate(maps, images)
+        ),
+        ["attack-sensitivity"] = Metric(
+            (model, maps, images) =>
+                new AttackSensitivity(model, (m, q) => new DeepLift(m, q).Attribute).Evaluate(maps, images)
         ),
         ["sensitivity-n"] = Metric((model, maps, images) => new SensitivityN(model).Evaluate(maps, images)),
         ["completeness-gap"] = Metric((model, maps, images) => new CompletenessGap(model).Relative(maps, images)),

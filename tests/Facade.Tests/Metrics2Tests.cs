@@ -133,7 +133,7 @@ public static class Metrics2Tests
                 Check.Refuses(() => metric.Create(model, new()), metric.Name, "MetricSettings.Explain");
             else
                 metric.Create(model, new());
-        Expect.equal(AttributionMetric.All.Count(metric => metric.NeedsExplain), 3, "three do");
+        Expect.equal(AttributionMetric.All.Count(metric => metric.NeedsExplain), 4, "four do");
     }
 
     private sealed class Reported : IProgress<Progress>

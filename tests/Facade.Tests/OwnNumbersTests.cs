@@ -60,6 +60,7 @@ public static class OwnNumbersTests
     {
         ["the demo's network"] = Demo,
         ["a network with batch normalisation"] = ByFormula,
+        ["the demo's Swin transformer"] = Transformer,
     };
 
     private static Case Demo()
@@ -68,6 +69,15 @@ public static class OwnNumbersTests
         // On a flat ground neighbours tie in a max pool but for rounding, which is each processor's own: so no ground is flat.
         var x = 10 + 0.9 * scenes.Images.Images().to(float64);
         return new(Model.LoadVgg16(DemoNetwork.WeightsPath), x + 9 * Wave(7, x.shape), ["conv5_3l", "fc1l"], 160);
+    }
+
+    /// <summary>Attention within windows that move, and patches that are merged.</summary>
+    private static Case Transformer()
+    {
+        using var scenes = ConceptScenes.Draw(2);
+        var x = 10 + 0.9 * scenes.Images.Images().to(float64);
+        var model = Model.LoadOnnx(DemoNetworks.ModelPath(SceneNetwork.Swin));
+        return new(model, x + 9 * Wave(7, x.shape), ["stages.0.blocks.1.heads", "stages.1.blocks.0"], 160);
     }
 
     /// <summary>What the demo's network lacks: normalisation, a mean over positions, and odd sizes.</summary>
@@ -122,6 +132,7 @@ public static class OwnNumbersTests
     {
         Steps = 10,
         Samples = 8,
+        Iterations = 5,
         Seed = 5,
     };
 
@@ -150,6 +161,8 @@ public static class OwnNumbersTests
 
     private static Row[] Method(Case c, AttributionMethod method)
     {
+        if (!method.AppliesTo(c.Model))
+            return [];
         var explain = method.Create(c.Model, settings);
         return Map(method.Name, size => explain(c.X, size));
     }

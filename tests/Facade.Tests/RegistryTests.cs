@@ -80,12 +80,15 @@ public static class RegistryTests
             $"{method.Name} gives a finite map an image, whatever the batch",
             () =>
             {
-                using var model = Network();
+                using var network = Network();
+                using var transformer = Model.LoadOnnx(DemoNetworks.ModelPath(SceneNetwork.Vit));
+                var (model, x) = method.AppliesTo(network)
+                    ? (network, Images)
+                    : (transformer, Random(7, Count, 3, 64, 64).abs() * 60);
                 var explain = method.Create(model, Settings);
-                var x = Images;
                 var whole = explain(x);
                 Expect.isTrue(
-                    whole.shape.SequenceEqual(x.shape) || whole.shape.SequenceEqual([Count, Side, Side]),
+                    whole.shape.SequenceEqual(x.shape) || whole.shape.SequenceEqual([Count, x.shape[2], x.shape[3]]),
                     $"shape {string.Join(",", whole.shape)}"
                 );
                 Expect.isTrue(whole.isfinite().all().ToBoolean(), "finite");
@@ -98,7 +101,13 @@ public static class RegistryTests
         );
 
     // What these make of the channels is lost in their mean.
-    private static readonly string[] ofEachChannel = ["infidelity", "max-sensitivity", "completeness-gap"];
+    private static readonly string[] ofEachChannel =
+    [
+        "infidelity",
+        "max-sensitivity",
+        "attack-sensitivity",
+        "completeness-gap",
+    ];
 
     private static Test Metric(AttributionMetric metric) =>
         InScope(

@@ -18,8 +18,9 @@ public static class StudyRunTests
     private const int Side = 8;
     private const int Classes = 3;
 
-    // More than one part of images, and no whole number of them.
+    // More than one part of images, and no whole number of them: of small images there are 32 in one.
     private const int Many = 270;
+    private const int Parts32 = (Many + 31) / 32;
 
     private static readonly AttributionMetric[] metrics =
     [
@@ -38,6 +39,11 @@ public static class StudyRunTests
                 Scoped("tells its stages, and stops when told to", Stops),
                 Check.InFolder("goes on from what it kept, with more metrics too", Resumes),
                 Check.InFolder("keeps the parts that were done when it was stopped", Interrupted),
+                Scoped("a unit is the same in any order, and beside any other", Units),
+                Scoped("what is no unit, or no result of one, is refused", Strangers),
+                Scoped("a unit that is lost is named, and the rest goes on", Losses),
+                Check.InFolder("what another kind of machine found is not used unless that is wished", Machines),
+                Check.InFolder("parts are joined to the whole", Joined),
                 Scoped("explanations hand on the maps and learn what they are", Explains),
                 Scoped("positions, ids and errors are of the set that was loaded", Positions),
                 Runner.TestCase("quantities and experts' questions are spelled as on the command line", Spellings),
@@ -251,20 +257,20 @@ public static class StudyRunTests
                 }
         );
         var first = Study.Run(model, images, [counted], metrics[1..], options);
-        Expect.equal(asked, 2, "two parts");
+        Expect.equal(asked, Parts32, "each part once");
         var again = Study.Run(model, images, [counted], metrics[1..], options);
-        Expect.equal(asked, 2, "what is known is not computed");
+        Expect.equal(asked, Parts32, "what is known is not computed");
         Check.Same(Of(again, "counted", "sparseness"), [.. Of(first, "counted", "sparseness")]);
         Check.Same(
             said.Where(s => s.StartsWith("Going on")),
-            "Going on from 2 results of an earlier run in this folder."
+            $"Going on from {Parts32} results of an earlier run in this folder."
         );
 
         Study.Run(model, images, [counted], metrics, options);
-        Expect.equal(asked, 4, "another metric needs the maps again");
+        Expect.equal(asked, 2 * Parts32, "another metric needs the maps again");
         Study.Run(model, images, [counted], metrics, options with { Settings = "others" });
         Expect.isTrue(said.Any(s => s.EndsWith("is not used.")), "nor what was found with others");
-        Expect.equal(asked, 6, "all is computed");
+        Expect.equal(asked, 3 * Parts32, "all is computed");
     }
 
     private static void Interrupted(string folder)
@@ -292,9 +298,188 @@ public static class StudyRunTests
         );
         List<string> said = [];
         var study = Study.Run(model, images, [method], metrics[1..], options with { Said = said.Add });
-        Expect.equal(asked, 3, "the second part alone");
+        Expect.equal(asked, 1 + Parts32, "all but the first part");
         Expect.isTrue(said.Any(s => s.StartsWith("Going on from 1 results")), "the first is known");
         Expect.equal(Of(study, "slow", "sparseness").Count, Many, "all images");
+    }
+
+    // Float32 convolutions, whose last digits follow the size of a pass.
+    private static Model Convolutional()
+    {
+        using var generator = new Generator(9, CPU);
+        var kernel = randn([8, 3, 3, 3], generator: generator).DetachFromDisposeScope();
+        var last = randn([8 * Side * Side, Classes], generator: generator).DetachFromDisposeScope();
+        return Model.FromLayers(
+            ("conv", x => nn.functional.conv2d(x, kernel, padding: [1, 1]).relu()),
+            ("logits", x => x.flatten(1).matmul(last))
+        );
+    }
+
+    private sealed class Reversed(List<string> order) : Workplace
+    {
+        public override string? Arithmetic => null;
+
+        public override void Do(Workload work, IProgress<Progress>? progress, CancellationToken cancellation)
+        {
+            WorkUnit[] units = [.. work.Units.Reverse()];
+            // Each is understood by its key alone.
+            var found = units.Select(unit => work.Compute(work.Parse(unit.Key), null, cancellation).Data).ToArray();
+            foreach (var (unit, result) in units.Zip(found).Reverse())
+                work.Keep(unit, result);
+            order.AddRange(units.Select(unit => unit.Title));
+        }
+    }
+
+    private static string[] Bits(Study study, string method) =>
+        [
+            .. study
+                .Table.Scores.Where(s => s.Method == method)
+                .SelectMany(s => s.PerInstance)
+                .Select(score => BitConverter.DoubleToInt64Bits(score).ToString()),
+        ];
+
+    private static void Units()
+    {
+        using var model = Convolutional();
+        var images = Images(70);
+        AttributionMetric[] asked = [.. metrics, AttributionMetric.Find("max-sensitivity")];
+        StudyMethod[] methods = [Method("saliency"), Method("integrated-gradients"), Method("smoothgrad")];
+        var all = Study.Run(model, images, methods, asked);
+        List<string> order = [];
+        var reversed = Study.Run(model, images, methods, asked, place: new Reversed(order));
+        Expect.equal(order[0], "smoothgrad, images 64 to 69", "the last comes first");
+        foreach (var method in methods)
+        {
+            var alone = Study.Run(model, images, [method], asked);
+            Check.Same(Bits(alone, method.Name), Bits(all, method.Name));
+            Check.Same(Bits(reversed, method.Name), Bits(all, method.Name));
+        }
+    }
+
+    private static string Told(Action act)
+    {
+        try
+        {
+            act();
+        }
+        catch (AttributionException e)
+        {
+            return e.Message;
+        }
+        return "nothing was refused";
+    }
+
+    private static void Strangers()
+    {
+        using var model = Network();
+        var work = Study.Plan(model, Images(40), [Method("saliency")], metrics);
+        var unit = work.Units.First();
+        foreach (
+            var key in new[]
+            {
+                "",
+                "{}",
+                "null",
+                unit.Key.Replace("saliency", "occlusion"),
+                unit.Key.Replace("\"Start\":0", "\"Start\":1"),
+                unit.Key.Replace("\"Start\":0", "\"Start\":64"),
+                unit.Key.Replace("deletion", "insertion"),
+                unit.Key[..^1],
+            }
+        )
+            Expect.stringContains(Told(() => work.Parse(key)), "none of this study's", key);
+        var result = work.Compute(unit, null, default).Data;
+        foreach (
+            var wrong in new[]
+            {
+                "",
+                "{}",
+                "null",
+                result[..^2],
+                result.Replace("maps", "mops"),
+                result.Replace("deletion", "other"),
+                result.Replace("\"Machine\":\"", "\"Machine\":\"\\n"),
+                work.Compute(work.Units.Last(), null, default).Data,
+            }
+        )
+            Expect.stringContains(Told(() => work.Keep(unit, wrong)), "no result of this version", wrong);
+        Expect.equal(work.Units.Count(), 2, "nothing was taken in");
+        work.Keep(unit, result);
+        Expect.equal(work.Units.Count(), 1, "but the result");
+    }
+
+    private sealed class Losing : Workplace
+    {
+        public override string? Arithmetic => null;
+
+        public override void Do(Workload work, IProgress<Progress>? progress, CancellationToken cancellation)
+        {
+            foreach (var unit in work.Units)
+                if (unit.Title == "occlusion, images 32 to 63")
+                    work.Lose(unit, "5 workers were lost over it");
+                else
+                    work.Keep(unit, work.Compute(unit, null, cancellation).Data);
+        }
+    }
+
+    private static void Losses()
+    {
+        using var model = Network();
+        var study = Study.Run(
+            model,
+            Images(70),
+            [Method("saliency"), Method("occlusion")],
+            metrics,
+            place: new Losing()
+        );
+        Expect.isTrue(Of(study, "saliency", "deletion").All(double.IsFinite), "the rest");
+        Check.Same(
+            study.Failures,
+            "The method occlusion failed: occlusion, images 32 to 63 has no result: 5 workers were lost over it."
+        );
+    }
+
+    private static void Machines(string folder)
+    {
+        using var scope = NewDisposeScope();
+        using var model = Network();
+        var images = Images(40);
+        List<string> said = [];
+        StudyOptions options = new() { Kept = Path.Combine(folder, "kept"), Said = said.Add };
+        var study = Study.Run(model, images, [Method("saliency")], metrics, options);
+        Check.Same(study.Machines, Workplace.Machine());
+        File.WriteAllText(
+            options.Kept!,
+            File.ReadAllText(options.Kept!).Replace(Workplace.Machine(), "another processor")
+        );
+        Study.Run(model, images, [Method("saliency")], metrics, options with { IsMixed = true });
+        Expect.isTrue(said.Any(s => s.StartsWith("Going on from 4 results")), "mixed");
+        said.Clear();
+        Study.Run(model, images, [Method("saliency")], metrics, options);
+        Expect.isTrue(said.Any(s => s.Contains("another processor") && s.Contains("--mixed")), "it says so");
+        Expect.isFalse(said.Any(s => s.StartsWith("Going on")), "and computes all anew");
+    }
+
+    private static void Joined(string folder)
+    {
+        using var scope = NewDisposeScope();
+        using var model = Convolutional();
+        var images = Images(100);
+        StudyMethod[] methods = [Method("saliency"), Method("occlusion"), Method("smoothgrad")];
+        var whole = Study.Run(model, images, methods, metrics);
+        string[] files = [.. Enumerable.Range(1, 4).Select(part => Path.Combine(folder, $"part{part}"))];
+        foreach (var (i, file) in files.Index())
+            Study.RunPart(i + 1, 4, model, images, methods, metrics, new() { Kept = file });
+        var kept = Path.Combine(folder, "all");
+        // A dearer method has smaller units: of 100 images 7 of 16, and 4 of 32.
+        var count = Study.Merge([.. files.Where(File.Exists)], kept);
+        Expect.equal(count, 2 * (4 + 4 + 7), "results");
+        List<string> said = [];
+        var joined = Study.Run(model, images, methods, metrics, new() { Kept = kept, Said = said.Add });
+        Expect.isTrue(said.Any(s => s.StartsWith($"Going on from {count} results")), "nothing is computed again");
+        foreach (var method in methods)
+            Check.Same(Bits(joined, method.Name), Bits(whole, method.Name));
+        Expect.stringContains(Told(() => Study.Merge([], kept)), "No part", "none");
     }
 
     private static void Explains()

@@ -10,7 +10,13 @@ open System.Text.RegularExpressions
 open Expecto
 open Support
 
-let private packages = [ "Attribution.Core"; "Attribution"; "Attribution.Pages"; "Attribution.Demo" ]
+let private packages = [
+    "Attribution.Core"
+    "Attribution"
+    "Attribution.Pages"
+    "Attribution.Demo"
+    "Attribution.Cluster"
+]
 
 let private accepted package = root </> "tests" </> "Packages.Tests" </> "Api" </> $"{package}.txt"
 

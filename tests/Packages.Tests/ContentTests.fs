@@ -15,6 +15,7 @@ let private libraries = [
     "Attribution", "Facade.CSharp"
     "Attribution.Pages", "Pages.FSharp"
     "Attribution.Demo", "Demo.CSharp"
+    "Attribution.Cluster", "Cluster.CSharp"
 ]
 
 /// What a project references, as its package must depend on it: packages, and projects by their packages.

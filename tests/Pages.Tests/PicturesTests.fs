@@ -1,6 +1,7 @@
 module PicturesTests
 
 open System
+open System.Collections.Generic
 open System.IO
 open Expecto
 open SkiaSharp
@@ -48,8 +49,68 @@ let private inScope name test =
         use _ = torch.NewDisposeScope()
         test ())
 
+let private size path =
+    use bitmap = SKBitmap.Decode(path: string)
+    bitmap.Width, bitmap.Height
+
 let tests =
     testList "Pictures" [
+        inFolder "trials are drawn whatever is unknown of them, a panel a measure" (fun folder ->
+            let trials = Trials([ "plain"; "other" ], [ "one"; "two"; "three"; "four" ], [ 1; 2 ])
+            trials.Add("plain", 1, "one", 0.5)
+            trials.Add("plain", 2, "one", 0.7)
+            trials.Add("other", 1, "two", 1.)
+            let path = Path.Combine(folder, "trials.png")
+            trials.WritePicture(path, "Trials")
+            let width, height = size path
+            let three = Trials([ "plain"; "other" ], [ "one"; "two"; "three" ], [ 1; 2 ])
+            three.WritePicture(path, "Trials")
+            let narrow, low = size path
+            Expect.equal narrow width "three panels stand side by side"
+            Expect.isLessThan low height "and a fourth below")
+
+        inFolder "a table of pictures has a tile for each, and room for what is said of it" (fun folder ->
+            use _ = torch.NewDisposeScope()
+            let images = PictureTable.Images(random 3 [| 2L; 3L; 4L; 4L |])
+            let clouds = PictureTable.Clouds(random 4 [| 2L; 4L; 4L |])
+            let path = Path.Combine(folder, "table.png")
+
+            let write tiles =
+                let group (title: string) : KeyValuePair<string, IReadOnlyList<PictureTile>> =
+                    KeyValuePair(title, [| for tile in tiles -> tile () |])
+
+                PictureTable.Write(path, "Maps", "of noise", 1, 60., [ group "first"; group "second" ])
+                size path
+
+            let image () = PictureTile(images[0L])
+            let map () = PictureTile(clouds[0L], "a map", "of noise")
+            let narrow, low = write [ image ]
+            let wide, high = write [ image; map ]
+            Expect.isLessThan narrow wide "a tile each"
+            Expect.isLessThan low high "and two lines below")
+
+        inFolder "interactions are drawn, whether there are any or none" (fun folder ->
+            use _ = torch.NewDisposeScope()
+            let path = Path.Combine(folder, "pairs.png")
+            let pairs = random 5 [| 3L; 4L; 4L |]
+
+            let draw (pairs: torch.Tensor) =
+                InteractionPictures.Write(
+                    path,
+                    "Pairs",
+                    "of noise",
+                    3,
+                    random 6 [| 3L; 3L; 8L; 8L |],
+                    [| "a"; "b"; "c" |],
+                    pairs,
+                    1.
+                )
+
+                size path
+
+            let drawn = draw (pairs + pairs.transpose (1L, 2L))
+            Expect.equal (draw (torch.zeros_like pairs)) drawn "the same room")
+
         inScope "an expert's picture shows the images that it is most active on" (fun () ->
             use images = images ()
 

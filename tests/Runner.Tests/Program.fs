@@ -19,10 +19,12 @@ let main arguments =
             PreprocessingTests.tests
             TorchScriptTests.tests
             OutputsTests.tests
+            TasksTests.tests
             ExpertsTests.tests
             CompressTests.tests
             EvaluateTests.tests
             StudyTests.tests
+            OptimisedTests.tests
             MethodsTests.tests
             SpeedTests.tests
             BadInputTests.tests

@@ -3,6 +3,7 @@ module UsageTests
 open System.Diagnostics
 open System.IO
 open System.Threading
+open FSharp.Reflection
 open Expecto
 open Attribution.Runner
 open Support
@@ -43,6 +44,26 @@ let private wrong = [
     "explain", "TINY --method occlusion --window 0 --out DIR", "--window must be at least 1"
     "explain", "TINY --method occlusion --stride 0 --out DIR", "--stride must be at least 1"
     "explain", "TINY --method occlusion --window 3 --stride 4 --out DIR", "4 is more than 3"
+    "train-demo", "--prior corner", "'corner'"
+    "priors", "--demo --seeds 0 --out DIR", "--seeds must be at least 1"
+    "priors", "--demo", "--out is missing"
+    "attack", "TINY --beta 0 --out DIR", "--beta is a number above 0"
+    "attack", "TINY --radius -1 --out DIR", "--radius is a number above 0"
+    "attack", "TINY --iterations 0 --out DIR", "--iterations must be at least 1"
+    "attack", "TINY --method salience --out DIR", "not 'salience'"
+    "optimal", "TINY --metrics area --out DIR", "not 'area'"
+    "interactions", "TINY --grid 0 --out DIR", "--grid must be at least 1"
+    "interactions", "TINY --beta NaN --out DIR", "--beta"
+    "tracin", "TINY --out DIR", "--training is missing"
+    "tracin", "--demo --training t.npz --out DIR", "--demo has training images of its own"
+    "tracin", "TINY --training t.npz --last 0 --out DIR", "--last must be at least 1"
+    "worker", "", "--cluster is missing"
+    "worker", "--cluster here", "nats://host:4222"
+    "worker", "--cluster nats://a:1 --device gpu", "'gpu'"
+    "cluster", "--cluster nats://me:secret@host", "--creds"
+    "study", "TINY --part 4/3 --out DIR", "--part takes I/N"
+    "study", "TINY --part 1/2 --cluster nats://a:1 --out DIR", "leave --cluster out"
+    "merge", "--out DIR", "--parts is missing"
     "explain", "--demo --model m.npz --method saliency --out DIR", "--demo stands for a model and images"
     "explain", "TINY --method saliency --device gpu --out DIR", "'gpu'"
     "explain", "TINY --method saliency --precision half --out DIR", "'half'"
@@ -109,6 +130,22 @@ let tests =
                 let told = attribution $"{command} {words}" |> misused command
                 Expect.stringContains told message "what is wrong"
                 Expect.isFalse (Directory.Exists(folder </> "out")) "no folder")
+
+        // A case of two unions is the later one's wherever it is read, and the other's values are lost.
+        testCase "an option is a case of one union" (fun () ->
+            let unions =
+                typeof<DemoOption>.Assembly.GetTypes()
+                |> Array.filter (fun t -> FSharpType.IsUnion t && typeof<Argu.IArgParserTemplate>.IsAssignableFrom t)
+
+            let shared =
+                unions
+                |> Seq.filter (fun t -> not t.IsNested)
+                |> Seq.collect FSharpType.GetUnionCases
+                |> Seq.countBy _.Name
+                |> Seq.filter (fun (_, n) -> n > 1)
+
+            Expect.isGreaterThan unions.Length 10 "unions"
+            Expect.isEmpty shared "options of two unions")
 
         testCase "no command, and one that does not exist, are answered by the commands" (fun () ->
             for line in [ ""; "explian --model m" ] do

@@ -146,16 +146,28 @@ module DeepLift =
         let ofB = torch.where (isLine, missing, -(Tensor.add a a') / product / Number.Of 2.)
         [ sumTo a.shape (w * ofA); sumTo b.shape (w * ofB) ]
 
+    /// Numbers in steps far above rounding and far below their largest: on a flat ground, as a black baseline is, the numbers of
+    /// a window are the same but for rounding, which is each processor's own.
+    let private inSteps (x: Tensor) =
+        let share = if x.dtype = torch.float64 then 1e-10 else 1e-5
+        let largest = (finite (x.detach ())).abs().amax([| 1L .. x.ndim - 1L |], true)
+        (x.detach () / (largest * Number.Of share).clamp_min(Number.Of 1e-30)).round()
+
     /// The change of a window's maximum is due to the one input that made it: the instance's largest where the maximum grew,
-    /// the baseline's where it fell.
+    /// the baseline's where it fell; of several that are the same the first.
     let private pullMaximum (pool: Tensor -> struct (Tensor * Tensor)) (x: Tensor) (x': Tensor) (w: Tensor) =
-        let struct (y, at) = pool x
-        let struct (y', at') = pool x'
-        let due = torch.where(y.gt y', at, at').flatten 2L
+        let largest (t: Tensor) =
+            let struct (_, at) = pool (inSteps t)
+            let at = at.flatten 2L
+            t.flatten(2L).gather(2L, at), at
+
+        let y, at = largest x
+        let y', at' = largest x'
+        let due = torch.where (y.gt y', at, at')
         let pick (t: Tensor) = t.flatten(2L).gather(2L, due)
 
         let w = w.flatten 2L
-        let share = rescale (pick x) (pick x') (y.flatten 2L) (y'.flatten 2L) w w
+        let share = rescale (pick x) (pick x') y y' w w
 
         torch.zeros_like(x.flatten 2L).scatter_add_(2L, due, share).reshape x.shape
 

@@ -7,66 +7,77 @@ open TorchSharp
 /// Where class activation maps may look.
 [<RequireQualifiedAccess>]
 module CamLayer =
-    /// Whether values (n×…) of a layer have channels of several positions: n×c×h×w, as far as the graph tells.
-    let internal fits (layer: string) (model: Model) (shape: int64[]) =
-        shape.Length = 4
-        && shape[2] * shape[3] > 1L
-        && Model.channels model.Graph 4 layer |> Option.forall ((=) 1)
+    /// How values (n×…) of a layer are laid out as channels of several positions (n×c×h×w), as far as the network tells; None where
+    /// they are not.
+    let internal layout
+        (layer: string)
+        (model: Model)
+        (values: int64[])
+        (instance: int64[])
+        : (Tensor -> Tensor) option =
+        let seen =
+            if model.IsOpaque then
+                None
+            else
+                match (Model.survey instance model).TryGetValue layer with
+                | true, seen -> seen.Grid
+                | _ -> None
 
-    let private isOf (kinds: Op -> bool) name (graph: Graph) =
-        graph.Nodes |> Array.exists (fun node -> kinds node.Op && List.contains name node.Inputs)
+        let isPlain =
+            values.Length = 4
+            && values[2] * values[3] > 1L
+            && Model.channels model.Graph 4 layer |> Option.forall ((=) 1)
+
+        match seen with
+        | Some grid -> Some(Grid.arrange grid)
+        | None when isPlain -> Some id
+        | None -> None
 
     let private isWeighted op =
         match op with
-        | (Convolution _ | Linear _ | MatMul) -> true
+        | (Convolution _ | Linear _ | MatMul | Function((Product | Filters), _, _)) -> true
         | _ -> false
 
-    /// What takes n×c×h×w, channels second.
-    let private isSpatial op =
-        match op with
-        | (Convolution _ | BatchNorm _ | Pool _ | GlobalPool _) -> true
-        | _ -> false
-
-    /// The layers that have channels of several positions, made by weights, on which the output depends; and all shapes.
-    let private survey (model: Model) =
+    /// The layers that have channels of several positions, made by weights, on which the output depends, and their grids where
+    /// those are known.
+    let private survey (model: Model) : (Node * Grid option) list =
         let graph = model.Graph
-
-        let shapes = dict [ for name, _, shape in Model.describe model -> name, Array.append [| 1L |] shape ]
-
+        let seen = model.InputShape |> Option.map (fun shape -> Model.survey shape model)
         let learned, grids = HashSet<string>(), HashSet<string>()
 
-        for node in graph.Nodes do
-            if isWeighted node.Op || List.exists learned.Contains node.Inputs then
-                learned.Add node.Name |> ignore
+        [
+            for node in graph.Nodes do
+                if isWeighted node.Op || List.exists learned.Contains node.Inputs then
+                    learned.Add node.Name |> ignore
 
-            // Where no shape is known, what the ops make of a convolution's.
-            let keeps =
-                match node.Op with
-                | Convolution c -> c.Stride.Length = 2
-                | BatchNorm _
-                | Activation _
-                | Pool _
-                | (Identity | Add | Subtract | Multiply | Divide | Concat 1L) -> List.exists grids.Contains node.Inputs
-                | _ -> false
+                // Where no shape is known, what the ops make of a convolution's.
+                let keeps =
+                    match node.Op with
+                    | Convolution _ -> true
+                    | BatchNorm _
+                    | Activation _
+                    | Pool _
+                    | (Identity | Add | Subtract | Multiply | Divide | Concat 1L) ->
+                        List.exists grids.Contains node.Inputs
+                    | _ -> false
 
-            let hasGrid =
-                match model.InputShape, shapes.TryGetValue node.Name with
-                | None, _ -> keeps
-                | Some _, (true, shape) ->
-                    fits node.Name model shape
-                    && ((Model.channels graph 4 node.Name).IsSome || isOf isSpatial node.Name graph)
-                | _ -> false
+                let grid =
+                    match seen with
+                    | Some seen ->
+                        match seen.TryGetValue node.Name with
+                        | true, seen -> seen.Grid
+                        | _ -> None
+                    | None -> None
 
-            if hasGrid then
-                grids.Add node.Name |> ignore
+                if grid.IsSome || seen.IsNone && keeps then
+                    grids.Add node.Name |> ignore
 
-        let isChoice (node: Node) =
-            learned.Contains node.Name && grids.Contains node.Name && Graph.leads node.Name graph
-
-        graph.Nodes |> Array.filter isChoice |> List.ofArray, shapes
+                    if learned.Contains node.Name && Graph.leads node.Name graph then
+                        node, grid
+        ]
 
     /// The layers to choose from, from the image on.
-    let all (model: Model) : string list = fst (survey model) |> List.map _.Name
+    let all (model: Model) : string list = survey model |> List.map (fun (node, _) -> node.Name)
 
     /// The graph without the paths that tell only how many images there are, as to a class token that each is given.
     let private ofPixels (graph: Graph) : Graph =
@@ -74,8 +85,8 @@ module CamLayer =
 
         let cut (node: Node) =
             match node.Op, node.Inputs with
-            | Pure("Expand", _), [ each; images ] when images = graph.Input && isConstant each ->
-                Node.create node.Name node.Op [ each ]
+            | (Pure("Expand", _) | Repeat _), [ each; images ] when images = graph.Input && isConstant each ->
+                Node.create node.Name (Pure("Each", List.head)) [ each ]
             | _ -> node
 
         Graph.mapNodes cut graph
@@ -92,71 +103,90 @@ module CamLayer =
         | [] -> "the model has no such layer, so choose another method"
         | some -> $"choose one that has, such as {named some}"
 
-    /// Products over tokens (n×t×d) after a layer, and all products before it.
-    let private products (model: Model) (shapes: IDictionary<string, int64[]>) (layer: string) =
-        let after = HashSet<string> [ layer ]
-        let before = HashSet<string> [ layer ]
-        let mutable tokens, own = 0, 0
+    /// The normalisations over each position's own numbers, with their scales and shifts.
+    let private normalised (graph: Graph) : HashSet<string> =
+        let nodes = dict [ for node in graph.Nodes -> node.Name, node ]
+        let found = HashSet<string>()
 
-        for node in model.Graph.Nodes do
-            if List.exists after.Contains node.Inputs then
-                after.Add node.Name |> ignore
+        let isMean name =
+            match nodes[name].Op with
+            | (Function(Sums, _, _) | GlobalPool(AveragePool _)) -> true
+            | _ -> false
 
-                match node.Op, shapes.TryGetValue node.Name with
-                | (Linear _ | MatMul), (true, shape) when
-                    shape.Length > 2
-                    && Array.fold (*) 1L shape[1 .. shape.Length - 2] > 1L
-                    && Graph.leads node.Name model.Graph
-                    ->
-                    tokens <- tokens + 1
-                | _ -> ()
+        let isCentred name =
+            match nodes[name].Op, nodes[name].Inputs with
+            | Subtract, [ x; mean ] -> isMean mean && nodes[mean].Inputs.Head = x
+            | _ -> false
 
-        for node in Array.rev model.Graph.Nodes do
-            if before.Contains node.Name then
-                before.UnionWith node.Inputs
-                own <- own + if isWeighted node.Op then 1 else 0
+        for node in graph.Nodes do
+            match node.Op, node.Inputs with
+            | Composed(_, _, spelled), _ when spelled.Steps |> List.exists (fun step -> step.Name = "normal") ->
+                found.Add node.Name |> ignore
+            | (Divide | Multiply), [ x; _ ] when isCentred x -> found.Add node.Name |> ignore
+            | (Multiply | Add), [ a; b ] when
+                found.Contains a && nodes[b].Op.IsConstant || found.Contains b && nodes[a].Op.IsConstant
+                ->
+                found.Add node.Name |> ignore
+            | _ -> ()
 
-        tokens, own
+        found
 
-    /// <summary>The last layer with channels of several positions (n×c×h×w) on which all paths from the image to the output
-    /// depend: before a pooling, after a convolution's activation, normalisation and shortcut, and the concatenation of branches
-    /// where there are some.</summary>
-    /// <exception cref="T:Attribution.AttributionException">There is none, or it is what a transformer makes its tokens
-    /// of.</exception>
-    let last (model: Model) : string =
-        let choice, shapes = survey model
+    /// Whether the output depends on positions of a layer that are places of the image, and not on a class token alone.
+    let private reaches (model: Model) (instance: int64[]) (layer: string) (grid: Grid) =
+        Scope.quietly (fun () ->
+            use _ = torch.NewDisposeScope()
+            let model = { model with OnPass = ignore }
+            use generator = new torch.Generator(1UL)
+            let x = torch.rand (Array.append [| 1L |] instance, generator = generator) * Number.Of 255.
+            let slice = Model.cut layer model
+            let held = slice.H x
 
-        let isChoice name = choice |> List.exists (fun node -> node.Name = name)
+            let mixed (y: Tensor) =
+                use generator = new torch.Generator(2UL)
+                Tensor.sumEach (y * (torch.rand (y.shape, generator = generator)).``to`` y.dtype)
+
+            let gradient = Diff.gradEach (slice.G held.Tail >> mixed) held.Head
+            Tensor.isAny ((Grid.arrange grid gradient).ne(Number.Of 0.)))
+
+    let private find (model: Model) : string =
+        let choice = survey model
+
+        let isChoice name = choice |> List.exists (fun (node, _) -> node.Name = name)
 
         // What only rearranges or pools stands for what it is given.
         let rec behind (node: Node) : string =
             match node.Op, node.Inputs with
-            | (Pool _ | Identity | Permute _ | Reshape _), [ input ] when isChoice input ->
+            | (Pool _ | Identity | Permute _ | Reshape _ | Function(Moves, _, _)), [ input ] when isChoice input ->
                 behind (Graph.node input model.Graph)
             | _ -> node.Name
 
-        match
-            Graph.dominators (ofPixels model.Graph)
-            |> List.filter (fun node -> isChoice node.Name)
-            |> List.tryLast
-        with
-        | Some node ->
-            let layer = behind node
-            let tokens, own = products model shapes layer
+        let dominators = HashSet<string>(Graph.dominators (ofPixels model.Graph) |> List.map _.Name)
+        let normalised = normalised model.Graph
 
-            if tokens > own then
-                fail
-                    $"The network makes tokens (n×t×d) of the positions of layer '{layer}', and no later value has channels of several positions (n×c×h×w), which a class activation map needs: choose another method, or name that layer all the same."
+        // Where a class token is read in the end, the last layer whose other tokens it still hears of, normalised.
+        let isFit (node: Node, grid: Grid option) =
+            match grid, model.InputShape with
+            | Some({ Grid.Unplaced = others } as grid), Some shape when others.Length > 0 ->
+                (dominators.Contains node.Name || normalised.Contains node.Name)
+                && reaches model shape node.Name grid
+            | _ -> dominators.Contains node.Name
 
-            layer
+        match choice |> List.tryFindBack isFit with
+        | Some(node, _) -> behind node
         | None when choice.IsEmpty ->
             fail
-                "The model's layers tell of no convolution with positions: name a layer that has channels, rows and columns (n×c×h×w), or choose another method."
+                "The model's layers tell of no convolution or tokens with positions: name a layer that has channels, rows and columns (n×c×h×w), or choose another method."
         | None ->
-            let layers = choice |> List.map _.Name |> named
+            let layers = choice |> List.map (fun (node, _) -> node.Name) |> named
 
             fail
                 $"The model has no convolution or other value with positions through which all of its score passes: name a layer that has some, such as {layers}."
+
+    /// <summary>The last layer with channels of several positions on which all paths from the image to the output depend: before a
+    /// pooling, after a convolution's activation, normalisation and shortcut, and the concatenation of branches where there are some;
+    /// of a transformer whose class token is read, the last block's normalised tokens.</summary>
+    /// <exception cref="T:Attribution.AttributionException">There is none.</exception>
+    let last (model: Model) : string = model.Known.CamLayers.GetOrAdd(model.Graph.Output, fun _ -> find model)
 
 /// What a layer's values A (c×h×w) are weighed with, given the gradient g of the target with respect to them.
 [<RequireQualifiedAccess>]
@@ -174,7 +204,7 @@ type CamWeights =
 [<RequireQualifiedAccess>]
 module GradCam =
     let private weigh weights (values: Tensor) (gradient: Tensor) =
-        let positions = [| 2L; 3L |]
+        let positions = [| 2L .. values.ndim - 1L |]
 
         match weights with
         | CamWeights.Mean -> gradient.mean (positions, true)
@@ -185,7 +215,8 @@ module GradCam =
             let isZero = Tensor.isZero denominator
             (gradient.relu () / denominator.masked_fill (isZero, Number.Of 1.)).sum(positions, true)
 
-    /// <summary>ReLU(Σ_c W ⊙ A) at the layer's own resolution (n×h'×w'). Paths around the layer are held fixed.</summary>
+    /// <summary>ReLU(Σ_c W ⊙ A) at the layer's own resolution (n×h'×w'; of tokens that of their grid, without class tokens). Paths
+    /// around the layer are held fixed.</summary>
     /// <exception cref="T:Attribution.AttributionException">The layer has no positions, or the target does not depend on it.</exception>
     let atLayer weights (layer: string) (target: Target) (batch: Batch) : Tensor =
         let model = Model.upTo target.Layer target.Model
@@ -198,22 +229,26 @@ module GradCam =
         let held = Scope.quietly (fun () -> slice.H batch.X)
         let values = held.Head
 
-        if not (CamLayer.fits layer model values.shape) then
+        match CamLayer.layout layer model values.shape batch.X.shape[1..] with
+        | None ->
             fail
-                $"Layer '{layer}' has no channels of several positions (n×c×h×w), which a class activation map needs: {CamLayer.choice model}."
+                $"Layer '{layer}' has no channels of several positions (n×c×h×w, or tokens of a grid), which a class activation map needs: {CamLayer.choice model}."
+        | Some layout ->
+            let rest = slice.G held.Tail >> target.Read >> Target.ofOwn target batch.Rows
+            let gradient = layout (Tensor.readable (Diff.gradEach rest values))
+            let values = layout (Tensor.readable values)
+            (weigh weights values gradient * values).sum(1L).relu()
 
-        let rest = slice.G held.Tail >> target.Read >> Target.ofOwn target batch.Rows
-        let gradient = Tensor.readable (Diff.gradEach rest values)
-        let values = Tensor.readable values
-        (weigh weights values gradient * values).sum(1L).relu()
-
-    /// <summary>The same upsampled bilinearly to the image: n×h×w.</summary>
+    /// <summary>The same upsampled bilinearly to the image: n×h×w; of signals and volumes linearly and trilinearly.</summary>
     /// <exception cref="T:Attribution.AttributionException">The layer has no positions.</exception>
     let attribute weights (layer: string) (target: Target) (batch: Batch) : Tensor =
         Scope.run (fun () ->
             let map = (atLayer weights layer target batch).unsqueeze 1L
 
-            torch.nn.functional
-                .interpolate(map, batch.X.shape[2..], mode = torch.InterpolationMode.Bilinear, align_corners = false)
-                .squeeze
-                1L)
+            let mode =
+                match map.ndim with
+                | 3L -> torch.InterpolationMode.Linear
+                | 4L -> torch.InterpolationMode.Bilinear
+                | _ -> torch.InterpolationMode.Trilinear
+
+            torch.nn.functional.interpolate(map, batch.X.shape[2..], mode = mode, align_corners = false).squeeze 1L)

@@ -82,7 +82,7 @@ module Influence =
 
             Some([| for draw in 0 .. draws - 1 -> float draw, 1. / float draws |], at)
 
-    /// The influences on quantities of one source: for each layer (that leads there), one of each interest.
+    /// The summed influences on quantities of one source: for each layer (that leads there), one of each interest.
     let private ofSource
         around
         multiply
@@ -175,10 +175,13 @@ module Influence =
                                 gradients
 
                         for layer, influence in List.zip layers influences do
+                            // A million instances' influences are added up.
+                            let influence = influence.``to`` torch.float64
+
                             for _, members in distributions do
                                 let among =
-                                    ofInstance (torch.tensor(present members).``to`` influence.dtype)
-                                    * weights.``to`` influence.dtype
+                                    ofInstance (torch.tensor(present members).``to`` torch.float64)
+                                    * weights.``to`` torch.float64
 
                                 collect
                                     (struct (layer, q, members))
@@ -201,20 +204,62 @@ module Influence =
                     add (pick instance) (pick step weights) explained outputs pull))
 
         let influence layer members terms =
-            let count = members |> Array.sumBy (fun isMember -> if isMember then 1. else 0.)
-
             Scope.run (fun () ->
                 terms
-                |> List.map (fun (weight: float, q) -> sums[struct (layer, q, members)] * Number.Of(weight / count))
+                |> List.map (fun (weight: float, q) -> sums[struct (layer, q, members)] * Number.Of weight)
                 |> List.reduce Tensor.add
                 |> fun each ->
                     Units.influence (Model.reading units layer model (Array.append [| 1L |] each.shape)) each
-                |> _.``to``(instances.Type, torch.CPU))
+                |> _.cpu())
 
         let found = [ for layer in layers -> layer, Array.map2 (influence layer) members terms ]
 
         for sum in sums.Values do
             sum.Dispose()
+
+        found
+
+    let private members (interests: Interest[]) (instances: Instances) =
+        interests |> Array.map (fun i -> Array.init instances.Count (fun row -> i.Distribution(int64 row)))
+
+    /// <summary>|D| I, in 64-bit floats: what adds up over parts of a distribution; I is what <c>survey</c> gives.</summary>
+    /// <exception cref="T:Attribution.AttributionException">A distribution is empty, or a layer does not lead to a
+    /// quantity's.</exception>
+    let totals
+        (around: Neighbourhood)
+        (multiply: bool)
+        (observe: string -> Batch -> Tensor -> unit)
+        (interests: Interest[])
+        (units: Units)
+        (layers: string list)
+        (model: Model)
+        (instances: Instances)
+        : Map<string, Tensor[]> =
+        let layers = List.distinct layers
+        let members = members interests instances
+
+        if members |> Array.exists (Array.contains true >> not) then
+            fail "The distribution of interest is empty: no instance belongs to it."
+
+        // On its own line, what flows past a layer stays x's: other layers' lines are other points.
+        let together =
+            match around with
+            | Neighbourhood.LayerLine _ -> layers |> List.map List.singleton
+            | _ -> [ layers ]
+
+        let bySource = Array.indexed interests |> Array.groupBy (fun (_, i) -> i.Quantity.Source)
+
+        let found = Map [ for layer in layers -> layer, Array.zeroCreate<Tensor> interests.Length ]
+
+        for layers in together do
+            for n, (_, asked) in Array.indexed bySource do
+                let places = Array.map fst asked
+                let observe = if n = 0 then observe else fun _ _ _ -> ()
+
+                let interests, members = Array.map snd asked, Array.map (Array.get members) places
+
+                for layer, influences in ofSource around multiply observe interests members units layers model instances do
+                    Array.iter2 (Array.set found[layer]) places influences
 
         found
 
@@ -238,35 +283,17 @@ module Influence =
         (model: Model)
         (instances: Instances)
         : Map<string, Tensor[]> =
-        let layers = List.distinct layers
+        let counts =
+            members interests instances |> Array.map (Array.sumBy (fun isMember -> if isMember then 1. else 0.))
 
-        let members =
-            interests |> Array.map (fun i -> Array.init instances.Count (fun row -> i.Distribution(int64 row)))
+        totals around multiply observe interests units layers model instances
+        |> Map.map (fun _ ->
+            Array.map2
+                (fun (count: float) (total: Tensor) ->
+                    use total = total
 
-        if members |> Array.exists (Array.contains true >> not) then
-            fail "The distribution of interest is empty: no instance belongs to it."
-
-        // On its own line, what flows past a layer stays x's: other layers' lines are other points.
-        let together =
-            match around with
-            | Neighbourhood.LayerLine _ -> List.map List.singleton layers
-            | _ -> [ layers ]
-
-        let bySource = Array.indexed interests |> Array.groupBy (fun (_, i) -> i.Quantity.Source)
-
-        let found = Map [ for layer in layers -> layer, Array.zeroCreate<Tensor> interests.Length ]
-
-        for layers in together do
-            for n, (_, asked) in Array.indexed bySource do
-                let places = Array.map fst asked
-                let observe = if n = 0 then observe else fun _ _ _ -> ()
-
-                let interests, members = Array.map snd asked, Array.map (Array.get members) places
-
-                for layer, influences in ofSource around multiply observe interests members units layers model instances do
-                    Array.iter2 (Array.set found[layer]) places influences
-
-        found
+                    Scope.run (fun () -> (total / Number.Of count).``to`` instances.Type))
+                counts)
 
     /// <summary>The influences on some interests at one layer.</summary>
     let distributions around multiply interests units layer model instances : Tensor[] =

@@ -36,7 +36,7 @@ module IntegratedGradients =
 
             if multiply then difference * mean else mean)
 
-    let private changeOf explained (start: Tensor) (target: Target) batch =
+    let internal changeOf explained (start: Tensor) (target: Target) batch =
         let ofStart =
             Sweep.scoresAround explained (Sweep.each 1 batch) (fun i _ -> Sweep.pick i start) target batch
 

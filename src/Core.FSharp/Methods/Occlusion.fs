@@ -19,6 +19,16 @@ module Occlusion =
         let pixel = Number.Range(0L, side, torch.CPU)
         pixel.ge(starts).logical_and(pixel.lt (Tensor.add starts (torch.tensor size)))
 
+    /// The sides that windows slide along: of images rows and columns, of tables the features, of signals the times, of volumes all
+    /// three.
+    let private sides (x: Tensor) =
+        if x.ndim < 2L || x.ndim > 5L then
+            invalidArg
+                "x"
+                $"Windows slide over images, tables, signals and volumes, but x has the shape {Tensor.shapeText x.shape}."
+
+        [ (if x.ndim = 2L then 1 else 2) .. int x.ndim - 1 ]
+
     /// The number of windows on each of the instances.
     let count size stride (instances: Instances) : int64 =
         if instances.Count = 0 then
@@ -26,28 +36,42 @@ module Occlusion =
         else
             use _ = torch.NewDisposeScope()
             let x = instances.Read 0 1
-            Tensor.requireDims "x" [ 4 ] x
 
-            (windows size stride x.shape[2]).shape[0] * (windows size stride x.shape[3]).shape[0]
+            sides x |> List.fold (fun product axis -> product * (windows size stride x.shape[axis]).shape[0]) 1L
 
     /// <summary>Each pixel's is the mean of t(x) - t(x with a window's pixels taken from the baseline) over the windows that
-    /// cover it: n×c×h×w → n×h×w.</summary>
+    /// cover it: n×c×h×w → n×h×w; of tables n×f → n×f, of signals n×c×t → n×t, of volumes n×c×d×h×w → n×d×h×w.</summary>
     let attribute (size: Nullable<int>) (stride: Nullable<int>) (baseline: Baseline) (target: Target) (batch: Batch) =
         let x = batch.X
-        Tensor.requireDims "x" [ 4 ] x
-        let rows, columns = windows size stride x.shape[2], windows size stride x.shape[3]
-        let across, down = columns.shape[0], rows.shape[0]
+        let axes = sides x
+        let along = axes |> List.map (fun axis -> windows size stride x.shape[axis])
+        let counts = along |> List.map (fun windows -> windows.shape[0])
+        let total = List.fold (*) 1L counts
 
-        let tops = rows.repeat_interleave(across, 0L).unsqueeze(1L).unsqueeze(3L).``to`` x.device
+        // Which window of each side the k-th window is, the last side's the fastest.
+        let each =
+            List.zip3 axes along (List.scanBack (*) counts 1L |> List.tail)
+            |> List.map (fun (axis, windows, faster) ->
+                let shape = [| yield -1L; for i in 1 .. int x.ndim - 1 -> if i = axis then x.shape[axis] else 1L |]
 
-        let lefts = columns.repeat([| down; 1L |]).unsqueeze(1L).unsqueeze(2L).``to`` x.device
+                let place =
+                    (Number.Range(0L, total, torch.CPU)).floor_divide(Number.Of faster) % Number.Of windows.shape[0]
 
-        let masks k = (Sweep.pick k tops).logical_and(Sweep.pick k lefts)
+                windows.index_select(0L, place.``to`` torch.int64).reshape(shape).``to`` x.device)
 
-        let losses = FeatureAblation.losses (down * across) masks baseline target batch
-        let rows, columns = rows.``to`` torch.float64, columns.``to`` torch.float64
+        let masks k = each |> List.map (Sweep.pick k) |> List.reduce (fun a b -> a.logical_and b)
+        let losses = FeatureAblation.losses total masks baseline target batch
 
-        let sum = torch.einsum ("nrc,rh,cw->nhw", losses.reshape (-1L, down, across), rows, columns)
+        // Summed over the windows of a side after the other: n×windows×… → n×…×side.
+        let sum =
+            along
+            |> List.fold
+                (fun (t: Tensor) windows -> torch.tensordot (t, windows.``to`` torch.float64, [| 1L |], [| 0L |]))
+                (losses.reshape (Array.append [| -1L |] (Array.ofList counts)))
 
-        let covering = rows.sum(0L).unsqueeze 1L * columns.sum 0L
+        let covering =
+            along
+            |> List.map (fun windows -> (windows.``to`` torch.float64).sum 0L)
+            |> List.reduce (fun a b -> a.unsqueeze -1L * b)
+
         (sum / covering).``to``(x.dtype, x.device)

@@ -73,9 +73,10 @@ module ClassEssence =
     /// S = all units but the first k.
     let silence (k: int) (order: int[]) : bool[] = keep k order |> Array.map not
 
-    /// <summary>The importance of each unit to each interest, of one pass over the instances.</summary>
+    /// <summary>The importance of each unit to each interest times the number of its instances, of one pass over them: what adds
+    /// up over parts of a distribution.</summary>
     /// <exception cref="T:Attribution.AttributionException">A distribution is empty.</exception>
-    let importance (interests: Interest[]) units layer model (instances: Instances) : Importance[] =
+    let totals (interests: Interest[]) units layer model (instances: Instances) : Importance[] =
         use _ = torch.NewDisposeScope()
         let keep, sums = Scope.keepHere (), ref null
 
@@ -93,24 +94,35 @@ module ClassEssence =
             if isNull sums.Value then sums.Value <- keep sum else sums.Value.add_ (sum, Number.Of 1.) |> ignore
 
         let influences =
-            (Influence.survey Neighbourhood.Itself false observe interests units [ layer ] model instances)[layer]
-
-        let count (interest: Interest) =
-            Seq.length (Seq.filter interest.Distribution (seq { 0L .. int64 instances.Count - 1L }))
+            (Influence.totals Neighbourhood.Itself false observe interests units [ layer ] model instances)[layer]
 
         influences
         |> Array.mapi (fun i influence -> {
-            Influence = Tensor.toArray<float>(influence.flatten().``to`` torch.float64)
-            Activation = Tensor.toArray<float>(sums.Value[int64 i] / Number.Of(float (count interests[i])))
+            Influence = Tensor.toArray<float>(influence.flatten ())
+            Activation = Tensor.toArray<float> sums.Value[int64 i]
         })
+
+    /// <summary>The importance of each unit to each interest, of one pass over the instances.</summary>
+    /// <exception cref="T:Attribution.AttributionException">A distribution is empty.</exception>
+    let importance (interests: Interest[]) units layer model (instances: Instances) : Importance[] =
+        let count (interest: Interest) =
+            float (Seq.length (Seq.filter interest.Distribution (seq { 0L .. int64 instances.Count - 1L })))
+
+        totals interests units layer model instances
+        |> Array.map2
+            (fun interest total -> {
+                Influence = total.Influence |> Array.map (fun sum -> sum / count interest)
+                Activation = total.Activation |> Array.map (fun sum -> sum / count interest)
+            })
+            interests
 
     /// Which numbers of a layer's values (n×…) a set leaves out: 1×…, or a channel's all at once.
     let private silent reading (kept: bool[]) (z: Tensor) =
+        let positions = Units.positions reading z.ndim
+
         let shape =
-            match reading with
-            | Units.ChannelSum
-            | Units.ChannelMax when z.ndim > 2L -> Array.append [| 1L; z.shape[1] |] (Array.create (int z.ndim - 2) 1L)
-            | _ -> Array.append [| 1L |] z.shape[1..]
+            z.shape
+            |> Array.mapi (fun axis size -> if axis = 0 || Array.contains (int64 axis) positions then 1L else size)
 
         if kept.LongLength <> Array.fold (*) 1L shape then
             invalidArg

@@ -3,7 +3,7 @@ namespace Attribution;
 /// <summary>A method, set up: instances (n×c×h×w, 0-255) to attributions (n×c×h×w, or n×h×w where a method gives one number a
 /// pixel).</summary>
 /// <param name="x">Instances.</param>
-/// <param name="batchSize">Instances a pass; null: as many as memory allows. The result does not depend on it.</param>
+/// <param name="batchSize">Instances a pass; null: as many as memory allows. The result depends on it by rounding alone.</param>
 /// <param name="progress">Told of every pass.</param>
 /// <param name="cancellation">Stops the work.</param>
 public delegate Tensor Explainer(
@@ -55,6 +55,12 @@ public sealed record MethodSettings
     /// <summary>What a max pool hands on in DeepLIFT.</summary>
     public MaxPoolRule MaxPool { get; init; }
 
+    /// <summary>The steps of an optimisation.</summary>
+    public int Iterations { get; init; } = 50;
+
+    /// <summary>The share of the image that a mask covers.</summary>
+    public double Area { get; init; } = 0.1;
+
     /// <summary>Refuses what makes no sense to a method that uses it.</summary>
     internal void Require(MethodSetting uses)
     {
@@ -64,6 +70,10 @@ public sealed record MethodSettings
             RequireNoise(Noise);
         if (uses.HasFlag(MethodSetting.Window))
             RequireWindow(WindowSize, Stride);
+        if (uses.HasFlag(MethodSetting.Iterations))
+            RequireIterations(Iterations);
+        if (uses.HasFlag(MethodSetting.Area))
+            RequireArea(Area);
         RequireBackground(Background);
     }
 
@@ -73,6 +83,23 @@ public sealed record MethodSettings
         const int Most = 100_000;
         if (samples is < 1 or > Most)
             throw new ArgumentOutOfRangeException(nameof(samples), samples, $"Samples are 1 to {Most}.");
+    }
+
+    internal static void RequireIterations(int iterations)
+    {
+        const int Most = 100_000;
+        if (iterations is < 1 or > Most)
+            throw new ArgumentOutOfRangeException(nameof(iterations), iterations, $"Iterations are 1 to {Most}.");
+    }
+
+    internal static void RequireArea(double area)
+    {
+        if (area is not (> 0 and < 1))
+            throw new ArgumentOutOfRangeException(
+                nameof(area),
+                area,
+                "An area is a share between 0 and 1 of the image."
+            );
     }
 
     internal static void RequireNoise(double noise)
@@ -112,7 +139,9 @@ public sealed record MethodSettings
             Interop.Option(Background?.Core ?? x.Whole),
             WindowSize,
             Stride,
-            MaxPool.InCore()
+            MaxPool.InCore(),
+            Iterations,
+            Area
         );
 
     /// <summary>These settings for another quantity, from another baseline.</summary>
@@ -172,14 +201,17 @@ public sealed class AttributionMethod
     /// <param name="argument">With respect to what.</param>
     public Smoothness Smoothness(Argument argument) => row.Smoothness.Invoke(argument);
 
+    /// <summary>Whether a model has what the method is about, such as ReLUs or attention.</summary>
+    public bool AppliesTo(Model model) => row.Requires is not { Value: var (_, has) } || has.Invoke(model.Core.Graph);
+
     /// <summary>Sets it up.</summary>
     /// <exception cref="ArgumentException">A setting that it uses makes no sense.</exception>
     /// <exception cref="AttributionException">The model has none of the layers that the method is about, or that is
     /// named.</exception>
     public Explainer Create(Model model, MethodSettings settings)
     {
-        if (row.Requires is { Value: var (title, isAbout) })
-            model.Require(title, op => isAbout.Invoke(op));
+        if (row.Requires is { Value: var (title, has) })
+            model.Require(title, has.Invoke);
         settings.Require(Uses);
         var layer = Uses.HasFlag(MethodSetting.Layer) ? Cuts.Named(model, settings.Layer, settings.Quantity) : null;
         return (x, batchSize, progress, cancellation) =>

@@ -44,7 +44,7 @@ public sealed class InflDirected
 
     /// <summary>The expert: the unit with the largest influence over x, the first on ties. Signed.</summary>
     /// <param name="x">The distribution of interest.</param>
-    /// <param name="batchSize">Instances a pass; null: as many as memory allows. The result does not depend on it.</param>
+    /// <param name="batchSize">Instances a pass; null: as many as memory allows. The result depends on it by rounding alone.</param>
     /// <param name="progress">Told of every pass.</param>
     /// <param name="cancellation">Stops the work.</param>
     /// <returns>The unit's position among those of the layer: row-major, or the channel's.</returns>
@@ -107,7 +107,7 @@ public sealed class InflDirected
     /// <summary>What a unit sees: A(x) = x ⊙ ∇ₓ h_i(x). All zero where the unit's ReLU holds it at 0.</summary>
     /// <param name="expertId">The unit's position among those of the layer.</param>
     /// <param name="x">Instances: n×c×h×w, 0-255.</param>
-    /// <param name="batchSize">Instances a pass; null: as many as memory allows. The result does not depend on it.</param>
+    /// <param name="batchSize">Instances a pass; null: as many as memory allows. The result depends on it by rounding alone.</param>
     /// <param name="multiplyWithInput">Whether the gradient is multiplied with the input.</param>
     /// <param name="progress">Told of every pass.</param>
     /// <param name="cancellation">Stops the work.</param>

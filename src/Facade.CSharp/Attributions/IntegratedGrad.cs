@@ -64,7 +64,7 @@ public sealed class IntegratedGrad(Model model, Quantity quantity)
     /// <summary>The attributions of instances, of their shape.</summary>
     /// <param name="x">Instances: n×c×h×w, 0-255.</param>
     /// <param name="baseline">Where the path begins; null: <see cref="Baseline.Black"/>.</param>
-    /// <param name="batchSize">Points of paths a pass; null: as many as memory allows. The result does not depend on it.</param>
+    /// <param name="batchSize">Points of paths a pass; null: as many as memory allows. The result depends on it by rounding alone.</param>
     /// <param name="numSteps">N, the points on each path.</param>
     /// <param name="multiplyWithInput">Whether the mean gradient is multiplied with x - b.</param>
     /// <param name="rule">Where the points lie and what they weigh.</param>
@@ -103,7 +103,7 @@ public sealed class IntegratedGrad(Model model, Quantity quantity)
     /// </summary>
     /// <param name="x">Instances: n×c×h×w, 0-255.</param>
     /// <param name="baseline">Where the path begins; null: <see cref="Baseline.Black"/>.</param>
-    /// <param name="batchSize">Points of paths a pass; null: as many as memory allows. The result does not depend on it.</param>
+    /// <param name="batchSize">Points of paths a pass; null: as many as memory allows. The result depends on it by rounding alone.</param>
     /// <param name="tolerance">The share.</param>
     /// <param name="maxSteps">The most nodes; an instance that they do not suffice for gets the attributions of the most, and
     /// its gap says so.</param>

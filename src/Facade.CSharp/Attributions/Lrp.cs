@@ -91,7 +91,10 @@ public sealed class Lrp : MapMethod
     /// <inheritdoc cref="Lrp(Model, int?, LrpComposite)"/>
     public Lrp(Model model, Quantity quantity, LrpComposite? composite = null)
         : base(
-            model.Require("LRP is about layers of weights", OpModule.isWeighted),
+            model.Require(
+                "LRP is about layers of weights",
+                graph => graph.Nodes.Any(node => OpModule.isWeighted(node.Op))
+            ),
             quantity,
             Pass.Rules,
             _ => 1,

@@ -21,7 +21,8 @@ public abstract class ReluGradient : MapMethod
     internal static Model RequireRelus(string name, Model model) =>
         model.Require(
             $"{name} is about ReLUs",
-            op => op is Op.Activation { Item: { IsRelu: true } or { IsClippedRelu: true } }
+            graph =>
+                graph.Nodes.Any(node => node.Op is Op.Activation { Item: { IsRelu: true } or { IsClippedRelu: true } })
         );
 }
 

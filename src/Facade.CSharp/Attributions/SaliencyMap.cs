@@ -14,7 +14,7 @@ public sealed class SaliencyMap(Model model, Quantity quantity)
 
     /// <summary>The attributions of instances, of their shape.</summary>
     /// <param name="x">Instances: n×c×h×w, 0-255.</param>
-    /// <param name="batchSize">Instances a pass; null: as many as memory allows. The result does not depend on it.</param>
+    /// <param name="batchSize">Instances a pass; null: as many as memory allows. The result depends on it by rounding alone.</param>
     /// <param name="multiplyWithInput">Whether the gradient is multiplied with the input.</param>
     /// <param name="progress">Told of every pass.</param>
     /// <param name="cancellation">Stops the work.</param>

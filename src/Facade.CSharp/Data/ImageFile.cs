@@ -70,6 +70,19 @@ internal sealed class ImageFile
             }
         );
 
+    /// <summary>A picture of a mask, as it is: height × width, 1 where it is white.</summary>
+    /// <exception cref="AttributionException">The file is missing, damaged, or no picture.</exception>
+    public static Tensor Mask(string path) =>
+        FileErrors.Reading(
+            $"'{path}'",
+            () =>
+            {
+                using var scope = NewDisposeScope();
+                var pixels = new ImageFile(path, path, null).Upright().to(ScalarType.Float64);
+                return pixels.mean([0L]).div(Number.Of(255)).MoveToOuterDisposeScope();
+            }
+        );
+
     private static IEnumerable<(string Path, string? Folder)> InFolder(string folder)
     {
         string[] Pictures(string inside, SearchOption depth) =>

@@ -41,11 +41,24 @@ public sealed partial class ImageSet : IDisposable
     /// <summary>The number C of channels.</summary>
     public int Channels => source.Channels;
 
-    /// <summary>The value of white: 1 when the data are floats that all lie in 0-1, else 255.</summary>
-    public float Peak => Factor * source.Peak;
+    /// <summary>The value of white: 1 when the data are floats that all lie in 0-1, else 255. Of instances that are no images the
+    /// largest magnitude that they have.</summary>
+    public float Peak => IsOfImages ? Factor * source.Peak : Factor * Largest;
+
+    // What stands for white of tables, signals and volumes, whose numbers have no bounds.
+    private bool IsOfImages { get; init; } = true;
+
+    private float Largest =>
+        (float)Math.Max(Math.Abs(source.Range.Least), Math.Abs(source.Range.Most)) is > 0 and var most ? most : 1;
 
     /// <summary>What loading it did that a person should know: that of animated pictures the first frame is taken.</summary>
     public IReadOnlyList<string> Notes => [.. source.Notes, .. Remarks];
+
+    /// <summary>The names of the features of a table's rows; null for other sets.</summary>
+    public IReadOnlyList<string>? Features { get; private init; }
+
+    /// <summary>How many slices of a volume lie one below the other in an image; 1 for other sets.</summary>
+    public int Depth { get; private init; } = 1;
 
     // What the source's numbers are times, and what was noted since.
     private float Factor { get; init; } = 1;
@@ -152,6 +165,56 @@ public sealed partial class ImageSet : IDisposable
             : throw new AttributionException("No image file was given; name at least one file or folder.");
     }
 
+    /// <summary>Loads a table of numbers from a text file, a row an instance: cells apart by commas, semicolons or tabs, and a first
+    /// row of names where there is one. A column named y, label, class or target holds the true classes, one named id, idx or index
+    /// the ids.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="image">c, h, w that a row's numbers are laid out as; null: 1, 1 and as many as there are.</param>
+    /// <exception cref="AttributionException">The file cannot be read, a cell is no finite number, or a row has not as many numbers as
+    /// are asked for.</exception>
+    public static ImageSet LoadTable(string path, IReadOnlyList<long>? image = null)
+    {
+        var table = Table.Read(path);
+        long[] shape = image is null ? [1, 1, table.Features.Length] : [.. image];
+        if (shape.Aggregate(1L, (a, b) => a * b) != table.Features.Length)
+            throw new AttributionException(
+                $"'{path}' has {table.Features.Length} columns of numbers, but the model takes {string.Join("×", shape)}: give one for each feature."
+            );
+        using var scope = NewDisposeScope();
+        StoredImages rows = new($"'{path}'", tensor(table.Numbers).reshape([-1, .. shape]), channelsLast: false);
+        var set = Whole(rows, table.Classes, null, table.Ids);
+        return new(set.source, true, set.rows, set.trueClasses, set.predictedClasses, set.ids)
+        {
+            Features = shape[1] == 1 ? table.Features : null,
+            IsOfImages = shape[1] > 1,
+        };
+    }
+
+    /// <summary>Loads instances of a model that takes no images: <c>X</c>, n×c×t of signals, n×f of tables or n×c×d×h×w of volumes,
+    /// and <c>Y</c>, <c>Pred</c> and <c>Idx</c> where the file has them. They are laid out as images; see <see
+    /// cref="Model.AsImages"/>.</summary>
+    /// <param name="path">An npz file, or an npy file of X alone.</param>
+    /// <param name="instance">The shape of one.</param>
+    /// <exception cref="AttributionException">The file cannot be read, or its X has another shape.</exception>
+    public static ImageSet LoadInstances(string path, IReadOnlyList<long> instance)
+    {
+        using var scope = NewDisposeScope();
+        using var file = NpyArray.Is(path) ? null : NpzFile.Open(path);
+        long[]? Ints(string name) => file is not null && file.Contains(name) ? file.ReadInts(name) : null;
+        var x = file is null ? NpyArray.Load(path) : file.Read("X");
+        if (x.dim() < 2 || x.shape[0] < 1 || !x.shape.Skip(1).SequenceEqual(instance))
+            throw new AttributionException(
+                $"'X' in '{path}' has the shape {string.Join(" x ", x.shape)}, but the model takes n x {string.Join(" x ", instance)}."
+            );
+        StoredImages laid = new($"'X' in '{path}'", Core.Images.lay(x.contiguous()), channelsLast: false);
+        var set = Whole(laid, Ints("Y"), Ints("Pred"), Ints("Idx"));
+        return new(set.source, true, set.rows, set.trueClasses, set.predictedClasses, set.ids)
+        {
+            Depth = instance is [_, var depth, _, _] ? (int)depth : 1,
+            IsOfImages = false,
+        };
+    }
+
     /// <summary>A set of images in memory, shared with the tensor and not copied.</summary>
     /// <param name="x">n × C × H × W, of any element type.</param>
     /// <param name="trueClasses">The true class of each image.</param>
@@ -247,7 +310,14 @@ public sealed partial class ImageSet : IDisposable
         };
 
     private ImageSet With(long[] rows, long[]? trueClasses, long[]? predictedClasses, long[]? ids) =>
-        new(source, false, rows, trueClasses, predictedClasses, ids) { Factor = Factor, Remarks = Remarks };
+        new(source, false, rows, trueClasses, predictedClasses, ids)
+        {
+            Factor = Factor,
+            Remarks = Remarks,
+            Features = Features,
+            Depth = Depth,
+            IsOfImages = IsOfImages,
+        };
 
     /// <summary>Frees the images, if this set owns them.</summary>
     public void Dispose()

@@ -95,7 +95,10 @@ public sealed class NpzWriter : IDisposable
             $"'{path}'",
             () =>
             {
-                using var member = zip.CreateEntry($"{name}.npy", compression).Open();
+                var entry = zip.CreateEntry($"{name}.npy", compression);
+                // The same arrays are the same bytes, whenever they are written.
+                entry.LastWriteTime = new(1980, 1, 1, 0, 0, 0, TimeSpan.Zero);
+                using var member = entry.Open();
                 write(member);
             }
         );

@@ -4,7 +4,7 @@ namespace Attribution;
 /// A metric of the registry gives <see cref="MapScores"/>, which say what each map is.</summary>
 /// <param name="attributions">One map an instance.</param>
 /// <param name="x">Instances: n×c×h×w, 0-255.</param>
-/// <param name="batchSize">Images a pass; null: as many as memory allows. The result does not depend on it.</param>
+/// <param name="batchSize">Images a pass; null: as many as memory allows. The result depends on it by rounding alone.</param>
 /// <param name="progress">Told of every pass.</param>
 /// <param name="cancellation">Stops the work.</param>
 public delegate IReadOnlyList<double> Scorer(
@@ -67,6 +67,17 @@ public sealed class AttributionMetric
     private readonly Metric row;
 
     private AttributionMetric(Metric row) => this.row = row;
+
+    internal Metric Row => row;
+
+    /// <summary>Requires to be told how maps are made, of a metric that makes some.</summary>
+    internal void RequireExplain(MetricSettings settings)
+    {
+        if (row.NeedsExplain && settings.Explain is null)
+            throw new AttributionException(
+                $"The metric '{row.Name}' makes maps of its own: set MetricSettings.Explain to how the maps were made."
+            );
+    }
 
     /// <summary>Every metric of attribution maps.</summary>
     public static IReadOnlyList<AttributionMetric> All { get; } =
@@ -168,14 +179,7 @@ internal sealed class RowMetric : MapMetric
         var (maps, x) = (asked.Maps, asked.X);
         var passes = asked.Count(row.Passes.Invoke(settings.InCore()).Invoke(PixelSteps.PixelsOf(maps)) * x.Count);
         var target = asked.Target(model, quantity, passes);
-        Tensor Explained(Target of, Batch batch) =>
-            asked.Explained(
-                settings.Explain!(model.At(of.Model), new Quantity(of.Quantity.Among(batch.Rows))),
-                x.With(InstancesModule.ofBatch(batch)),
-                null,
-                passes
-            );
-        var core = settings.InCore(x, Explained);
+        var core = settings.InCore(x, asked.Explaining(model, settings.Explain!, passes));
         Tensor Of(Tensor maps, Batch batch) => row.Scores.Invoke(core).Invoke(target).Invoke(maps).Invoke(batch);
         // A metric of the map alone asks neither the model nor the images, which may be many.
         return row.Over == Scale.Map

@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace Attribution;
 
 /// <summary>An order of a layer's units for a class: which to keep first.</summary>
@@ -64,9 +66,11 @@ public sealed class ClassEssence
     /// class's own.</param>
     /// <param name="randomOrders">How many orders are drawn; all classes share them.</param>
     /// <param name="seed">Decides on them.</param>
-    /// <param name="batchSize">Images a pass; null: as many as memory allows. The result does not depend on it.</param>
+    /// <param name="batchSize">Images a pass; null: as many as memory allows. The result depends on it by rounding alone.</param>
     /// <param name="progress">Told of every pass.</param>
     /// <param name="cancellation">Stops the work.</param>
+    /// <param name="place">Where it is done; null: <see cref="Workplace.In"/>.</param>
+    /// <param name="subject">What the answers depend on beside all that, where others compute them too.</param>
     /// <exception cref="AttributionException">The true classes are not known, a distribution is empty, or there is no such
     /// class.</exception>
     public IReadOnlyList<UnitRanking> Rank(
@@ -77,30 +81,22 @@ public sealed class ClassEssence
         int seed = 1,
         int? batchSize = null,
         IProgress<Progress>? progress = null,
-        CancellationToken cancellation = default
+        CancellationToken cancellation = default,
+        Workplace? place = null,
+        string subject = ""
     )
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(randomOrders, 1);
-        if (classes.Count == 0)
-            throw new AttributionException("The essence of no class was asked for: name at least one.");
-        var labels = x.TrueClasses;
+        var work = Ranking(x, classes, distribution, batchSize, subject);
+        (place ?? Workplace.In(model)).Do(work, progress, cancellation);
         HashSet<int> Over(int k) => [.. distribution ?? [k]];
-        // Refuses classes without images.
-        foreach (var k in classes)
-            x.Where([.. Over(k)]);
-        Interest Of(int k)
+        double[] Mean(string name, int i)
         {
-            var members = Over(k);
-            return new(Quantity.Class(k), row => members.Contains((int)labels[row]));
+            var over = Over(classes[i]);
+            double count = x.TrueClasses.Count(y => over.Contains((int)y));
+            return Array.ConvertAll(work.Result.Sum($"{name} {i}")!, sum => sum / count);
         }
-
-        var found = Core.ClassEssence.importance(
-            [.. classes.Select(k => Of(k).Core)],
-            units.InCore(),
-            layer,
-            model.Working(batchSize, x.Count, progress, cancellation),
-            ((Instances)x).Core
-        );
+        Importance[] found = [.. classes.Select((_, i) => new Importance(Mean("influence", i), Mean("activation", i)))];
         int[][] random =
         [
             .. Enumerable.Range(0, randomOrders).Select(i => Shuffled(found[0].Influence.Length, seed + i)),
@@ -117,15 +113,142 @@ public sealed class ClassEssence
         return [.. classes.Zip(found, By).SelectMany(rankings => rankings)];
     }
 
+    // The influence of the units on each class, and their values, summed over its images.
+    private ImageSums Ranking(
+        ImageSet x,
+        IReadOnlyList<int> classes,
+        IReadOnlyCollection<int>? distribution,
+        int? batchSize,
+        string subject
+    )
+    {
+        if (classes.Count == 0)
+            throw new AttributionException("The essence of no class was asked for: name at least one.");
+        var labels = x.TrueClasses;
+        HashSet<int>[] over = [.. classes.Select(k => (HashSet<int>)[.. distribution ?? [k]])];
+        // Refuses classes without images.
+        foreach (var some in over)
+            x.Where([.. some]);
+        var size = ImageParts.Naming(x, () => batchSize ?? model.SteadyBatch(x));
+        return new(
+            Subject(
+                x,
+                size,
+                $"{subject}\n{string.Join(';', classes.Zip(over, (k, some) => $"{k}:{string.Join(',', some)}"))}"
+            ),
+            x,
+            3,
+            (part, sums, progress, cancellation) =>
+            {
+                bool Holds(int i, int row) => over[i].Contains((int)labels[part.Start + row]);
+                int[] own =
+                [
+                    .. Enumerable
+                        .Range(0, classes.Count)
+                        .Where(i => Enumerable.Range(0, part.Images.Count).Any(row => Holds(i, row))),
+                ];
+                if (own.Length == 0)
+                    return;
+                var totals = Core.ClassEssence.totals(
+                    [.. own.Select(i => new Interest(Quantity.Class(classes[i]), row => Holds(i, row)).Core)],
+                    units.InCore(),
+                    layer,
+                    model.Working(size, part.Images.Count, progress, cancellation),
+                    part.Instances.Core
+                );
+                foreach (var (i, total) in own.Zip(totals))
+                {
+                    sums.Add($"influence {i}", total.Influence);
+                    sums.Add($"activation {i}", total.Activation);
+                }
+            }
+        );
+    }
+
+    private string Subject(ImageSet x, int batchSize, string more) =>
+        string.Join(
+            '\n',
+            [more, $"{layer} {units} {batchSize}", string.Join(',', Enumerable.Range(0, x.Count).Select(x.Position))]
+        );
+
+    // What each set of units that is left predicts.
+    private ImageSums Tallies(bool[][] sets, ImageSet x, int? batchSize, string subject)
+    {
+        var size = ImageParts.Naming(x, () => batchSize ?? model.SteadyBatch(x));
+        var labels = x.TrueClasses;
+        static double[] Numbers(int[] counts) => Array.ConvertAll(counts, n => (double)n);
+        return new(
+            Subject(x, size, subject),
+            x,
+            1 + sets.Length,
+            (part, sums, progress, cancellation) =>
+            {
+                var found = Core.ClassEssence.tallies(
+                    sets,
+                    [.. Enumerable.Range(part.Start, part.Images.Count).Select(row => labels[row])],
+                    units.InCore(),
+                    layer,
+                    model.Working(size, part.Images.Count * (1L + sets.Length), progress, cancellation),
+                    part.Instances.Core
+                );
+                sums.Add("true", Numbers(found[0].True));
+                foreach (var (i, tally) in found.Index())
+                {
+                    sums.Add($"predicted {i}", Numbers(tally.Predicted));
+                    sums.Add($"both {i}", Numbers(tally.Both));
+                }
+            },
+            JsonSerializer.Serialize(
+                Array.ConvertAll(sets, set => new string([.. set.Select(isLeft => isLeft ? '1' : '0')]))
+            )
+        );
+    }
+
+    /// <summary>The work of <see cref="Rank"/>, or of <see cref="Evaluate"/> where it is told of sets, for a process that computes
+    /// units of it.</summary>
+    /// <param name="prepared">What it is told of what was found before; null: nothing.</param>
+    /// <param name="x">The images, with their true classes.</param>
+    /// <param name="classes">The classes.</param>
+    /// <param name="distribution">The true classes of the images over which influence and mean value are taken.</param>
+    /// <param name="batchSize">Images a pass.</param>
+    /// <param name="subject">What the answers depend on beside all that.</param>
+    /// <exception cref="AttributionException">The true classes are not known, a distribution is empty, or it is told nonsense.</exception>
+    public Workload Plan(
+        string? prepared,
+        ImageSet x,
+        IReadOnlyList<int> classes,
+        IReadOnlyCollection<int>? distribution,
+        int? batchSize,
+        string subject
+    )
+    {
+        if (prepared is null)
+            return Ranking(x, classes, distribution, batchSize, subject);
+        string[]? sets = null;
+        try
+        {
+            sets = JsonSerializer.Deserialize<string[]>(prepared);
+        }
+        catch (JsonException)
+        {
+            // Told below.
+        }
+        return sets is { Length: > 0 } && sets.All(set => set is { Length: > 0 } && set.All(c => c is '0' or '1'))
+            ? Tallies(Array.ConvertAll(sets, set => set.Select(c => c == '1').ToArray()), x, batchSize, subject)
+            : throw new AttributionException("What was told of the units is none of this version of the program.");
+    }
+
     /// <summary>Measures the network with the first k units of each ranking kept, or silenced, and all others not. Every image
     /// is brought to the layer once.</summary>
     /// <param name="rankings">The rankings, of one layer's units.</param>
     /// <param name="x">The images, with their true classes: those that the units were ranked on, or others.</param>
     /// <param name="counts">Every k, from 1 to all units; null: 1, 2, 5, 10, 20, … and all.</param>
     /// <param name="silence">Whether the first k are silenced and all others kept.</param>
-    /// <param name="batchSize">Images a pass; null: as many as memory allows. The result does not depend on it.</param>
+    /// <param name="batchSize">Images a pass; null: as many as memory allows. The result depends on it by rounding alone.</param>
     /// <param name="progress">Told of every pass.</param>
     /// <param name="cancellation">Stops the work.</param>
+    /// <param name="place">Where it is done; null: <see cref="Workplace.In"/>.</param>
+    /// <param name="subject">What the answers depend on beside all that, where others compute them too.</param>
     /// <exception cref="AttributionException">The true classes are not known, or the layer has fewer units than a k.</exception>
     /// <exception cref="ArgumentException">A ranking does not hold every unit once.</exception>
     public EssenceCurves Evaluate(
@@ -135,7 +258,9 @@ public sealed class ClassEssence
         bool silence = false,
         int? batchSize = null,
         IProgress<Progress>? progress = null,
-        CancellationToken cancellation = default
+        CancellationToken cancellation = default,
+        Workplace? place = null,
+        string subject = ""
     )
     {
         var all = rankings.FirstOrDefault()?.Orders.FirstOrDefault()?.Count ?? 0;
@@ -172,14 +297,14 @@ public sealed class ClassEssence
             select (ranking, k, ranking.Orders.Select(order => Place(order, left)).ToArray()),
         ];
 
-        var tallies = Core.ClassEssence.tallies(
-            [.. sets],
-            [.. x.TrueClasses],
-            units.InCore(),
-            layer,
-            model.Working(batchSize, x.Count * (1L + sets.Count), progress, cancellation),
-            ((Instances)x).Core
-        );
+        var work = Tallies([.. sets], x, batchSize, subject);
+        (place ?? Workplace.In(model)).Do(work, progress, cancellation);
+        int[] Counts(string name) => Array.ConvertAll(work.Result.Sum(name)!, n => (int)n);
+        var isTrue = Counts("true");
+        Tally[] tallies =
+        [
+            .. sets.Select((_, i) => new Tally(x.Count, isTrue, Counts($"predicted {i}"), Counts($"both {i}"))),
+        ];
         foreach (var k in rankings.Select(r => r.Class))
             if (k < 0 || k >= tallies[0].True.Length)
                 throw new AttributionException(

@@ -65,7 +65,7 @@ public static class Localisation
     public static IReadOnlyList<double> Areas(Tensor masks) =>
         Maps.Numbers(Core.Localisation.areas(Fitting(masks, masks)));
 
-    private static Tensor Fitting(Tensor masks, Tensor attributions)
+    internal static Tensor Fitting(Tensor masks, Tensor attributions)
     {
         if (masks.ndim != 3 || masks.dtype != ScalarType.Bool)
             throw new ArgumentException("The masks must be n×h×w of booleans.", nameof(masks));

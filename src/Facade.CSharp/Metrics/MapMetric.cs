@@ -9,7 +9,7 @@ public abstract class MapMetric
     /// <see cref="Differentiation.Record"/> it is connected to the maps, to the images and to the model's parameters.</summary>
     /// <param name="attributions">n×c×h×w, or pixel attributions n×h×w.</param>
     /// <param name="x">Instances: n×c×h×w, 0-255.</param>
-    /// <param name="batchSize">Images a pass; null: as many as memory allows. The result does not depend on it.</param>
+    /// <param name="batchSize">Images a pass; null: as many as memory allows. The result depends on it by rounding alone.</param>
     /// <param name="progress">Told of every pass.</param>
     /// <param name="cancellation">Stops the work.</param>
     /// <exception cref="ArgumentException">The shapes do not fit.</exception>
@@ -33,8 +33,8 @@ public abstract class MapMetric
         CancellationToken cancellation = default
     )
     {
-        var scores = Maps.Numbers(Scores(attributions, x, batchSize, progress, cancellation));
-        return Maps.Scored(attributions, scores, StepsOf(attributions));
+        MapsAsked asked = new(attributions, x, batchSize, progress, cancellation);
+        return Maps.Scored(asked.Maps, Maps.Numbers(Score(asked)), StepsOf(asked.Maps));
     }
 
     private protected abstract Tensor Score(MapsAsked asked);
@@ -55,17 +55,36 @@ internal sealed class MapsAsked(
     // In passes, what an explanation is taken for: a row's count of them is by this too.
     private const int Explanation = 3;
 
-    public Tensor Maps { get; } =
+    // The shape of one that is no image, but a row of a table, a signal or a volume; null for images.
+    private readonly long[]? other = OtherThanImage(x);
+
+    /// <summary>One for each instance, as of images.</summary>
+    public Tensor Maps =>
         attributions.ndim > 0 && attributions.shape[0] == x.Count
-            ? attributions
+            ? other is null
+                ? attributions
+                : Images.layMaps(other, attributions)
             : throw new ArgumentException(
                 $"There must be one attribution for each of the {x.Count} instances, but their shape is [{string.Join("; ", attributions.shape)}].",
                 nameof(attributions)
             );
 
-    public Instances X => x;
+    /// <summary>The instances, laid out as images where they are none.</summary>
+    public Instances X => other is null ? x : x.With(Images.instances(x.Core));
 
     public int? BatchSize => batchSize;
+
+    private static long[]? OtherThanImage(Instances x)
+    {
+        if (x.Count == 0)
+            return null;
+        using var scope = NewDisposeScope();
+        long[] shape = [.. x.Core.Read.Invoke(0).Invoke(1).shape.Skip(1)];
+        return Images.shape(shape) is null ? null : shape;
+    }
+
+    /// <summary>A model of the instances, laid out as they are.</summary>
+    public Model Seen(Model model) => other is null ? model : model.At(Images.model(other, model.Now));
 
     /// <summary>A count of passes, told on to whoever asked.</summary>
     public Passes Count(double passes) => new((long)Math.Ceiling(passes), progress, cancellation);
@@ -74,8 +93,11 @@ internal sealed class MapsAsked(
     public Target Target(Model model, Quantity quantity, long passes) => Target(model, quantity, Count(passes));
 
     /// <inheritdoc cref="Target(Model, Quantity, long)"/>
-    public Target Target(Model model, Quantity quantity, Passes passes) =>
-        x.TargetOf(quantity, model.Working(batchSize, passes));
+    public Target Target(Model model, Quantity quantity, Passes passes)
+    {
+        var target = x.TargetOf(quantity, model.Working(batchSize, passes));
+        return other is null ? target : Images.target(other, target);
+    }
 
     /// <summary>The count of passes of so many explanations of the instances.</summary>
     public Passes CountOfMaps(int explanations) => Count((double)Explanation * explanations * x.Count);
@@ -83,6 +105,20 @@ internal sealed class MapsAsked(
     /// <summary>Maps of these instances, or of others in their place.</summary>
     public Tensor Explained(Explainer explain, Instances instances, int? batchSize, Passes passes) =>
         explain(instances, batchSize, passes.Next(Explanation * instances.Count), cancellation);
+
+    /// <summary>How maps are made, by the core: of a target, and of instances in the place of these.</summary>
+    public Func<Target, Batch, Tensor> Explaining(
+        Model model,
+        Func<Model, Quantity, Explainer> explain,
+        Passes passes
+    ) =>
+        (of, batch) =>
+            Explained(
+                explain(model.At(of.Model), new Quantity(of.Quantity.Among(batch.Rows))),
+                x.With(InstancesModule.ofBatch(batch)),
+                null,
+                passes
+            );
 
     /// <summary>The class that each instance is explained for, of how many.</summary>
     public (long[] Classes, int Count) Classes(Model model, int? targetClass)
@@ -119,7 +155,13 @@ public abstract class ExplainingMetric : MapMetric
         IEnumerable<long> classes,
         Passes passes,
         Instances? instead = null
-    ) => asked.Explained(explain(model, Quantity.TrueClass(classes)), instead ?? asked.X, asked.BatchSize, passes);
+    ) =>
+        asked.Explained(
+            explain(asked.Seen(model), Quantity.TrueClass(classes)),
+            instead ?? asked.X,
+            asked.BatchSize,
+            passes
+        );
 }
 
 /// <summary>The scores of a batch's maps.</summary>

@@ -41,7 +41,7 @@ public sealed class MapScores : IReadOnlyList<double>
     /// <param name="scorer">The metric.</param>
     /// <param name="attributions">n×c×h×w, or pixel attributions n×h×w.</param>
     /// <param name="x">Instances: n×c×h×w, 0-255.</param>
-    /// <param name="batchSize">Images a pass; null: as many as memory allows. The result does not depend on it.</param>
+    /// <param name="batchSize">Images a pass; null: as many as memory allows. The result depends on it by rounding alone.</param>
     /// <param name="progress">Told of every pass.</param>
     /// <param name="cancellation">Stops the work.</param>
     /// <exception cref="AttributionException">The metric's.</exception>

@@ -16,4 +16,10 @@ internal sealed record LoadedModel(
 {
     /// <summary>What is done to images first; null where nobody says.</summary>
     public Preprocessing? Preprocessing { get; init; }
+
+    /// <summary>Scores at each position; null where an image has one row of them.</summary>
+    public RegionScores? Regions { get; init; }
+
+    /// <summary>Boxes and their scores; null where there are none.</summary>
+    public DetectionScores? Detections { get; init; }
 }

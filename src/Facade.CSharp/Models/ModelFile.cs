@@ -35,6 +35,17 @@ public sealed partial class Model
             );
     }
 
+    /// <summary>The files that a model is read from: its own, and those beside it that hold some of an .onnx file's numbers, by their
+    /// places in its folder.</summary>
+    /// <exception cref="AttributionException">It cannot be read.</exception>
+    public static IReadOnlyList<string> Files(string path) =>
+        [
+            Path.GetFileName(path),
+            .. Path.GetExtension(path).Equals(".onnx", StringComparison.OrdinalIgnoreCase)
+                ? Onnx.OnnxReader.Beside(path)
+                : [],
+        ];
+
     /// <summary>The model for a set of images: that it takes them is made sure of, and where its file does not say what its scores
     /// are, their values tell; see <see cref="Recognised"/>. The weights are shared: dispose of one of the two.</summary>
     /// <param name="images">The images.</param>

@@ -20,9 +20,24 @@ public static class Cuts
         if (model.Layers.Contains(CoursesLayer))
             return CoursesLayer;
 
-        var hidden = graph.Nodes.Where(node => node.Op.IsActivation && node.Name != graph.Output).ToArray();
-        var last = hidden.LastOrDefault(node => IsDense(graph, node.Inputs[0])) ?? hidden.LastOrDefault();
-        return (last ?? Node(graph, graph.Output)).Inputs[0];
+        var hidden = graph.Nodes.Where(node => IsBend(node.Op) && node.Name != graph.Output).ToArray();
+        var last = hidden.LastOrDefault(node => IsDense(graph, Fed(graph, node))) ?? hidden.LastOrDefault();
+        return last is null ? Node(graph, graph.Output).Inputs[0] : Fed(graph, last);
+    }
+
+    // A root or a square is a step of a normalisation.
+    private static bool IsBend(Op op) => op is Op.Activation { Item: not Activation.Power };
+
+    // What an activation is applied to, whatever fixed number it is scaled by first, as in a GELU by erf.
+    private static string Fed(Graph graph, Node activation)
+    {
+        var name = activation.Inputs[0];
+        while (
+            Node(graph, name) is { Op: { IsMultiply: true } or { IsDivide: true } } scaled
+            && scaled.Inputs.Where(input => !Node(graph, input).Op.IsConstant).ToArray() is [var before]
+        )
+            name = before;
+        return name;
     }
 
     /// <summary>The same, which is said.</summary>
@@ -47,11 +62,11 @@ public static class Cuts
 
     /// <summary>The layer of class activation maps where nobody names one: the last value with channels and positions (n×c×h×w) on which all
     /// paths from the image to the scores depend, such as the last convolution's activation, with the shortcut that is added
-    /// before it, or the concatenation of branches. A pooled value stands for what it was pooled of.</summary>
+    /// before it, or the concatenation of branches; of a transformer whose class token is read, the last block's normalised tokens. A pooled
+    /// value stands for what it was pooled of.</summary>
     /// <param name="model">The classifier.</param>
     /// <param name="quantity">What is explained, where that ends at a layer (<see cref="Quantity.Unit"/>); null: the scores.</param>
-    /// <exception cref="AttributionException">There is no such value, it is what a transformer makes its tokens of, or the model
-    /// has no layers to cut at.</exception>
+    /// <exception cref="AttributionException">There is no such value, or the model has no layers to cut at.</exception>
     public static string LastConvolution(Model model, Quantity? quantity = null)
     {
         model.RequireCuts();

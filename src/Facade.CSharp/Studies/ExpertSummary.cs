@@ -164,7 +164,7 @@ public sealed class ExpertSummary
     /// <param name="distribution">The true classes of the images that make up the distribution; null: all images.</param>
     /// <param name="margin">The two classes whose selectivity is asked for; null: none.</param>
     /// <param name="top">How many units to list.</param>
-    /// <param name="batchSize">Images a pass; null: as many as memory allows. The result does not depend on it.</param>
+    /// <param name="batchSize">Images a pass; null: as many as memory allows. The result depends on it by rounding alone.</param>
     /// <param name="progress">Told of every pass.</param>
     /// <param name="cancellation">Stops the work.</param>
     /// <param name="units">What a unit of a layer is.</param>
@@ -207,12 +207,15 @@ public sealed class ExpertSummary
     /// <param name="questions">What is asked.</param>
     /// <param name="x">The images.</param>
     /// <param name="top">How many units to list.</param>
-    /// <param name="batchSize">Images a pass; null: as many as memory allows. The result does not depend on it.</param>
+    /// <param name="batchSize">Images a pass; null: as many as 4 GiB hold. The result depends on it by rounding.</param>
     /// <param name="progress">Told of every pass.</param>
     /// <param name="cancellation">Stops the work.</param>
     /// <param name="units">What a unit of a layer is.</param>
     /// <param name="around">Where around each image its influence is taken; null: <see cref="Neighbourhood.Itself"/>.</param>
     /// <param name="timesActivation">Whether an image's influence is multiplied with the layer's values.</param>
+    /// <param name="place">Where it is done; null: <see cref="Workplace.In"/>.</param>
+    /// <param name="subject">What the answers depend on beside all that, such as the contents of files, where others compute
+    /// them too.</param>
     /// <returns>The answers to all questions at the first layer, then at the second, and so on.</returns>
     /// <exception cref="AttributionException">A layer is not there, a distribution is empty, or true classes are asked for
     /// that are not known.</exception>
@@ -227,35 +230,22 @@ public sealed class ExpertSummary
         CancellationToken cancellation = default,
         Units units = Units.Auto,
         Neighbourhood? around = null,
-        bool timesActivation = false
+        bool timesActivation = false,
+        Workplace? place = null,
+        string subject = ""
     )
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(top, 1);
         layers = [.. layers.Select(model.RequireLayer)];
-        var byClass = (x.HasTrueClasses ? Enumerable.Range(0, x.Count) : [])
-            .GroupBy(i => x.TrueClasses[i])
-            .ToDictionary(group => group.Key, group => group.ToArray());
-        int[] Members(IReadOnlyCollection<int>? distribution)
-        {
-            if (distribution is null)
-                return [.. Enumerable.Range(0, x.Count)];
-            // Refuses a class without images, and images without classes.
-            x.Where([.. distribution]);
-            return [.. distribution.Distinct().SelectMany(k => byClass[k]).Order()];
-        }
-
-        int[][] members = [.. questions.Select(q => Members(q.Distribution))];
+        var byClass = ByClass(x);
+        int[][] members = [.. questions.Select(q => Members(q.Distribution, x, byClass))];
         var survey = InfluenceSurvey.Take(
             model,
-            layers,
-            [.. questions.Zip(members, (q, m) => new Interest(q.Quantity, m.ToHashSet().Contains))],
-            units,
+            Asked(layers, questions, members, batchSize, units, around, timesActivation, subject),
             x,
-            batchSize,
             progress,
             cancellation,
-            around,
-            timesActivation
+            place
         );
 
         UnitActivity Activity(double[] values) => new(Array.ConvertAll(values, v => (float)v));
@@ -303,6 +293,84 @@ public sealed class ExpertSummary
         }
 
         return [.. from layer in layers from i in Enumerable.Range(0, questions.Count) select Answer(layer, i)];
+    }
+
+    /// <summary>The work of <see cref="FindAll"/>, for a process that computes units of it.</summary>
+    /// <param name="prepared">What it is told of what was found before; null: nothing.</param>
+    /// <param name="model">The classifier.</param>
+    /// <param name="layers">Where it is cut.</param>
+    /// <param name="questions">What is asked.</param>
+    /// <param name="x">The images.</param>
+    /// <param name="batchSize">Images a pass.</param>
+    /// <param name="units">What a unit of a layer is.</param>
+    /// <param name="around">Where around each image its influence is taken.</param>
+    /// <param name="timesActivation">Whether an image's influence is multiplied with the layer's values.</param>
+    /// <param name="subject">What the answers depend on beside all that.</param>
+    /// <exception cref="AttributionException">A layer is not there, a distribution is empty, or true classes are asked for
+    /// that are not known.</exception>
+    public static Workload Plan(
+        string? prepared,
+        Model model,
+        IReadOnlyList<string> layers,
+        IReadOnlyList<ExpertQuestion> questions,
+        ImageSet x,
+        int? batchSize,
+        Units units,
+        Neighbourhood? around,
+        bool timesActivation,
+        string subject
+    )
+    {
+        layers = [.. layers.Select(model.RequireLayer)];
+        var byClass = ByClass(x);
+        int[][] members = [.. questions.Select(q => Members(q.Distribution, x, byClass))];
+        return InfluenceSurvey.Plan(
+            model,
+            Asked(layers, questions, members, batchSize, units, around, timesActivation, subject),
+            x,
+            prepared
+        );
+    }
+
+    private static Dictionary<long, int[]> ByClass(ImageSet x) =>
+        (x.HasTrueClasses ? Enumerable.Range(0, x.Count) : [])
+            .GroupBy(i => x.TrueClasses[i])
+            .ToDictionary(group => group.Key, group => group.ToArray());
+
+    private static int[] Members(IReadOnlyCollection<int>? distribution, ImageSet x, Dictionary<long, int[]> byClass)
+    {
+        if (distribution is null)
+            return [.. Enumerable.Range(0, x.Count)];
+        // Refuses a class without images, and images without classes.
+        x.Where([.. distribution]);
+        return [.. distribution.Distinct().SelectMany(k => byClass[k]).Order()];
+    }
+
+    private static SurveyQuestion Asked(
+        IReadOnlyList<string> layers,
+        IReadOnlyList<ExpertQuestion> questions,
+        int[][] members,
+        int? batchSize,
+        Units units,
+        Neighbourhood? around,
+        bool timesActivation,
+        string subject
+    )
+    {
+        Interest Of(ExpertQuestion question, int[] members)
+        {
+            HashSet<int> among = [.. members];
+            return new(question.Quantity, among.Contains);
+        }
+
+        return new(layers, [.. questions.Zip(members, Of)], units)
+        {
+            Around = around ?? Neighbourhood.Itself,
+            TimesActivation = timesActivation,
+            BatchSize = batchSize,
+            Subject =
+                $"{subject}\n{string.Join(';', questions.Select(q => q.Distribution is { } some ? string.Join(',', some) : "all"))}",
+        };
     }
 
     /// <summary>Writes <c>experts.json</c>: the expert, or a list of them where there are several.</summary>

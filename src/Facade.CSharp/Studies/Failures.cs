@@ -17,7 +17,7 @@ public static class Sentence
     public static string Of(Exception e) =>
         e switch
         {
-            AttributionException => e.Message,
+            AttributionException or ITold => e.Message,
             // .NET appends the names of parameters, which are ours and not the user's.
             ArgumentException => e.Message.Split([" (Parameter '", "\n"], StringSplitOptions.None)[0],
             OutOfMemoryException => "There is not enough memory: try a smaller --batch-size.",

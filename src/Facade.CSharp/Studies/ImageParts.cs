@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.Linq;
 using System.Text.RegularExpressions;
 using Attribution.Core;
@@ -32,41 +33,61 @@ internal sealed partial class ImageParts
 
     private readonly ImageSet images;
 
-    public ImageParts(ImageSet images)
+    /// <summary>Images in parts.</summary>
+    /// <param name="images">The images.</param>
+    /// <param name="bytes">What the maps of a part may take.</param>
+    /// <param name="most">How many images there may be in one.</param>
+    /// <param name="isPowerOfTwo">Whether that is to be a power of two.</param>
+    public ImageParts(ImageSet images, long bytes = PartBytes, int most = MostOfPart, bool isPowerOfTwo = false)
     {
         this.images = images;
         All = images.Count <= MostRemembered ? ((Instances)images).Remembered() : images;
+        Size = (int)Math.Clamp(bytes / (4L * images.Channels * images.Height * images.Width), 1, most);
+        if (isPowerOfTwo)
+            Size = 1 << (int)Math.Log2(Size);
     }
 
     /// <summary>All images, with what is known of them if they are not too many to keep it.</summary>
     public Instances All { get; }
 
     /// <summary>Images a part, but for the last one.</summary>
-    public int Size => (int)Math.Clamp(PartBytes / Bytes(images, 1), 1, MostOfPart);
+    public int Size { get; }
 
-    /// <summary>What maps of images take of memory.</summary>
-    public static long Bytes(ImageSet images, int count) => 4L * images.Channels * images.Height * images.Width * count;
+    /// <summary>The position of the first image of each part.</summary>
+    public IEnumerable<int> Starts => Enumerable.Range(0, (images.Count + Size - 1) / Size).Select(i => i * Size);
+
+    /// <summary>How many images the part has that begins there.</summary>
+    public int CountFrom(int start) => Math.Min(Size, images.Count - start);
 
     /// <summary>Hands every part to the work; what goes wrong with an instance is told of its number in the set that was
     /// loaded.</summary>
     public void Each(Action<ImagePart> work)
     {
-        for (var start = 0; start < images.Count; start += Size)
-        {
-            using var scope = NewDisposeScope();
-            var some = images.Take(Enumerable.Range(start, Math.Min(Size, images.Count - start)));
-            var x = some.Images();
-            var known = All.Part(start, x);
-            ImagePart part = new(start, some, x, images.Count > MostRemembered ? known.Remembered() : known);
-            Naming(
-                some,
-                () =>
+        foreach (var start in Starts)
+            At(
+                start,
+                CountFrom(start),
+                images.Count > MostRemembered,
+                part =>
                 {
                     work(part);
                     return true;
                 }
             );
-        }
+    }
+
+    /// <summary>Works on some images by themselves: what is known of them is found anew.</summary>
+    public T Alone<T>(int start, int count, Func<ImagePart, T> work) => At(start, count, true, work);
+
+    private T At<T>(int start, int count, bool isAlone, Func<ImagePart, T> work)
+    {
+        using var scope = NewDisposeScope();
+        var some = images.Take(Enumerable.Range(start, count));
+        // A file that cannot be read is told of by its own name.
+        var x = some.Images();
+        var known = All.Part(start, x);
+        ImagePart part = new(start, some, x, isAlone ? known.Remembered() : known);
+        return Naming(some, () => work(part));
     }
 
     /// <summary>Works on images; what goes wrong with an instance is told of its number in the set that was loaded.</summary>

@@ -33,7 +33,7 @@ internal sealed class LayerSurvey
     public static IReadOnlyDictionary<string, LayerSurvey> Take(
         Model model,
         IReadOnlyList<string> layers,
-        Instances images,
+        ImageSet images,
         IReadOnlyList<long> labels,
         IEnumerable<Question> questions,
         Units units,
@@ -45,11 +45,11 @@ internal sealed class LayerSurvey
         Question[] asked = [.. questions.Distinct()];
         var survey = InfluenceSurvey.Take(
             model,
-            layers,
-            [.. asked.Select(q => new Interest(q.Quantity, row => q.Holds(labels[row])))],
-            units,
+            new(layers, [.. asked.Select(q => new Interest(q.Quantity, row => q.Holds(labels[row])))], units)
+            {
+                BatchSize = batchSize,
+            },
             images,
-            batchSize,
             progress,
             cancellation
         );

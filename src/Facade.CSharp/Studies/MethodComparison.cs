@@ -26,6 +26,9 @@ internal sealed class MethodComparison(
         ["expected-gradients"] = 40,
     };
 
+    // And steps.
+    private const int FewerIterations = 20;
+
     private const int OfEachStudied = 2;
     private const int OfEachLocated = 3;
     private const int Resamples = 2000;
@@ -48,6 +51,7 @@ internal sealed class MethodComparison(
                     Seed = options.Seed,
                     Samples = fewerSamples.TryGetValue(method.Name, out var samples) ? samples : null,
                     Background = images,
+                    Iterations = FewerIterations,
                 }
             )),
         ];

@@ -8,7 +8,7 @@ namespace Attribution;
 /// <summary>How methods are run on images.</summary>
 public record RunOptions
 {
-    /// <summary>Images a pass; null: as many as memory allows. No result depends on it.</summary>
+    /// <summary>Images a pass; null: as many as memory allows. Results depend on it by rounding alone.</summary>
     public int? BatchSize { get; init; }
 
     /// <summary>What the classes are called.</summary>
@@ -111,6 +111,16 @@ internal sealed class MethodRun
                 return found.Maps;
             }
         );
+    }
+
+    /// <summary>Takes in what was noted of a method's maps elsewhere.</summary>
+    public void Noted(StudyMethod method, double[] gaps, double[] steps)
+    {
+        foreach (var known in noted[method.Name])
+        {
+            known.Gaps.AddRange(gaps);
+            known.Steps.AddRange(steps.Select(n => (int)n));
+        }
     }
 
     /// <summary>What there is to say of the methods when all is done, a sentence each.</summary>

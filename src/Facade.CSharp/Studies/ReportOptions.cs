@@ -57,7 +57,7 @@ public sealed record ReportOptions
     /// <summary>Decides on the bootstrap's samples.</summary>
     public int Seed { get; init; } = 1;
 
-    /// <summary>Instances a pass; null: as many as memory allows. No result depends on it.</summary>
+    /// <summary>Instances a pass; null: as many as memory allows. Results depend on it by rounding alone.</summary>
     public int? BatchSize { get; init; }
 
     /// <summary>Whether every method of the registry is compared by the criteria of a study, and by the truth where it is known,

@@ -61,8 +61,8 @@ public sealed record SpelledDistribution(IReadOnlyList<string>? Classes, bool Is
 /// <summary>What the command line and files spell in words: quantities, distributions, baselines, neighbourhoods.</summary>
 public static class Spelled
 {
-    /// <summary>A quantity: predicted, true, class:K, margin:A,B, margin:A+B,C+D, one-vs-rest:K, threshold:K,T or
-    /// unit:LAYER,U.</summary>
+    /// <summary>A quantity: predicted, true, class:K, margin:A,B, margin:A+B,C+D, one-vs-rest:K, threshold:K,T,
+    /// unit:LAYER,U, region:K, region:K@FILE, point:K@X,Y, box:X,Y,W,H, detection:X,Y,W,H or output:I.</summary>
     /// <param name="text">As <see cref="Attribution.Quantity.Name"/> gives it, with names of classes in place of numbers too.</param>
     /// <param name="units">What a unit of a layer is.</param>
     /// <exception cref="UsageException">It is none of these.</exception>
@@ -99,11 +99,65 @@ public static class Spelled
                     : throw new UsageException(
                         $"--quantity unit:LAYER,U takes a layer and the number of a unit, and not '{asked}'."
                     );
+            case ("region", { Length: > 0 } asked):
+                return asked.IndexOf('@') is var cut and > 0
+                    ? new(
+                        (model, _, of) =>
+                            Attribution.Quantity.Region(
+                                model,
+                                of(asked[..cut]),
+                                ImageFile.Mask(asked[(cut + 1)..]),
+                                text
+                            ),
+                        [asked[..cut]]
+                    )
+                    : new((model, _, of) => Attribution.Quantity.Region(model, of(asked)), [asked]);
+            case ("point", { } asked):
+                return asked.Split('@') is [{ Length: > 0 } of0, var at] && Numbers(at) is [var x, var y]
+                    ? new((model, _, of) => Attribution.Quantity.Point(model, of(of0), (int)x, (int)y), [of0])
+                    : throw new UsageException(
+                        $"--quantity point:K@X,Y takes a class and a pixel's column and row, and not '{asked}'."
+                    );
+            case ("box", { } asked):
+                return
+                    asked.Split('@') is [var box, .. var ofBox]
+                    && ofBox.Length < 2
+                    && Numbers(box) is [var left, var top, var width, var height]
+                    ? new(
+                        (model, _, of) =>
+                            Attribution.Quantity.Box(
+                                model,
+                                (left, top, width, height),
+                                ofBox is [var k] ? of(k) : null
+                            ),
+                        ofBox
+                    )
+                    : throw new UsageException(
+                        $"--quantity box:X,Y,W,H takes a box's left, top, width and height, and @K where a class is meant, and not '{asked}'."
+                    );
+            case ("detection", { } asked):
+                return Numbers(asked) is [var x0, var y0, var w, var h]
+                    ? new((model, _, _) => Attribution.Quantity.Detection(model, (x0, y0, w, h)))
+                    : throw new UsageException(
+                        $"--quantity detection:X,Y,W,H takes a box's left, top, width and height, and not '{asked}'."
+                    );
+            case ("output", { } index):
+                return int.TryParse(index, NumberStyles.None, CultureInfo.InvariantCulture, out var number0)
+                    ? new((model, _, _) => Attribution.Quantity.Output(model, number0))
+                    : throw new UsageException(
+                        $"--quantity output:I takes the position of a number, and not '{index}'."
+                    );
             default:
                 throw new UsageException(
-                    $"--quantity takes predicted, true, class:K, margin:A,B, one-vs-rest:K, threshold:K,T or unit:LAYER,U, and not '{text}'."
+                    $"--quantity takes predicted, true, class:K, margin:A,B, one-vs-rest:K, threshold:K,T, unit:LAYER,U, region:K, region:K@FILE, point:K@X,Y, box:X,Y,W,H, detection:X,Y,W,H or output:I, and not '{text}'."
                 );
         }
+    }
+
+    private static double[]? Numbers(string text)
+    {
+        var numbers = Parts(text).Select(Finite).ToArray();
+        return numbers.Any(number => number is null) ? null : [.. numbers.Select(number => number!.Value)];
     }
 
     /// <summary>A distribution: all, own or class:K,…</summary>
@@ -117,7 +171,7 @@ public static class Spelled
             _ => throw new UsageException($"--distribution takes all, own or class:K,…, and not '{text}'."),
         };
 
-    /// <summary>A baseline: black, white, random or random:SEED.</summary>
+    /// <summary>A baseline: black, white, random, random:SEED or blur:PIXELS.</summary>
     /// <exception cref="UsageException">It is none of these.</exception>
     public static Baseline Baseline(string text)
     {
@@ -133,8 +187,16 @@ public static class Spelled
                 return long.TryParse(seed, CultureInfo.InvariantCulture, out var number)
                     ? Attribution.Baseline.Random(number).Named(text)
                     : throw new UsageException($"--baseline random:SEED takes a whole number, and not '{text}'.");
+            case ("blur", { } pixels):
+                return Finite(pixels) is { } sigma and > 0 and <= 1000
+                    ? Attribution.Baseline.Blurred(sigma).Named(text)
+                    : throw new UsageException(
+                        $"--baseline blur:PIXELS takes a standard deviation above 0, up to 1000, and not '{text}'."
+                    );
             default:
-                throw new UsageException($"--baseline takes black, white, random or random:SEED, and not '{text}'.");
+                throw new UsageException(
+                    $"--baseline takes black, white, random, random:SEED or blur:PIXELS, and not '{text}'."
+                );
         }
     }
 

@@ -9,8 +9,12 @@ internal static class Stages
     public static IProgress<Progress>? In(this IProgress<Progress>? progress, string stage) =>
         progress is null ? null : new Staged(progress, stage);
 
-    private sealed class Staged(IProgress<Progress> whole, string stage) : IProgress<Progress>
+    /// <summary>Progress that is told as that of a stage, unless whoever reports it says more.</summary>
+    public static IProgress<Progress>? InOrMore(this IProgress<Progress>? progress, string stage) =>
+        progress is null ? null : new Staged(progress, stage, true);
+
+    private sealed class Staged(IProgress<Progress> whole, string stage, bool orMore = false) : IProgress<Progress>
     {
-        public void Report(Progress part) => whole.Report(part with { Stage = stage });
+        public void Report(Progress part) => whole.Report(part with { Stage = orMore ? part.Stage ?? stage : stage });
     }
 }

@@ -77,8 +77,8 @@ public sealed class Study
         pairs = new(() => [.. metrics.SelectMany(PairsOf)]);
     }
 
-    /// <summary>Makes maps of images by methods, and scores them by metrics: for a part of the images after the other, so that
-    /// memory is bounded, and maps of several methods together. What fails is named, and the others go on.</summary>
+    /// <summary>Makes maps of images by methods, and scores them by metrics: a method on a part of the images after the other, so that
+    /// memory is bounded. What fails is named, and the others go on.</summary>
     /// <param name="model">The classifier.</param>
     /// <param name="images">The images.</param>
     /// <param name="methods">The methods; those of <see cref="AttributionMethod.All"/> with their defaults as they are.</param>
@@ -86,6 +86,7 @@ public sealed class Study
     /// <param name="options">How it is done; null: the defaults.</param>
     /// <param name="progress">Told of every pass, and of what it is for.</param>
     /// <param name="cancellation">Stops the work; what was found until then is kept where a file is named.</param>
+    /// <param name="place">Where it is done; null: <see cref="Workplace.In"/>.</param>
     /// <exception cref="AttributionException">Every method or every metric fails, or the file that keeps what is found cannot be
     /// used.</exception>
     public static Study Run(
@@ -95,14 +96,93 @@ public sealed class Study
         IReadOnlyList<AttributionMetric> metrics,
         StudyOptions? options = null,
         IProgress<Progress>? progress = null,
+        CancellationToken cancellation = default,
+        Workplace? place = null
+    ) =>
+        new StudyRun(
+            model,
+            images,
+            methods,
+            metrics,
+            options ?? new(),
+            progress,
+            cancellation,
+            place ?? Workplace.In(model)
+        ).Study();
+
+    /// <summary>Has one of several parts of a study's units computed, and keeps what it finds in <see cref="StudyOptions.Kept"/>: for
+    /// machines that do not know of each other, whose files <see cref="Merge"/> joins.</summary>
+    /// <param name="part">Which part, from 1.</param>
+    /// <param name="parts">How many there are.</param>
+    /// <param name="model">The classifier.</param>
+    /// <param name="images">The images.</param>
+    /// <param name="methods">The methods.</param>
+    /// <param name="metrics">The metrics.</param>
+    /// <param name="options">How it is done.</param>
+    /// <param name="progress">Told of every pass.</param>
+    /// <param name="cancellation">Stops the work.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such part.</exception>
+    /// <exception cref="AttributionException">Every method or every metric fails, or the file that keeps what is found cannot be
+    /// used.</exception>
+    public static void RunPart(
+        int part,
+        int parts,
+        Model model,
+        ImageSet images,
+        IReadOnlyList<StudyMethod> methods,
+        IReadOnlyList<AttributionMetric> metrics,
+        StudyOptions options,
+        IProgress<Progress>? progress = null,
         CancellationToken cancellation = default
-    ) => new StudyRun(model, images, methods, metrics, options ?? new(), progress, cancellation).Study();
+    ) =>
+        new StudyRun(
+            model,
+            images,
+            methods,
+            metrics,
+            options,
+            progress,
+            cancellation,
+            Workplace.Part(model, part, parts)
+        ).Do();
+
+    /// <summary>Joins what parts of a study kept.</summary>
+    /// <param name="files">Their <see cref="StudyOptions.Kept"/>.</param>
+    /// <param name="kept">The file of them all, from which a study goes on.</param>
+    /// <param name="isMixed">Whether results of machines of several kinds may stand beside each other.</param>
+    /// <returns>How many results there are.</returns>
+    /// <exception cref="AttributionException">A file cannot be read, or they are of several studies or kinds of machines.</exception>
+    public static int Merge(IReadOnlyList<string> files, string kept, bool isMixed = false) =>
+        StudyRecord.Merge(files, kept, isMixed);
+
+    /// <summary>The work of a study, for a process that computes units of it.</summary>
+    /// <param name="model">The classifier.</param>
+    /// <param name="images">The images.</param>
+    /// <param name="methods">The methods.</param>
+    /// <param name="metrics">The metrics.</param>
+    /// <param name="options">How it is done; null: the defaults.</param>
+    /// <param name="progress">Told of every pass.</param>
+    /// <param name="cancellation">Stops the work.</param>
+    /// <exception cref="AttributionException">Every method or every metric fails, or the file that keeps what is found cannot be
+    /// used.</exception>
+    public static Workload Plan(
+        Model model,
+        ImageSet images,
+        IReadOnlyList<StudyMethod> methods,
+        IReadOnlyList<AttributionMetric> metrics,
+        StudyOptions? options = null,
+        IProgress<Progress>? progress = null,
+        CancellationToken cancellation = default
+    ) => new StudyRun(model, images, methods, metrics, options ?? new(), progress, cancellation, null);
 
     /// <summary>The scores, by metric and then by method.</summary>
     public ScoreTable Table { get; }
 
     /// <summary>The methods that were run, as they were set up; empty where the scores came from elsewhere.</summary>
     public IReadOnlyList<StudyMethod> Methods { get; internal init; } = [];
+
+    /// <summary>The kinds of machines that computed the scores: libtorch, processor, threads; empty where they came from elsewhere.</summary>
+    public IReadOnlyCollection<string> Machines { get; internal init; } = [];
 
     /// <summary>What methods and metrics have to say of what they did, a sentence each.</summary>
     public IReadOnlyList<string> Remarks { get; internal init; } = [];
@@ -152,7 +232,7 @@ public sealed class Study
     /// <exception cref="AttributionException">The file cannot be written.</exception>
     public void WriteCsv(string path) => Table.WriteCsv(path);
 
-    /// <summary>Writes <c>{metrics: […], rows: […], pairs: […]}</c>; with <c>maps</c>, by method, where some are not sound, and
+    /// <summary>Writes <c>{metrics: […], rows: […], pairs: […], machines: […]}</c>; with <c>maps</c>, by method, where some are not sound, and
     /// with <c>failed</c> where a method has no scores by a metric.</summary>
     /// <exception cref="AttributionException">The file cannot be written.</exception>
     public void WriteJson(string path) =>
@@ -185,6 +265,7 @@ public sealed class Study
                     Rank = Numbers(r.Rank),
                 }),
                 Pairs,
+                Machines,
                 Settings = Table
                     .Scores.Where(s => s.Settings is not null)
                     .DistinctBy(s => s.Method)
@@ -256,8 +337,8 @@ public sealed class Study
                     metric.Name,
                     scores.Method,
                     known.Length,
-                    Sampled(Statistics.median, known, seed),
-                    Sampled(Enumerable.Average, own, seed)
+                    Sampled(Statistics.median, Statistics.bootstrapMedian, known, seed),
+                    Sampled(Enumerable.Average, Statistics.bootstrapInterval, own, seed)
                 )
                 {
                     IsRanked = column >= 0,
@@ -270,11 +351,16 @@ public sealed class Study
             .ThenBy(row => row.Rank.Value);
     }
 
-    private static Estimate Sampled(Func<double[], double> statistic, double[] values, int seed)
+    private static Estimate Sampled(
+        Func<double[], double> statistic,
+        Func<Random, int, double, double[], (double, double)> interval,
+        double[] values,
+        int seed
+    )
     {
         if (values.Length == 0)
             return new(double.NaN, double.NaN, double.NaN);
-        var (low, high) = Interop.BootstrapInterval(statistic, new Random(seed), Resamples, Level, values);
+        var (low, high) = interval(new Random(seed), Resamples, Level, values);
         return new(statistic(values), low, high);
     }
 

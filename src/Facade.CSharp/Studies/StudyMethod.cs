@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Linq;
+using System.Text.Json;
 using System.Threading;
 using static TorchSharp.torch;
 
@@ -23,6 +24,9 @@ public sealed record ExpertSearch(ImageSet Images, ExpertQuestion Question)
     /// <summary>Whether an image's influence is multiplied with the layer's values.</summary>
     public bool TimesActivation { get; init; }
 }
+
+/// <summary>A unit that is an expert, where it is.</summary>
+internal sealed record Placed(string Layer, Units Units, int Unit, string Description);
 
 /// <summary>Maps, and what was noted of each instance.</summary>
 internal sealed record Explained(Tensor Maps, IReadOnlyList<double>? Gaps = null, IReadOnlyList<int>? Steps = null);
@@ -49,6 +53,7 @@ public sealed class StudyMethod
     private readonly ExpertSearch? search;
     private readonly Func<Model, Quantity, Explainer>? other;
     private readonly Tensor? maps;
+    private readonly Placed? placed;
 
     /// <summary>A method of the registry.</summary>
     /// <param name="method">The method.</param>
@@ -70,7 +75,41 @@ public sealed class StudyMethod
         (Expert, settings, Name) = (expert, new() { MultiplyWithInput = multiplyWithInput }, InfluenceDirected);
         Description =
             $"{expert.Named} of layer {expert.Layer} · quantity {expert.Quantity} · distribution {expert.Distribution}{expert.Taken}{Alone}";
+        placed = new(expert.Layer, expert.Units, expert.Expert, Description);
     }
+
+    // What an expert sees that another process found.
+    private StudyMethod(Placed placed, bool multiplyWithInput) =>
+        (this.placed, settings, Name, Description) = (
+            placed,
+            new() { MultiplyWithInput = multiplyWithInput },
+            InfluenceDirected,
+            placed.Description
+        );
+
+    /// <summary>What an expert sees that another process found.</summary>
+    /// <param name="prepared">That process's <see cref="Workload.Prepared"/>.</param>
+    /// <param name="model">The classifier.</param>
+    /// <param name="multiplyWithInput">Whether its gradient is multiplied with the image.</param>
+    /// <exception cref="AttributionException">It is none of this model.</exception>
+    public static StudyMethod OfPrepared(string prepared, Model model, bool multiplyWithInput = true)
+    {
+        Placed? found = null;
+        try
+        {
+            found = JsonSerializer.Deserialize<Placed>(prepared);
+        }
+        catch (JsonException)
+        {
+            // Told below.
+        }
+        if (found is not { Layer: not null, Description: not null, Unit: >= 0 } || !Enum.IsDefined(found.Units))
+            throw new AttributionException("What was told of the expert is none of this version of the program.");
+        return new(found with { Layer = model.RequireLayer(found.Layer) }, multiplyWithInput);
+    }
+
+    /// <summary>What another process must be told of its expert; null where there is none.</summary>
+    internal string? Prepared => placed is null ? null : JsonSerializer.Serialize(placed);
 
     /// <summary>What an expert sees that is found when the work begins.</summary>
     /// <param name="search">How it is found.</param>
@@ -152,6 +191,10 @@ public sealed class StudyMethod
                     yield return $" · window {window}";
                 if (Uses(MethodSetting.Window) && settings.Stride is { } stride)
                     yield return $" · stride {stride}";
+                if (Uses(MethodSetting.Area))
+                    yield return $" · area {settings.Area}";
+                if (Uses(MethodSetting.Iterations))
+                    yield return $" · {settings.Iterations} iterations";
                 if (Layer is { } layer)
                     yield return $" · layer {layer}";
                 if (IsByBackground && settings.Background is { } background)
@@ -268,10 +311,10 @@ public sealed class StudyMethod
     )
     {
         var (baseline, multiply) = (settings.Baseline, settings.MultiplyWithInput);
-        if (Expert is { } expert)
+        if (placed is { } expert)
             return new(
                 new InflDirected(model, expert.Layer, Quantity.Predicted, expert.Units).ExpertAttribution(
-                    expert.Expert,
+                    expert.Unit,
                     x,
                     batchSize,
                     multiply,

@@ -3,97 +3,186 @@ using System.Collections.Generic;
 using System.Globalization;
 using System.IO;
 using System.Linq;
-using System.Security.Cryptography;
 using System.Text;
 
 namespace Attribution;
 
 /// <summary>The scores of a study by method, metric and part of the images, and the file that keeps them for a later run: under a
-/// line that says of what they are, a line for each.</summary>
+/// line that says of what they are, a line for each, and one for each kind of machine that computed some.</summary>
 internal sealed class StudyRecord
 {
     /// <summary>Under which name stands what a method's maps are, beside its scores by each metric.</summary>
     public const string Maps = "maps";
 
+    /// <summary>And how much of the score's change its maps miss, where it says so.</summary>
+    public const string Gaps = "gaps";
+
+    /// <summary>And how many steps each took.</summary>
+    public const string Steps = "steps";
+
+    private const string Machine = "machine";
+
+    private const string Title = "attribution study ";
+
     private readonly string? file;
-    private readonly string subject;
+    private readonly string head;
     private readonly Dictionary<string, double[]> known = [];
-    private readonly SortedSet<int> starts = [];
+    private readonly Dictionary<(string, string), SortedSet<int>> starts = [];
+    private readonly SortedSet<string> machines = new(StringComparer.Ordinal);
 
     /// <summary>What an earlier run kept in a file, if it is of the same subject.</summary>
     /// <param name="file">The file; null: nothing is kept.</param>
     /// <param name="subject">What the scores depend on beside the method and the metric.</param>
+    /// <param name="machine">The kind of machine that goes on, where none other's results are to be used; null: any may be.</param>
     /// <exception cref="AttributionException">The file cannot be read.</exception>
-    public StudyRecord(string? file, IEnumerable<string> subject)
+    public StudyRecord(string? file, string subject, string? machine)
     {
-        var hash = SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', subject)));
-        (this.file, this.subject) = (file, $"attribution study 3 {Convert.ToHexString(hash)}");
+        (this.file, head) = (file, Title + subject);
         if (file is null)
             return;
         string[] lines = [];
         Keeping(() => lines = Path.Exists(file) ? File.ReadAllLines(file) : []);
-        if (lines.FirstOrDefault() != this.subject)
+        if (lines.FirstOrDefault() != head)
         {
             IsOfAnother = lines.Length > 0;
             return;
         }
-        foreach (var line in lines.Skip(1))
-            // Of a line that was cut short the end is missing.
-            if (line.LastIndexOf('\t') is > 0 and var at && line.EndsWith(" .", StringComparison.Ordinal))
-                if (Numbers(line[(at + 1)..^2]) is { } scores)
+        // Of a line that was cut short the end is missing.
+        string[] whole = [.. lines.Skip(1).Where(line => line.EndsWith(" .", StringComparison.Ordinal))];
+        foreach (var line in whole)
+            if (line.LastIndexOf('\t') is > 0 and var at)
+            {
+                if (line[..at] == Machine)
+                    machines.Add(line[(at + 1)..^2]);
+                else if (Numbers(line[(at + 1)..^2]) is { } scores)
                     known[line[..at]] = scores;
+            }
+        OtherMachine = machine is null ? null : machines.FirstOrDefault(other => other != machine);
+        if (OtherMachine is null)
+            return;
+        known.Clear();
+        machines.Clear();
     }
 
     /// <summary>Whether the file holds what a study of another subject found.</summary>
     public bool IsOfAnother { get; }
 
+    /// <summary>The other kind of machine whose results the file holds, which are not used; null: there are none.</summary>
+    public string? OtherMachine { get; }
+
+    /// <summary>The kinds of machines that computed scores.</summary>
+    public IReadOnlyCollection<string> Machines => machines;
+
     /// <summary>How many scores of a method by a metric for a part of the images are known.</summary>
-    public int Count => known.Keys.Count(key => !key.Contains($"\t{Maps}\t"));
+    public int Count => known.Keys.Count(key => !new[] { Maps, Gaps, Steps }.Any(note => key.Contains($"\t{note}\t")));
 
-    /// <summary>What stands for a file: its path, length and time; for a folder, those of the files in it.</summary>
-    public static IEnumerable<string> Stamp(string path)
+    /// <summary>Whether that is known of so many images.</summary>
+    public bool Has(StudyMethod method, string what, int start, int count)
     {
-        static string One(string file) => $"{file} {new FileInfo(file).Length} {File.GetLastWriteTimeUtc(file).Ticks}";
-        return File.Exists(path) ? [One(path)]
-            : Directory.Exists(path) ? Directory.GetFiles(path).Order(StringComparer.Ordinal).Select(One)
-            : [path];
-    }
-
-    /// <summary>Whether that is known of a part of the images.</summary>
-    public bool Has(StudyMethod method, string what, ImagePart part)
-    {
-        starts.Add(part.Start);
-        return known.TryGetValue(Key(method, what, part.Start), out var scores) && scores.Length == part.Images.Count;
+        Starts(method).Add(start);
+        return known.TryGetValue(Key(method, what, start), out var scores) && scores.Length == count;
     }
 
     /// <summary>Keeps what was found of a part of the images.</summary>
     /// <exception cref="AttributionException">The file cannot be written.</exception>
-    public void Keep(StudyMethod method, string what, ImagePart part, double[] scores)
+    public void Keep(StudyMethod method, int start, IReadOnlyDictionary<string, double[]> rows, string machine)
     {
-        starts.Add(part.Start);
-        var key = Key(method, what, part.Start);
-        if (file is not null)
+        Starts(method).Add(start);
+        var isFirst = known.Count == 0;
+        // Lines begin with their break, so that none goes on where one was cut short.
+        StringBuilder lines = new();
+        if (machines.Add(machine))
+            lines.Append('\n').Append(MachineLine(machine));
+        foreach (var (what, numbers) in rows)
         {
-            var numbers = string.Join(' ', scores.Select(s => s.ToString("R", CultureInfo.InvariantCulture)));
-            // Lines begin with their break, so that none goes on where one was cut short.
-            var line = $"\n{key}\t{numbers} .";
+            var key = Key(method, what, start);
+            known[key] = numbers;
+            lines.Append('\n').Append(Line(key, numbers));
+        }
+        if (file is not null)
             Keeping(() =>
             {
-                if (known.Count == 0)
-                    File.WriteAllText(file, subject + line);
+                if (isFirst)
+                    File.WriteAllText(file, head + lines);
                 else
-                    File.AppendAllText(file, line);
+                    File.AppendAllText(file, lines.ToString());
             });
+    }
+
+    /// <summary>Puts the lines of the file in order, so that it is the same whatever the order of the work.</summary>
+    /// <exception cref="AttributionException">The file cannot be written.</exception>
+    public void Settle()
+    {
+        if (file is not null && known.Count > 0)
+            Write(file);
+    }
+
+    private void Write(string file)
+    {
+        var lines = known
+            .OrderBy(row => row.Key, StringComparer.Ordinal)
+            .Select(row => Line(row.Key, row.Value))
+            .Prepend(string.Join('\n', machines.Select(MachineLine)));
+        Keeping(() =>
+            AtomicFile.Write(
+                file,
+                stream => stream.Write(Encoding.UTF8.GetBytes($"{head}\n{string.Join('\n', lines)}"))
+            )
+        );
+    }
+
+    /// <summary>Joins what several files keep in another.</summary>
+    /// <returns>How many results there are.</returns>
+    /// <exception cref="AttributionException">A file cannot be read, or they are of several subjects or kinds of machines.</exception>
+    public static int Merge(IReadOnlyList<string> files, string kept, bool isMixed)
+    {
+        string Head(string file)
+        {
+            var line = FileErrors.Reading($"'{file}'", () => File.ReadLines(file).FirstOrDefault());
+            return line?.StartsWith(Title, StringComparison.Ordinal) == true
+                ? line[Title.Length..]
+                : throw new AttributionException($"'{file}' holds nothing that a study found.");
         }
-        known[key] = scores;
+
+        string[] subjects = [.. files.Select(Head).Distinct()];
+        if (subjects is not [var subject])
+            throw new AttributionException(
+                files.Count == 0
+                    ? "No part of a study was given."
+                    : "The parts are of several studies: of other images, models or settings."
+            );
+        StudyRecord whole = new(null, subject, null);
+        foreach (var file in files)
+        {
+            StudyRecord part = new(file, subject, null);
+            foreach (var (key, numbers) in part.known)
+                whole.known[key] = numbers;
+            whole.machines.UnionWith(part.machines);
+        }
+        if (whole.machines.Count > 1 && !isMixed)
+            throw new AttributionException(
+                $"The parts were computed by several kinds of machines, whose last digits differ ({string.Join("; ", whole.machines)}): --mixed joins them all the same."
+            );
+        whole.Write(kept);
+        return whole.Count;
     }
 
     /// <summary>What is known of all images.</summary>
     public double[] Of(StudyMethod method, string what) =>
-        [.. starts.SelectMany(start => known.GetValueOrDefault(Key(method, what, start), []))];
+        [.. Starts(method).SelectMany(start => known.GetValueOrDefault(Key(method, what, start), []))];
+
+    private SortedSet<int> Starts(StudyMethod method) =>
+        starts.TryGetValue((method.Name, method.Description), out var found)
+            ? found
+            : starts[(method.Name, method.Description)] = [];
 
     private static string Key(StudyMethod method, string what, int start) =>
         string.Join('\t', method.Name, method.Description, what, start);
+
+    private static string Line(string key, double[] numbers) =>
+        $"{key}\t{string.Join(' ', numbers.Select(s => s.ToString("R", CultureInfo.InvariantCulture)))} .";
+
+    private static string MachineLine(string machine) => $"{Machine}\t{machine} .";
 
     private static double[]? Numbers(string text)
     {

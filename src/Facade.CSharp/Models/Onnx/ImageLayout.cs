@@ -36,12 +36,25 @@ internal sealed record ImageLayout(long[] Image, long Batch, Op? Step, string? N
             from side in Known(h ?? w, Sizes)
             select Layout(file, [channels, h ?? side, w ?? side], batch, null, c is null || h is null || w is null),
             [_, { } c, { } d, { } h, { } w] => [new ImageLayout([c, d, h, w], batch, null, null)],
+            [_, { } c, { } t] when IsSignal(file) => [new ImageLayout([c, t], batch, null, null)],
             [_, { } h, { } w] => [new ImageLayout([1, h, w], batch, Op.NewReshape([h, w]), null)],
             [_, { } length] => [Flat(file, length, batch)],
             _ => throw file.Fault(
                 $"takes '{file.Input.Name}' of the shape [{string.Join(", ", sizes.Select(s => s?.ToString() ?? "?"))}], which is not a batch of images"
             ),
         };
+    }
+
+    // What is convolved along one dimension is channels × times; else rows × columns of grey.
+    private static bool IsSignal(OnnxFile file)
+    {
+        HashSet<string> input = [file.Input.Name];
+        foreach (var node in file.Graph.Node.Where(node => node.Input.Count > 0 && input.Contains(node.Input[0])))
+            if (node.OpType == "Conv")
+                return node.Input.Count > 1 && file.Constant(node.Input[1]) is { Rank: 3 };
+            else if (node.OpType is "Add" or "Sub" or "Mul" or "Div" or "Cast" or "Identity" or "BatchNormalization")
+                input.UnionWith(node.Output);
+        return false;
     }
 
     private static bool IsChannels(long? size) => size is 1 or 3 or 4;

@@ -115,6 +115,7 @@ internal sealed partial class OnnxOps(GraphBuilder graph, long batch)
             "ReduceSumSquare" => Norm(node, true, sums => sums),
             "ReduceLogSum" => Reduce(node, null, (x, axes, keep) => x.sum(axes, keep).log()),
             "ReduceLogSumExp" => Reduce(node, null, LogSumExp),
+            "Attention" => Attention(node),
             "Softmax" => Softmax(node, Op.NewSoftmax, (x, axis) => F.softmax(x, axis)),
             "LogSoftmax" => Softmax(node, null, F.log_softmax),
             "Hardmax" => Softmax(node, null, Hardmax),

@@ -43,7 +43,8 @@ internal static class OnnxReader
             try
             {
                 var read = To(candidate);
-                if (read.Classes > 1)
+                // One row an image before scores of positions or boxes.
+                if (read.Classes > 1 && read.Regions is null && read.Detections is null)
                     return Chosen(file, candidate, read);
                 single ??= (candidate, read);
             }
@@ -117,6 +118,17 @@ internal static class OnnxReader
         string[] taken = steps == asked ? [] : [$"Images are preprocessed as the model's metadata say: {steps}."];
         return (steps, asked.Or(Preprocessing.None) == asked ? [] : [.. metadata.Notes, .. taken]);
     }
+
+    /// <summary>The files beside a model's that hold some of its numbers, by their places in its folder.</summary>
+    public static IReadOnlyList<string> Beside(string path) =>
+        [
+            .. Parse(path)
+                .Graph.Initializer.SelectMany(tensor => tensor.ExternalData)
+                .Where(entry => entry.Key == "location")
+                .Select(entry => entry.Value)
+                .Distinct()
+                .Order(StringComparer.Ordinal),
+        ];
 
     private static ModelProto Parse(string path) =>
         FileErrors.Reading(
