@@ -99,12 +99,13 @@ module Runtime =
     [<DllImport("libc", EntryPoint = "mallopt")>]
     extern int private mallopt(int parameter, int value)
 
-    // With glibc's defaults every large activation is mapped and unmapped anew, and page faults take half the run.
+    // With glibc's defaults every large activation is mapped and unmapped anew, and page faults take half the run; and what one
+    // thread gave back another cannot take.
     // ATTRIBUTION_ALLOCATOR=default leaves it as it is, for a program that has settings of its own.
     let private keepMemory () =
         try
             if Environment.GetEnvironmentVariable "ATTRIBUTION_ALLOCATOR" <> "default" then
-                for parameter, value in [ -4, 0; -1, Int32.MaxValue; -2, 256 <<< 20 ] do
+                for parameter, value in [ -4, 0; -1, Int32.MaxValue; -2, 256 <<< 20; -8, 1 ] do
                     mallopt (parameter, value) |> ignore
         with
         | :? EntryPointNotFoundException

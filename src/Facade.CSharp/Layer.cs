@@ -46,6 +46,9 @@ public sealed record Layer(
     /// <summary>The number of units: channels or heads where <see cref="Reading"/> says so.</summary>
     public long Units { get; internal init; } = Shape.Aggregate(1L, (product, size) => product * size);
 
+    /// <summary>The layers that it is computed of; none for the images.</summary>
+    public IReadOnlyList<string> Inputs { get; internal init; } = [];
+
     /// <summary>How the layer's positions lie in the image: "14×14", or "14×14 and 1 beside" with a class token; empty where they
     /// are none, or not known.</summary>
     public string Positions { get; internal init; } = "";

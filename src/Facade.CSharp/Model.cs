@@ -255,6 +255,13 @@ public sealed partial class Model : IDisposable
         return Map(x, Quantity.Predicted, Pass.Forward, x.Count, Outputs, batchSize, progress, cancellation);
     }
 
+    /// <summary>The probabilities of the classes, by what the model's scores are.</summary>
+    /// <param name="scores">n×k, as <see cref="ClassScores"/> gives them.</param>
+    public Tensor Probabilities(Tensor scores) =>
+        Head.IsSigmoid ? scores.sigmoid()
+        : Head.IsIdentity ? scores.alias()
+        : scores.softmax(1);
+
     /// <summary>The logits (n×k) of images.</summary>
     /// <param name="x">Instances: n×c×h×w, 0-255.</param>
     /// <param name="batchSize">Instances a pass; null: as many as memory allows. The result depends on it by rounding alone.</param>
@@ -402,6 +409,7 @@ public sealed partial class Model : IDisposable
     {
         var notes = Cuts.Notes(this);
         var also = Aliases.ToLookup(alias => alias.Layer, alias => alias.Name);
+        var inputs = Inputs();
         return
         [
             .. from layer in ModelModule.describe(Core)
@@ -430,8 +438,50 @@ public sealed partial class Model : IDisposable
             {
                 Units = layer.Item3.Where((_, axis) => !positions.Contains(axis + 1)).Aggregate(1L, (a, b) => a * b),
                 Positions = grid is null ? "" : GridModule.describe(grid),
+                Inputs = inputs[name],
             },
         ];
+    }
+
+    // Of each layer the layers that it is computed of; constants, and steps that are no layers, are seen through.
+    private Dictionary<string, string[]> Inputs()
+    {
+        HashSet<string> layers = [.. Layers];
+        Dictionary<string, string[]> found = [];
+        foreach (var node in Core.Graph.Nodes)
+            found[node.Name] =
+            [
+                .. node
+                    .Inputs.SelectMany(input =>
+                        layers.Contains(input) || input == Core.Graph.Input ? [input]
+                        : found.TryGetValue(input, out var before) ? before
+                        : Array.Empty<string>()
+                    )
+                    .Distinct(),
+            ];
+        return found;
+    }
+
+    /// <summary>A quantity of each instance.</summary>
+    /// <param name="quantity">The quantity.</param>
+    /// <param name="x">Instances: n×c×h×w, 0-255.</param>
+    /// <param name="batchSize">Instances a pass; null: as many as memory allows. The result depends on it by rounding alone.</param>
+    /// <param name="progress">Told of every pass.</param>
+    /// <param name="cancellation">Stops the work.</param>
+    public IReadOnlyList<double> Values(
+        Quantity quantity,
+        Instances x,
+        int? batchSize = null,
+        IProgress<Progress>? progress = null,
+        CancellationToken cancellation = default
+    )
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        static Tensor Read(Target target, Batch batch) =>
+            TargetModule.ofExplained(target, TargetModule.explained(target, batch));
+        var values = Map(x, quantity, Pass.Forward, x.Count, Read, batchSize, progress, cancellation);
+        return TensorModule.toArray<double>(values.to(ScalarType.Float64));
     }
 
     /// <summary>Whether there are layers between the images and the logits to cut at.</summary>

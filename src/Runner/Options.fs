@@ -268,6 +268,14 @@ type TrainOption =
     interface IArgParserTemplate with
         member this.Usage = Meaning.of' this
 
+type ExploreOption =
+    | Port of number: int
+    | Host of address: string
+    | No_Open
+
+    interface IArgParserTemplate with
+        member this.Usage = Meaning.of' this
+
 type BatchOption =
     | Batch_Size of number: int
 

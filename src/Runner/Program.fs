@@ -7,6 +7,7 @@ open Attribution
 
 let private commands = [
     Report.demo
+    Explore.command
     Explain.command
     Experts.command
     Compress.command

@@ -2,23 +2,9 @@
 module Attribution.Runner.Report
 
 open System
-open System.Diagnostics
 open System.IO
 open Attribution
 open TorchSharp
-
-/// Shows the page in the user's browser. What keeps it from opening is no failure of the report.
-let private show page =
-    let opener =
-        if OperatingSystem.IsMacOS() then "open"
-        elif OperatingSystem.IsWindows() then "explorer"
-        else "xdg-open"
-
-    try
-        use _ = Process.Start(ProcessStartInfo(opener, [ page ]))
-        ()
-    with _ ->
-        Terminal.say $"No browser could be opened: open {page}."
 
 /// The command as it was given, for the page, which is the same wherever it is written.
 let private spelled (given: Given) =
@@ -52,7 +38,7 @@ let private make (given: Given) (output: Output) model (images: ImageSet) option
     Terminal.say $"Open {page}"
 
     if given.Has Open then
-        show page
+        Terminal.browse page
 
 let private options (given: Given) (inputs: Inputs) =
     let pair option given =

@@ -133,3 +133,16 @@ module Terminal =
         finally
             finished.Set()
             display.Wait()
+
+    /// Shows a page in the user's browser. What keeps it from opening is no failure of the command.
+    let browse (page: string) =
+        let opener =
+            if OperatingSystem.IsMacOS() then "open"
+            elif OperatingSystem.IsWindows() then "explorer"
+            else "xdg-open"
+
+        try
+            use _ = Process.Start(ProcessStartInfo(opener, [ page ]))
+            ()
+        with _ ->
+            say $"No browser could be opened: open {page}."

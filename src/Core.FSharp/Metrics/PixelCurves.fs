@@ -109,6 +109,12 @@ module PixelCurves =
                 flat.neg().masked_fill((Tensor.isPositive flat).logical_not(), Number.Of Double.NegativeInfinity)
             )
 
+    /// How many pixels are removed before each one, where all are, the largest attribution first: n×h×w, int64.
+    let ranks (attributions: Tensor) : Tensor =
+        Scope.run (fun () ->
+            let pixels = Tensor.pixels attributions
+            (Relax.order (pixels.flatten 1L)).Ranks.reshape pixels.shape)
+
     /// max(t(·) - t(0), 0), 0 the black image, of scores (n×…).
     let private aboveBlack (target: Target) explained (batch: Batch) : Tensor -> Tensor =
         let black = (target.OfBlack batch.X).expand(batch.X.shape[0], -1L)

@@ -148,4 +148,31 @@ public sealed class InflDirected
         using var values = x.Core.Map(target, Pass.Forward, batch => target.Output(batch.X));
         return new(TensorModule.toArray<float>(values.to(ScalarType.Float32)));
     }
+
+    /// <summary>The same for several units, of one pass over the instances.</summary>
+    /// <param name="some">The units' positions among those of the layer.</param>
+    /// <param name="x">Instances: n×c×h×w, 0-255.</param>
+    /// <param name="batchSize">Instances a pass; null: as many as memory allows.</param>
+    /// <param name="progress">Told of every pass.</param>
+    /// <param name="cancellation">Stops the work.</param>
+    /// <exception cref="AttributionException">The layer has no such unit.</exception>
+    public IReadOnlyList<UnitActivity> Activities(
+        IReadOnlyList<int> some,
+        Instances x,
+        int? batchSize = null,
+        IProgress<Progress>? progress = null,
+        CancellationToken cancellation = default
+    )
+    {
+        using var scope = NewDisposeScope();
+        var core = model.Working(batchSize, x.Count, progress, cancellation);
+        var values = Attribution.Core.Influence.activations([.. some], units.InCore(), layer, core, x.Core);
+        var columns = values.to(ScalarType.Float32, CPU).t().contiguous();
+        return
+        [
+            .. Enumerable
+                .Range(0, some.Count)
+                .Select(i => new UnitActivity(TensorModule.toArray<float>(columns[i]))),
+        ];
+    }
 }

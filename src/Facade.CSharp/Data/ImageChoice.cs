@@ -27,9 +27,30 @@ public sealed partial class ImageSet
             ),
         };
 
+    /// <summary>A picture in memory, as <see cref="LoadImages(IEnumerable{string}, int, int, int)"/> loads a file, at the size and in
+    /// the numbers of the images of this set.</summary>
+    /// <param name="name">What it is called.</param>
+    /// <param name="content">The bytes of a PNG, JPEG, WebP, BMP or GIF file.</param>
+    /// <exception cref="AttributionException">It is no picture, or the images of this set are none.</exception>
+    public ImageSet LoadLike(string name, byte[] content)
+    {
+        if (!TakesPictures)
+            throw new AttributionException("The model takes no pictures, so none can be added.");
+        var picture = Whole(new ImageFiles([ImageFile.Of(name, content)], Height, Width, Channels), null, null, null);
+        var white = Peak / picture.Peak;
+        return new(picture.source, true, picture.rows, null, null, null) { Factor = white };
+    }
+
+    /// <summary>Whether pictures are of the kind of its images: of one channel or three, and no tables, signals or volumes.</summary>
+    public bool TakesPictures => IsOfImages && Depth == 1 && Height > 1 && Channels is 1 or 3;
+
     /// <summary>The number of an image in the set that was loaded.</summary>
     /// <param name="i">Its position in this set.</param>
     public int Position(int i) => (int)rows[i];
+
+    /// <summary>What changes when the image's file does; empty for one in memory.</summary>
+    /// <param name="i">Its position in this set.</param>
+    public string Stamp(int i) => source.Stamp(rows[i]);
 
     /// <summary>What an image is called, for people: "image 3 · id 11436", or with its file's name.</summary>
     /// <param name="i">Its position in this set.</param>

@@ -4,8 +4,8 @@ using static TorchSharp.torch.nn;
 
 namespace Attribution;
 
-/// <summary>A PNG, JPEG, WebP, BMP or GIF picture on disk, whose header was checked; its pixels are decoded when asked
-/// for.</summary>
+/// <summary>A PNG, JPEG, WebP, BMP or GIF picture, on disk or in memory, whose header was checked; its pixels are decoded when
+/// asked for.</summary>
 internal sealed class ImageFile
 {
     private const long MaxPixels = 100_000_000;
@@ -14,12 +14,24 @@ internal sealed class ImageFile
 
     private readonly string path;
 
-    private ImageFile(string path, string name, string? folder)
+    // Null where the path is a file's.
+    private readonly byte[]? content;
+
+    private ImageFile(string path, string name, string? folder, byte[]? content = null)
     {
-        (this.path, Name, Folder) = (path, name, folder);
+        (this.path, Name, Folder, this.content) = (path, name, folder, content);
         using var codec = Open();
         IsAnimated = codec.FrameCount > 1;
     }
+
+    /// <summary>What changes when the file does.</summary>
+    public string Stamp =>
+        content is null && new FileInfo(path) is { Exists: true } file ? $"{file.Length} {file.LastWriteTimeUtc.Ticks}" : "";
+
+    /// <summary>A picture in memory.</summary>
+    /// <exception cref="AttributionException">It is no picture, or too large.</exception>
+    public static ImageFile Of(string name, byte[] content) =>
+        FileErrors.Reading($"'{name}'", () => new ImageFile(name, name, null, content));
 
     /// <summary>The file's name; with the folders that tell it from others, where some have the same name.</summary>
     public string Name { get; }
@@ -132,11 +144,11 @@ internal sealed class ImageFile
     private SKCodec Open()
     {
         // The codec itself does not say why a file cannot be opened.
-        using (var file = File.OpenRead(path))
+        using (var file = Bytes())
             if (file.Length == 0)
                 throw new FormatException("it is empty; copy it again from its source");
         var codec =
-            SKCodec.Create(path)
+            (content is null ? SKCodec.Create(path) : SKCodec.Create(SKData.CreateCopy(content)))
             ?? throw new FormatException("it is no picture, or a damaged one; give a PNG, JPEG, WebP, BMP or GIF file");
         var (width, height) = (codec.Info.Width, codec.Info.Height);
         if ((long)width * height <= MaxPixels)
@@ -147,6 +159,14 @@ internal sealed class ImageFile
         );
     }
 
+    private int Turned()
+    {
+        using var file = Bytes();
+        return PngOrientation.Read(file);
+    }
+
+    private Stream Bytes() => content is null ? File.OpenRead(path) : new MemoryStream(content, writable: false);
+
     // Bytes of 3 × height × width.
     private Tensor Upright()
     {
@@ -156,14 +176,14 @@ internal sealed class ImageFile
         var pixels = empty([info.Height, info.Width, 4], ScalarType.Byte, CPU);
         var result = codec.GetPixels(info, TensorBytes.Pointer(pixels));
         // The codec takes a progressive JPEG without its last scans for a whole one.
-        var isCut = codec.EncodedFormat == SKEncodedImageFormat.Jpeg && !HasEnd(File.ReadAllBytes(path));
+        var isCut = codec.EncodedFormat == SKEncodedImageFormat.Jpeg && !HasEnd(content ?? File.ReadAllBytes(path));
         if (result != SKCodecResult.Success || isCut)
             throw new FormatException("its picture is damaged or cut short; copy it again from its source");
 
         var rgb = pixels.narrow(2, 0, 3).permute(2, 0, 1);
         var origin =
             codec.EncodedFormat == SKEncodedImageFormat.Png
-                ? (SKEncodedOrigin)PngOrientation.Read(path)
+                ? (SKEncodedOrigin)Turned()
                 : codec.EncodedOrigin;
         // Named by the sides that hold the first row and the first column; from LeftTop on, rows and columns change places.
         var name = $"{origin}";

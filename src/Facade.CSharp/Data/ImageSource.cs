@@ -22,6 +22,9 @@ internal interface IImageSource : IDisposable
     /// <summary>The subfolder that an image came from, if it came from one.</summary>
     string? Folder(long row) => null;
 
+    /// <summary>What changes when an image does; empty where none can.</summary>
+    string Stamp(long row) => "";
+
     /// <summary>The least and the largest value of all of them.</summary>
     (double Least, double Most) Range { get; }
 
@@ -95,6 +98,8 @@ internal sealed class ImageFiles(ImageFile[] files, int height, int width, int c
     public string Label(long row) => files[row].Name;
 
     public string? Folder(long row) => files[row].Folder;
+
+    public string Stamp(long row) => files[row].Stamp;
 
     public (double Least, double Most) Range => (0, Peak);
 

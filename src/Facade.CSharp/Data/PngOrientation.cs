@@ -14,9 +14,8 @@ internal static class PngOrientation
         ChecksumLength = 4;
 
     /// <summary>1 to 8; 1, upright, where the file does not say.</summary>
-    public static int Read(string path)
+    public static int Read(Stream file)
     {
-        using var file = File.OpenRead(path);
         file.Position = SignatureLength;
         Span<byte> head = stackalloc byte[8];
         while (file.ReadAtLeast(head, head.Length, throwOnEndOfStream: false) == head.Length)

@@ -10,7 +10,30 @@ namespace Attribution;
 /// <param name="Value">The number.</param>
 /// <param name="Low">The 2.5 % quantile of the samples.</param>
 /// <param name="High">The 97.5 % quantile.</param>
-public readonly record struct Estimate(double Value, double Low, double High);
+public readonly record struct Estimate(double Value, double Low, double High)
+{
+    private const int Resamples = 2000;
+    private const double Level = 0.95;
+
+    /// <summary>The mean of some numbers, and its interval; NaN of none.</summary>
+    /// <param name="values">The numbers.</param>
+    /// <param name="seed">Decides on the samples.</param>
+    public static Estimate OfMean(IReadOnlyCollection<double> values, int seed = 1) =>
+        Sampled(Enumerable.Average, Statistics.bootstrapInterval, [.. values], seed);
+
+    internal static Estimate Sampled(
+        Func<double[], double> statistic,
+        Func<Random, int, double, double[], (double, double)> interval,
+        double[] values,
+        int seed
+    )
+    {
+        if (values.Length == 0)
+            return new(double.NaN, double.NaN, double.NaN);
+        var (low, high) = interval(new Random(seed), Resamples, Level, values);
+        return new(statistic(values), low, high);
+    }
+}
 
 /// <summary>How a method fares by a metric.</summary>
 /// <param name="Metric">The metric's name.</param>
@@ -56,9 +79,6 @@ public sealed record StudyPair(
 /// <remarks>After Wang, Mardziel, Datta and Fredrikson, arXiv 2002.07985, whose figure <c>Attribution.Pages</c> draws of it.</remarks>
 public sealed class Study
 {
-    private const int Resamples = 2000;
-    private const double Level = 0.95;
-
     /// <summary>The names of the metrics whose figure it is: the paper's four criteria.</summary>
     public static IReadOnlyList<string> Criteria { get; } =
     ["necessity-ordering", "sufficiency-ordering", "proportionality-necessity", "proportionality-sufficiency"];
@@ -337,8 +357,8 @@ public sealed class Study
                     metric.Name,
                     scores.Method,
                     known.Length,
-                    Sampled(Statistics.median, Statistics.bootstrapMedian, known, seed),
-                    Sampled(Enumerable.Average, Statistics.bootstrapInterval, own, seed)
+                    Estimate.Sampled(Statistics.median, Statistics.bootstrapMedian, known, seed),
+                    Estimate.Sampled(Enumerable.Average, Statistics.bootstrapInterval, own, seed)
                 )
                 {
                     IsRanked = column >= 0,
@@ -349,19 +369,6 @@ public sealed class Study
             .OrderBy(row => row.IsRanked ? 0 : 1)
             .ThenBy(row => double.IsNaN(row.Median.Value) ? double.PositiveInfinity : Sign(metric) * row.Median.Value)
             .ThenBy(row => row.Rank.Value);
-    }
-
-    private static Estimate Sampled(
-        Func<double[], double> statistic,
-        Func<Random, int, double, double[], (double, double)> interval,
-        double[] values,
-        int seed
-    )
-    {
-        if (values.Length == 0)
-            return new(double.NaN, double.NaN, double.NaN);
-        var (low, high) = interval(new Random(seed), Resamples, Level, values);
-        return new(statistic(values), low, high);
     }
 
     private StudyPair[] PairsOf(AttributionMetric metric)

@@ -1,0 +1,12 @@
+module Program
+
+open Expecto
+open Attribution
+
+[<EntryPoint>]
+let main arguments =
+    TorchRuntime.Start()
+
+    testList "Explorer" [ QueueTests.tests; GuardTests.tests; AnswerTests.tests; LinesTests.tests; LoadTests.tests ]
+    |> testSequenced
+    |> runTestsWithCLIArgs [] arguments
