@@ -1,7 +1,7 @@
 # Builds and runs every test project; the last line is "N passed, N failed", counted from the runs themselves.
 $root = Split-Path $PSScriptRoot
 $passed = $failed = 0
-foreach ($project in 'Core.Tests', 'Facade.Tests', 'Demo.Tests', 'Pages.Tests', 'Cluster.Tests', 'Guides.Tests', 'Runner.Tests', 'Packages.Tests') {
+foreach ($project in 'Core.Tests', 'Facade.Tests', 'Demo.Tests', 'Pages.Tests', 'Cluster.Tests', 'Guides.Tests', 'Runner.Tests', 'Explorer.Tests', 'Packages.Tests') {
     & "$PSScriptRoot/build.ps1" "tests/$project"
     if ($LASTEXITCODE -ne 0) { exit 1 }
     $summary = $null

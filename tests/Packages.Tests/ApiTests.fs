@@ -16,6 +16,7 @@ let private packages = [
     "Attribution.Pages"
     "Attribution.Demo"
     "Attribution.Cluster"
+    "Attribution.Explorer"
 ]
 
 let private accepted package = root </> "tests" </> "Packages.Tests" </> "Api" </> $"{package}.txt"

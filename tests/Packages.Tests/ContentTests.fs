@@ -16,6 +16,7 @@ let private libraries = [
     "Attribution.Pages", "Pages.FSharp"
     "Attribution.Demo", "Demo.CSharp"
     "Attribution.Cluster", "Cluster.CSharp"
+    "Attribution.Explorer", "Explorer.CSharp"
 ]
 
 /// What a project references, as its package must depend on it: packages, and projects by their packages.
