@@ -198,7 +198,7 @@ internal sealed class Answerer(Model model, ImageSet images, Pictures pictures, 
             ? Enumerable.Range(0, images.Count).GroupBy(i => images.TrueClasses[i]).ToDictionary(g => g.Key, g => g.ToArray())
             : [];
         var members = Members(question, asked);
-        var (ones, others, meaning) = Told(asked, byClass);
+        var (ones, others, meaning, opposite) = Told(asked, byClass);
         object Seen(int unit, int place) =>
             new
             {
@@ -236,22 +236,28 @@ internal sealed class Answerer(Model model, ImageSet images, Pictures pictures, 
             Top = top.Select((unit, i) => Seen(unit, i)).ToArray(),
             Bottom = bottom.Select((unit, i) => Seen(unit, top.Length + i)).ToArray(),
             AucMeaning = meaning,
+            AucOpposite = opposite,
             Lines = Lines.Of(question, options),
         };
     }
 
     // The images that tell how selective a unit is, and how to say it.
-    private (int[] Ones, int[] Others, string Meaning) Told(SpelledQuantity asked, Dictionary<long, int[]> byClass)
+    private (int[] Ones, int[] Others, string Meaning, string Opposite) Told(SpelledQuantity asked, Dictionary<long, int[]> byClass)
     {
-        if (asked.Sides is var (a, b) && byClass.TryGetValue(ClassOf(a), out var first) && byClass.TryGetValue(ClassOf(b), out var second))
-            return (first, second, $"tells {options.Names[ClassOf(a)]} from {options.Names[ClassOf(b)]}");
+        string Words(string a, string b) => $"tells {a} from {b}";
+        string Named(string k) => options.Names[ClassOf(k)];
+        if (
+            asked.Sides is var (a, b)
+            && byClass.TryGetValue(ClassOf(a), out var first)
+            && byClass.TryGetValue(ClassOf(b), out var second)
+        )
+            return (first, second, Words(Named(a), Named(b)), Words(Named(b), Named(a)));
         if (asked.Classes is [var k] && byClass.TryGetValue(ClassOf(k), out var own) && byClass.Count > 1)
-            return (
-                own,
-                [.. byClass.Where(c => c.Key != ClassOf(k)).SelectMany(c => c.Value)],
-                $"tells {options.Names[ClassOf(k)]} from all else"
-            );
-        return ([], [], "");
+        {
+            int[] rest = [.. byClass.Where(c => c.Key != ClassOf(k)).SelectMany(c => c.Value)];
+            return (own, rest, Words(Named(k), "all else"), Words("all else", Named(k)));
+        }
+        return ([], [], "", "");
     }
 
     private int[] Members(Question question, SpelledQuantity asked)

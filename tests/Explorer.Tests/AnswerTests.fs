@@ -10,7 +10,7 @@ open TorchSharp
 open Attribution
 open Asking
 
-let private table = lazy (new Table(usual))
+let private table = lazy (demo usual)
 
 let private ask question = answer table.Value.Client question
 

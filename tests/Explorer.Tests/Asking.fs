@@ -1,20 +1,26 @@
 module Asking
 
 open System
+open System.IO
 open System.Net.Http
 open System.Text.Json
 open Expecto
 open TorchSharp
 open Attribution
 
-/// The demo's network and a few scenes of every class, with an explorer over them.
-type Table(options: ExplorerOptions) =
-    let scenes = ConceptScenes.Draw(28, 5)
-    let model = Model.LoadVgg16 DemoNetwork.WeightsPath
-    let explorer = Explorer.Start(model, scenes.Images, options)
+/// A network and images, with an explorer over them.
+type Table(model: Model, images: ImageSet, options: ExplorerOptions, owner: IDisposable) =
+    let explorer =
+        try
+            Explorer.Start(model, images, options)
+        with _ ->
+            model.Dispose()
+            owner.Dispose()
+            reraise ()
+
     let client = new HttpClient(BaseAddress = explorer.Address)
     member _.Model = model
-    member _.Images = scenes.Images
+    member _.Images = images
     member _.Address = explorer.Address
     member _.Client = client
 
@@ -23,7 +29,26 @@ type Table(options: ExplorerOptions) =
             client.Dispose()
             (explorer :> IDisposable).Dispose()
             model.Dispose()
-            scenes.Dispose()
+            owner.Dispose()
+
+/// The demo's network and a few scenes of every class.
+let demo options =
+    let scenes = ConceptScenes.Draw(28, 5)
+    new Table(Model.LoadVgg16 DemoNetwork.WeightsPath, scenes.Images, options, scenes)
+
+/// A ResNet18 of 14 classes with random weights, and as many images of 224×224 pixels.
+let resnet options =
+    let file = Path.Combine(Directory.CreateTempSubdirectory("attribution-test-").FullName, "resnet18.onnx")
+    Networks.resnet18 14L file
+    let model = Model.LoadOnnx(file, Preprocessing.ImageNet)
+    Directory.Delete(Path.GetDirectoryName file, true)
+
+    let pixels =
+        use _ = torch.NewDisposeScope()
+        (torch.randint (256L, [| 14L; 3L; 224L; 224L |], dtype = torch.uint8)).MoveToOuterDisposeScope()
+
+    let images = ImageSet.FromTensor(pixels, trueClasses = [| 0L .. 13L |])
+    new Table(model, images, options, images)
 
 let names = ClassNames.Of ConceptScenes.ClassNames
 

@@ -10,7 +10,7 @@ open Expecto
 open Attribution
 open Asking
 
-let private table = lazy (new Table(usual))
+let private table = lazy (demo usual)
 
 /// A request to the usual table with headers of its own.
 let private send (method: HttpMethod) (path: string) (headers: (string * string) list) =
@@ -196,7 +196,7 @@ let tests =
                 Expect.isFalse (said.Contains "error of attribution itself") question)
 
         testCase "off the loopback address nobody asks without the token" (fun () ->
-            use open' = new Table(ExplorerOptions(Port = 0, Host = "0.0.0.0", Token = "secret"))
+            use open' = demo (ExplorerOptions(Port = 0, Host = "0.0.0.0", Token = "secret"))
             Expect.equal open'.Address.Query "?token=secret" "the address has the token"
             use stranger = new HttpClient(BaseAddress = Uri $"http://127.0.0.1:{open'.Address.Port}")
 
@@ -229,7 +229,7 @@ let tests =
                 Expect.throws (fun () -> client.Connect(address, port ())) (string address))
 
         testCase "what cannot be started says why" (fun () ->
-            let start options = (fun () -> (new Table(options) :> IDisposable).Dispose())
+            let start options = (fun () -> (demo options :> IDisposable).Dispose())
             let fails options word =
                 let e = Expect.throwsC (start options) id
                 Expect.isTrue (e :? AttributionException) $"{e}"

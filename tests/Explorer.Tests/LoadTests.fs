@@ -28,7 +28,7 @@ let private megabytes () =
 let tests =
     testList "Load" [
         testCase "fifty clients: no answer is lost or another's, what is called off is stopped, and memory does not grow" (fun () ->
-            use table = new Table(ExplorerOptions(Port = 0, Names = names, MostCached = (2L <<< 20)))
+            use table = demo (ExplorerOptions(Port = 0, Names = names, MostCached = (2L <<< 20)))
             let methods = [| "saliency"; "integrated-gradients"; "grad-cam"; "lrp-epsilon"; "occlusion" |]
 
             let question (random: Random) =

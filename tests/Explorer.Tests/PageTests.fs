@@ -139,7 +139,7 @@ let private nameless =
       .filter((e) => !(e.getAttribute('aria-label') || e.getAttribute('aria-labelledby') || e.labels?.length || e.closest('label') || e.alt || e.textContent.trim() || e.title || e.getAttribute('aria-hidden') === 'true' || e.closest('[aria-hidden=true]') || (e.tagName === 'IMG' && e.getAttribute('alt') === '')))
       .map((e) => e.outerHTML.slice(0, 120)))()"""
 
-let private walk (table: Lazy<Table>) (browser: Lazy<IBrowser>) =
+let private walk of' (table: Lazy<Table>) (layer: string) (other: string) (browser: Lazy<IBrowser>) =
     let address () = string table.Value.Address
     let image i = table.Value.Images.Take [ i ]
     let saliency (quantity: Quantity) i = SaliencyMap(table.Value.Model, quantity).Attribute(Instances.op_Implicit (image i): Instances)
@@ -152,7 +152,7 @@ let private walk (table: Lazy<Table>) (browser: Lazy<IBrowser>) =
                     visitWith browser.Value (address ()) scheme width (fun visit ->
                         ready visit
                         isDone visit 0 "saliency"
-                        shot visit $"first-{width}-{scheme}"
+                        shot visit $"{of'}-first-{width}-{scheme}"
                         Expect.isEmpty visit.Complaints "complaints"
                         Expect.isTrue (visit.Requests |> Seq.forall (fun url -> url.StartsWith(address ()) || url.StartsWith "blob:" || url.StartsWith "data:")) "it asks nobody else"
                         Expect.equal (sideways visit) 0 "nothing sticks out"
@@ -178,18 +178,18 @@ let private walk (table: Lazy<Table>) (browser: Lazy<IBrowser>) =
                     isDone visit 3 "integrated-gradients"
                     ready visit
                     Expect.stringContains (fragment visit) "integrated-gradients" "side by side"
-                    shot visit $"methods-{width}"
+                    shot visit $"{of'}-methods-{width}"
                     wait (visit.Page.GoBackAsync()) |> ignore
                     until visit "() => !location.hash.includes('integrated')"
                     Expect.isEmpty visit.Complaints "complaints")
 
             $"the units that decide are seen, and one becomes the question, at {width} pixels",
             fun () ->
-                visit browser.Value $"{address ()}#images=2&quantity=margin:2,3&layer=fc1l&view=experts" width (fun visit ->
+                visit browser.Value $"{address ()}#images=2&quantity=margin:2,3&layer={layer}&view=experts" width (fun visit ->
                     until visit "() => document.querySelectorAll('[data-unit]').length >= 3"
                     ready visit
-                    shot visit $"experts-{width}"
-                    let expert = ExpertSummary.Find(table.Value.Model, "fc1l", Quantity.Margin(2, 3), table.Value.Images)
+                    shot visit $"{of'}-experts-{width}"
+                    let expert = ExpertSummary.Find(table.Value.Model, layer, Quantity.Margin(2, 3), table.Value.Images)
                     Expect.equal (ask<string> visit "document.querySelector('[data-unit]').dataset.unit") (string expert.Expert) "the expert is first"
                     Expect.equal (sideways visit) 0 "nothing sticks out"
                     Expect.equal (ask<string> visit contrast) "" "contrast"
@@ -198,7 +198,7 @@ let private walk (table: Lazy<Table>) (browser: Lazy<IBrowser>) =
                     until visit "() => location.hash.includes('unit')"
                     isDone visit 2 "saliency"
                     ready visit
-                    use seen = InflDirected(table.Value.Model, "fc1l", Quantity.Predicted).ExpertAttribution(expert.Expert, Instances.op_Implicit (image 2))
+                    use seen = InflDirected(table.Value.Model, layer, Quantity.Predicted).ExpertAttribution(expert.Expert, Instances.op_Implicit (image 2))
                     alike visit 2 "saliency" (Visualization.HeatMap((image 2).Images(), seen)) "what it sees"
                     Expect.isEmpty visit.Complaints "complaints")
 
@@ -207,7 +207,7 @@ let private walk (table: Lazy<Table>) (browser: Lazy<IBrowser>) =
                 visit browser.Value $"{address ()}#images=1&methods=saliency,grad-cam&view=measure&metrics=sparseness&over=all" width (fun visit ->
                     until visit "() => document.querySelectorAll('[data-metric=sparseness]').length >= 2"
                     ready visit
-                    shot visit $"measure-{width}"
+                    shot visit $"{of'}-measure-{width}"
                     let text = ask<string> visit "document.querySelector('main').innerText"
 
                     for method in [ "saliency"; "grad-cam" ] do
@@ -224,14 +224,14 @@ let private walk (table: Lazy<Table>) (browser: Lazy<IBrowser>) =
                 visit browser.Value $"{address ()}#view=network" width (fun visit ->
                     until visit "() => document.querySelectorAll('[data-layer]').length > 10"
                     ready visit
-                    shot visit $"network-{width}"
+                    shot visit $"{of'}-network-{width}"
                     let shown = ask<string[]> visit "[...document.querySelectorAll('[data-layer]')].map(e => e.dataset.layer)"
                     Expect.equal (List.ofArray shown) [ for layer in table.Value.Model.Describe() -> layer.Name ] "every layer"
-                    click visit "[data-layer=\"conv2_1\"]"
-                    until visit "() => location.hash.includes('layer=conv2_1')"
+                    click visit $"[data-layer=\"{other}\"]"
+                    until visit $"() => location.hash.includes('layer={other}')"
                     finish (visit.Page.Keyboard.PressAsync "ArrowDown")
                     finish (visit.Page.Keyboard.PressAsync "Enter")
-                    until visit "() => !location.hash.includes('layer=conv2_1&') && !location.hash.endsWith('layer=conv2_1')"
+                    until visit $"() => !location.hash.includes('layer={other}&') && !location.hash.endsWith('layer={other}')"
                     Expect.equal (sideways visit) 0 "nothing sticks out"
                     Expect.isEmpty visit.Complaints "complaints")
 
@@ -273,7 +273,7 @@ let private walk (table: Lazy<Table>) (browser: Lazy<IBrowser>) =
                 ready visit
                 finish ((visit.Page.Locator slider).FillAsync "100")
                 until visit $"""() => [...document.querySelector('{cell 5 "saliency"} canvas').getContext('2d').getImageData(0, 0, 64, 64).data].every((v, i) => i %% 4 === 3 || v === 0)"""
-                shot visit "removed"
+                shot visit $"{of'}-removed"
                 Expect.stringContains (ask<string> visit "document.querySelector('[data-removed]').getAttribute('aria-valuetext')") "100" "in words"
                 Expect.isEmpty visit.Complaints "complaints")
 
@@ -294,7 +294,7 @@ let private walk (table: Lazy<Table>) (browser: Lazy<IBrowser>) =
                 let bad = FilePayload(Name = "notes.png", MimeType = "image/png", Buffer = "no picture"B)
                 finish (visit.Page.Locator("input[type=file]").First.SetInputFilesAsync bad)
                 until visit "() => document.body.innerText.includes('no picture')"
-                shot visit "dropped"
+                shot visit $"{of'}-dropped"
                 Expect.isTrue (ask<bool> visit $"""document.querySelector('{cell key "saliency"}').dataset.state === 'done'""") "the page lives on")
 
         "a page that is saved shows what it has without a server, and says what it has not",
@@ -313,7 +313,7 @@ let private walk (table: Lazy<Table>) (browser: Lazy<IBrowser>) =
                 visit browser.Value (Uri(file).AbsoluteUri) 1280 (fun visit ->
                     isDone visit 6 "saliency"
                     ready visit
-                    shot visit "saved"
+                    shot visit $"{of'}-saved"
                     use expected = saliency (Quantity.Class 1) 6
                     alike visit 6 "saliency" (Visualization.HeatMap((image 6).Images(), expected)) "the map"
                     let others = visit.Requests |> Seq.filter (fun url -> url.StartsWith "http")
@@ -423,7 +423,7 @@ let private fast (browser: IBrowser) =
                 shot visit $"resnet-network-{width}"
                 Expect.isEmpty visit.Complaints "complaints"))
 
-let private table = lazy (new Table(usual))
+let private table = lazy (demo usual)
 
 let tests =
     if not (File.Exists Chromium) then
@@ -441,10 +441,14 @@ let tests =
 
 
         testList "Page" [
-            for name, test in walk table browser do
-                testCase name (fun () ->
-                    use _ = torch.NewDisposeScope()
-                    test ())
+            for of', table, layer, other in
+                [ "demo", table, "fc1l", "conv2_1"; "ResNet", lazy (resnet (ExplorerOptions(Port = 0))), "layer4.1.add", "layer2.0.conv1" ] do
+                testList of' [
+                    for name, test in walk of' table layer other browser do
+                        testCase name (fun () ->
+                            use _ = torch.NewDisposeScope()
+                            test ())
+                ]
 
             testCase "a kill and a restart keep a person's question" (fun () -> restart browser.Value)
             testCase "a ResNet of 224×224 pixels is asked at three widths, and its first picture comes in a moment" (fun () -> fast browser.Value)

@@ -110,6 +110,12 @@ const inWords = (/** @type {string} */ quantity) => {
   return quantity;
 };
 
+/** What is asked, with the name of the class that the network predicts, where one image is shown and that is known. */
+const asked = () => {
+  const scores = answers.get(queryOf({ of: "scores", image: question.images[0] }));
+  return question.quantity === "predicted" && question.images.length === 1 && scores?.data ? `${about.classes[scores.data.predicted]}, the class that the network predicts` : inWords(question.quantity);
+};
+
 const labelOf = (/** @type {string} */ key) => {
   if (key.length === 64) return added.get(key)?.label ?? "added picture";
   const label = about.images.labels[Number(key)];

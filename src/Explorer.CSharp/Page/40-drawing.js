@@ -106,6 +106,39 @@ const draw = (canvas, image, data, how) => {
   context.putImageData(drawn, 0, 0);
 };
 
+/** A map blurred by a Gaussian. */
+const blur = (/** @type {Float64Array} */ map, /** @type {number} */ width, /** @type {number} */ height, /** @type {number} */ sigma) => {
+  const reach = Math.ceil(3 * sigma);
+  const weights = Array.from({ length: 2 * reach + 1 }, (_, i) => Math.exp(-(((i - reach) / sigma) ** 2) / 2));
+  const along = (/** @type {Float64Array} */ from, /** @type {number} */ step, /** @type {(i: number) => number} */ place, /** @type {number} */ size) =>
+    from.map((_, i) => {
+      let sum = 0, whole = 0;
+      for (let k = -reach; k <= reach; k++)
+        if (place(i) + k >= 0 && place(i) + k < size) { sum += weights[k + reach] * from[i + k * step]; whole += weights[k + reach]; }
+      return sum / whole;
+    });
+  return along(along(map, 1, (i) => i % width, width), width, (i) => Math.floor(i / width), height);
+};
+
+/** What a unit sees, small: single pixels would be lost, so the map is blurred a little first. */
+const drawSeen = (/** @type {HTMLCanvasElement} */ canvas, /** @type {Pixels} */ image, /** @type {any} */ data) => {
+  const soft = Float32Array.from(blur(Float64Array.from(mapOf(data)), image.width, image.height, Math.max(1, Math.max(image.width, image.height) / 64)));
+  Object.assign(canvas, { width: image.width, height: image.height });
+  canvas.classList.toggle("small", image.width < 160);
+  const context = canvas.getContext("2d");
+  const drawn = context.createImageData(image.width, image.height);
+  mask(image, soft, soft.reduce((most, value) => Math.max(most, value), 0), drawn.data);
+  for (let i = 3; i < drawn.data.length; i += 4) drawn.data[i] = 255;
+  context.putImageData(drawn, 0, 0);
+};
+
+/** Draws an image as it is. */
+const drawPlain = (/** @type {HTMLCanvasElement} */ canvas, /** @type {Pixels} */ image) => {
+  Object.assign(canvas, { width: image.width, height: image.height });
+  canvas.classList.toggle("small", image.width < 160);
+  canvas.getContext("2d").putImageData(image, 0, 0);
+};
+
 /** Where a map is largest, in words. */
 const peakOf = (/** @type {any} */ data) => {
   const map = mapOf(data);

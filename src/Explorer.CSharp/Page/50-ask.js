@@ -77,12 +77,12 @@ const showClasses = () => {
   const first = sides?.[0] ?? askedClass() ?? String(predicted);
   const row = (/** @type {number} */ k) => {
     const isAsked = askedClass() === String(k) || Boolean(sides?.includes(String(k))) || (question.quantity === "predicted" && k === predicted);
-    const truth = k === trueClass ? make("span", { className: "true" }, " true") : null;
+    const truth = k === trueClass ? make("span", { className: "true", title: "The true class" }, "true") : null;
     const bar = make("span", { className: "bar", "aria-hidden": "true" });
     bar.style.width = `${100 * Math.max(0, Math.min(1, probabilities[k] ?? 0))}%`;
     return make("div", { className: "row" },
       make("button", { type: "button", "data-class": k, "aria-pressed": String(isAsked), title: `Explain the score of ${about.classes[k]}`, onclick: () => change({ quantity: `class:${k}` }) },
-        make("span", { className: "name" }, about.classes[k], truth), make("span", { className: "number" }, `${percent(probabilities[k])} · ${three(logits[k])}`), bar),
+        make("span", { className: "name" }, about.classes[k]), truth ?? make("span"), make("span", { className: "number" }, `${percent(probabilities[k])} · ${three(logits[k])}`), bar),
       make("button", { type: "button", "data-against": k, disabled: String(k) === first, "aria-pressed": String(sides?.[1] === String(k)),
         "aria-label": `Why ${classOf(first)} rather than ${about.classes[k]}`, title: `Why ${classOf(first)} rather than ${about.classes[k]}?`, onclick: () => change({ quantity: `margin:${first},${k}` }) }, "vs"));
   };
@@ -107,7 +107,7 @@ const showQuantity = () => {
         make("form", { onsubmit: (/** @type {Event} */ event) => { event.preventDefault(); change({ quantity: byId("spelled").value.trim() || "predicted" }); } },
           make("label", { className: "quiet" }, "class:K, margin:A,B, unit:LAYER,U, one-vs-rest:K, threshold:K,T, …", make("input", { type: "text", id: "spelled", autocomplete: "off", spellcheck: false })),
           make("div", { className: "actions" }, make("button", {}, "Ask")))));
-  byId("asked").textContent = `Why ${inWords(question.quantity)}?`;
+  byId("asked").textContent = `Why ${asked()}?`;
   for (const button of box.querySelectorAll("[data-quantity]")) button.setAttribute("aria-pressed", String(button.dataset.quantity === question.quantity));
   if (document.activeElement?.id !== "spelled") byId("spelled").value = question.quantity;
 };

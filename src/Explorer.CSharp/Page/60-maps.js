@@ -13,14 +13,23 @@ const showMaps = (/** @type {HTMLElement} */ view) => {
     fill(view, tools(), make("div", { className: "maps" }));
   syncTools(view);
   const grid = view.querySelector(".maps");
-  grid.style.setProperty("--across", String(question.methods.length));
-  grid.classList.toggle("wide", question.methods.length > 4);
+  grid.style.setProperty("--across", String(1 + question.methods.length));
+  grid.classList.toggle("wide", question.methods.length > 3);
+  const known = new Map([...grid.children].map((child) => [child.dataset.cell ?? child.dataset.plain, child]));
   const cells = question.images.flatMap((image) => question.methods.map((method) => ({ id: `${image}|${method}`, image, method })));
-  const known = new Map([...grid.children].map((child) => [child.dataset.cell, child]));
-  const figures = cells.map((cell) => known.get(cell.id) ?? make("figure", { "data-cell": cell.id }));
+  const figureOf = (/** @type {any} */ cell) => known.get(cell.id) ?? make("figure", { "data-cell": cell.id });
+  const figures = question.images.flatMap((image) => [known.get(image) ?? plain(image), ...cells.filter((cell) => cell.image === image).map(figureOf)]);
   if (figures.length !== grid.children.length || figures.some((figure, i) => grid.children[i] !== figure)) fill(grid, ...figures);
   const shared = sharedScale(cells.map((cell) => answerTo(mapWords(cell.image, cell.method))));
-  cells.forEach((cell, i) => showCell(figures[i], cell, shared));
+  for (const cell of cells) showCell(figures.find((figure) => figure.dataset.cell === cell.id), cell, shared);
+};
+
+/** The image itself. */
+const plain = (/** @type {string} */ image) => {
+  const canvas = make("canvas", { role: "img", "aria-label": imageWords(image) });
+  pixelsOf(image).then((pixels) => drawPlain(canvas, pixels), () => null);
+  const truth = image.length < 64 ? about.images.trueClasses?.[Number(image)] : undefined;
+  return make("figure", { "data-plain": image }, canvas, make("figcaption", {}, make("b", {}, capital(labelOf(image))), truth === undefined ? "" : ` · ${about.classes[truth]}`));
 };
 
 /** The largest magnitude, and the largest number, of all maps that are there. */
@@ -49,7 +58,7 @@ const READING = {
 };
 
 const syncTools = (/** @type {HTMLElement} */ view) => {
-  view.querySelector("#reading").textContent = `Why ${inWords(question.quantity)}? ${READING[question.show]}`;
+  view.querySelector("#reading").textContent = `Why ${asked()}? ${READING[question.show]}`;
   for (const name of ["show", "scale"])
     for (const button of view.querySelectorAll(`[data-${name}]`)) button.setAttribute("aria-pressed", String(button.dataset[name] === question[name]));
   const slider = view.querySelector("#opacity");

@@ -40,7 +40,12 @@ const lanesDrawn = (/** @type {any[]} */ layers) => {
   const svg = make("svg", { width, height: ROW * layers.length, "aria-hidden": "true" });
   for (const { from, to, fromLane, toLane } of lines) {
     const side = Math.max(fromLane, toLane);
-    const path = `M${x(fromLane)} ${y(from)} C${x(fromLane)} ${y(from) + ROW / 2}, ${x(side)} ${y(from) + ROW / 2}, ${x(side)} ${Math.min(y(from) + ROW, y(to))} L${x(side)} ${Math.max(y(to) - ROW, y(from))} C${x(side)} ${y(to) - ROW / 2}, ${x(toLane)} ${y(to) - ROW / 2}, ${x(toLane)} ${y(to)}`;
+    // It leaves its lane at once, and comes back just before its end.
+    const bend = (/** @type {number} */ of, /** @type {number} */ start, /** @type {number} */ end) => `C${x(of)} ${(start + end) / 2}, ${x(side)} ${(start + end) / 2}, ${x(side)} ${end}`;
+    const back = `C${x(side)} ${y(to) - ROW / 2}, ${x(toLane)} ${y(to) - ROW / 2}, ${x(toLane)} ${y(to)}`;
+    const path = fromLane !== side && to > from + 1 || fromLane !== side && toLane === side
+      ? `M${x(fromLane)} ${y(from)}${bend(fromLane, y(from), y(from) + ROW)}L${x(side)} ${toLane === side ? y(to) : y(to) - ROW}${toLane === side ? "" : back}`
+      : `M${x(fromLane)} ${y(from)}L${x(fromLane)} ${y(to) - ROW}${back}`;
     const drawn = make("path", { d: path });
     drawn.style.stroke = `var(${COLOURS[side % COLOURS.length]})`;
     svg.append(drawn);
@@ -61,6 +66,12 @@ const layerRow = (/** @type {any} */ layer, /** @type {number} */ indent) => {
   return row;
 };
 
+/** Makes a unit of the layer, by its number, the question. */
+const askUnit = (/** @type {Event} */ event) => {
+  event.preventDefault();
+  change({ quantity: `unit:${question.layer},${Number(byId("unit").value)}`, view: "maps" });
+};
+
 const pickLayer = (/** @type {string} */ name) => change({ layer: name });
 
 const showNetwork = (/** @type {HTMLElement} */ view) => {
@@ -72,7 +83,8 @@ const showNetwork = (/** @type {HTMLElement} */ view) => {
       make("p", { id: "cut", role: "status" }),
       make("div", { className: "actions" },
         make("button", { type: "button", "data-go": "experts", onclick: () => change({ view: "experts" }) }, "Experts of this layer"),
-        make("button", { type: "button", "data-go": "influence", onclick: () => change({ view: "maps", methods: [...new Set([...question.methods, "influence-directed"])] }) }, "What its expert sees")));
+        make("button", { type: "button", "data-go": "influence", onclick: () => change({ view: "maps", methods: [...new Set([...question.methods, "influence-directed"])] }) }, "What its expert sees"),
+        make("form", { className: "unit", onsubmit: askUnit }, make("label", { htmlFor: "unit" }, "Unit"), make("input", { type: "text", id: "unit", inputMode: "numeric", pattern: "\\d+", required: true, size: 6 }), make("button", { "data-go": "unit" }, "Ask about it"))));
     listLayers();
   }
   const chosen = layerOf(question.layer);

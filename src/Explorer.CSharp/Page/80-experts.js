@@ -66,7 +66,7 @@ const card = (/** @type {any} */ data, /** @type {any} */ unit, /** @type {numbe
   return make("article", { className: "expert", "data-unit": unit.unit, "aria-label": `${capital(data.noun)} ${unit.unit}` },
     make("div", { className: "head" }, make("h3", {}, `${capital(data.noun)} ${unit.unit}`), make("span", { className: "number" }, `influence ${three(unit.influence)}`),
       make("span", { className: unit.isDead ? "dead" : "quiet" }, unit.isDead ? "dead: active on no image" : `active on ${percent(unit.activeShare)} of the images`),
-      unit.auc !== null && make("span", { className: "quiet" }, `${data.aucMeaning} with AUC ${unit.auc.toFixed(2)}`)),
+      unit.auc !== null && make("span", { className: "quiet" }, unit.auc < 0.5 ? `${data.aucOpposite} with AUC ${(1 - unit.auc).toFixed(2)}` : `${data.aucMeaning} with AUC ${unit.auc.toFixed(2)}`)),
     bar,
     active.length > 0 && make("p", { className: "quiet" }, `Active on ${active.map((/** @type {any} */ of) => `${percent(of.activeShare)} of ${about.classes[of.class]}`).join(", ")}.`),
     make("div", { className: "seen" }, ...unit.mostActive.slice(0, SHOWN_IMAGES).map((/** @type {any} */ one) => make("figure", { "data-seen": `${one.image}|${unit.unit}`, "data-value": one.value }))),
@@ -78,11 +78,13 @@ const showSeen = (/** @type {HTMLElement} */ figure, /** @type {string} */ layer
   const [image, unit] = figure.dataset.seen.split("|");
   const answer = answerTo({ of: "map", image, method: "saliency", quantity: `unit:${layer},${unit}` });
   if (answer.state !== "done") { fill(figure, waiting(answer)); return; }
-  const signature = `${question.show}`;
-  if (figure.dataset.drawn === signature) return;
-  figure.dataset.drawn = signature;
+  if (figure.dataset.drawn) return;
+  figure.dataset.drawn = "true";
+  const itself = make("canvas", { role: "img", "aria-label": imageWords(image) });
   const canvas = make("canvas", { role: "img", "aria-label": `What it sees in ${imageWords(image)}: ${answer.data.stateSentence || peakOf(answer.data)}` });
-  fill(figure, canvas, make("figcaption", { className: "quiet" }, `${labelOf(image)} · ${three(Number(figure.dataset.value))}`));
-  const { magnitude, largest } = answer.data;
-  pixelsOf(image).then((pixels) => draw(canvas, pixels, answer.data, { show: question.show, opacity: 1, magnitude, largest: Math.max(0, largest), removed: 0, order: null }), () => null);
+  fill(figure, itself, canvas, make("figcaption", { className: "quiet" }, `${labelOf(image)} · ${three(Number(figure.dataset.value))}`));
+  pixelsOf(image).then((pixels) => {
+    drawPlain(itself, pixels);
+    drawSeen(canvas, pixels, answer.data);
+  }, () => null);
 };
