@@ -1,9 +1,28 @@
+using System.Security.Cryptography;
+using System.Text;
+
 namespace Attribution;
 
 /// <summary>What the page is told first: the model and its layers, the images, the classes, and all that can be chosen.</summary>
-internal static class About
+/// <param name="Subject">What changes when the model, the images or the choices do.</param>
+/// <param name="Data">JSON.</param>
+internal sealed record About(string Subject, byte[] Data)
 {
-    public static object Of(Model model, ImageSet images, int classes, ExplorerOptions options)
+    public static About Of(Model model, ImageSet images, IReadOnlyList<double> first, ExplorerOptions options)
+    {
+        var told = Told(model, images, first.Count, options);
+        // A few digits of a few, since rounding differs where the number of threads does.
+        var scores = string.Join(
+            ' ',
+            first.Take(8).Select(score => score.ToString("G3", CultureInfo.InvariantCulture))
+        );
+        var subject = Convert.ToHexStringLower(
+            SHA256.HashData([.. Json.Bytes(told), .. Encoding.UTF8.GetBytes(scores)])
+        );
+        return new(subject, Json.Bytes(new { Subject = subject, Told = told }));
+    }
+
+    private static object Told(Model model, ImageSet images, int classes, ExplorerOptions options)
     {
         var cut = Try(() => Cuts.Default(model));
         return new
@@ -17,10 +36,9 @@ internal static class About
                 Input = model.InputShape,
                 Notes = model.Notes.Concat(images.Notes).Distinct(),
                 CanCut = cut is not null,
-                Kind =
-                    model.Regions is not null ? "segmentation"
-                    : model.Detections is not null ? "detector"
-                    : "classifier",
+                Kind = model.Regions is not null ? "segmentation"
+                : model.Detections is not null ? "detector"
+                : "classifier",
             },
             Images = new
             {
@@ -60,15 +78,17 @@ internal static class About
                 Passes = metric.Passes(new(), (long)images.Height * images.Width),
             }),
             // On the command line the demo's seed decides on its scenes too.
-            Settings = Setting.All.Where(setting => !options.IsDemo || setting.Name != "seed").Select(setting => new
-            {
-                setting.Name,
-                setting.Title,
-                setting.Kind,
-                setting.Default,
-                setting.Choices,
-                setting.UsedBy,
-            }),
+            Settings = Setting
+                .All.Where(setting => !options.IsDemo || setting.Name != "seed")
+                .Select(setting => new
+                {
+                    setting.Name,
+                    setting.Title,
+                    setting.Kind,
+                    setting.Default,
+                    setting.Choices,
+                    setting.UsedBy,
+                }),
             // ColorBrewer's red and blue, as everywhere.
             Scale = new
             {

@@ -13,14 +13,13 @@ internal sealed class Answerer(Model model, ImageSet images, Pictures pictures, 
     // On small images a pass of many takes no longer than one of a few large ones.
     private const long PixelsAPass = 1 << 19;
 
-    private readonly Lazy<int> classes = new(() => Classes(model, images));
     private readonly ConcurrentDictionary<string, ExpertSummary> experts = new();
 
     private int BatchSize =>
         options.BatchSize ?? (int)Math.Clamp(PixelsAPass / ((long)images.Height * images.Width), 1, 128);
 
-    /// <summary>The number of the model's classes.</summary>
-    public int ClassCount => classes.Value;
+    /// <summary>The model's scores of the first image, by which it is told from another of the same layers.</summary>
+    public IReadOnlyList<double> FirstScores { get; } = First(model, images);
 
     /// <summary>What is asked, whether it takes a moment only, and how it is answered.</summary>
     /// <exception cref="AttributionException">The question cannot be meant.</exception>
@@ -60,8 +59,7 @@ internal sealed class Answerer(Model model, ImageSet images, Pictures pictures, 
         if (question.Kind == "measure")
             return Downloads.Written(Measured(question, image, progress, cancellation).Table.WriteCsv);
         byte[]? made = null;
-        void Make(PartOfMaps part) =>
-            made = kind == "png" ? Drawn(question, image, part) : Downloads.OfMap(part.Maps);
+        void Make(PartOfMaps part) => made = kind == "png" ? Drawn(question, image, part) : Downloads.OfMap(part.Maps);
         if (kind == "npz")
             return Downloads.Written(path => Explained(question, image, progress, cancellation, null, path));
         Explained(question, image, progress, cancellation, Make);
@@ -159,16 +157,34 @@ internal sealed class Answerer(Model model, ImageSet images, Pictures pictures, 
             method.Description,
             Notes = found.Notes.Where(note => !note.Contains("summary.json")).ToArray(),
             Seconds = clock.Elapsed.TotalSeconds,
-            Expert = expert is null ? null : new { expert.Layer, Unit = expert.Expert, expert.Noun },
+            Expert = expert is null
+                ? null
+                : new
+                {
+                    expert.Layer,
+                    Unit = expert.Expert,
+                    expert.Noun,
+                },
             Lines = Lines.Of(question, options),
         };
     }
 
-    private object Curve(Question question, ImageSet image, IProgress<Progress> progress, CancellationToken cancellation)
+    private object Curve(
+        Question question,
+        ImageSet image,
+        IProgress<Progress> progress,
+        CancellationToken cancellation
+    )
     {
         using var scope = NewDisposeScope();
         Tensor? kept = null;
-        Explained(question, image, progress, cancellation, part => kept = part.Maps.to(ScalarType.Float64).clone().MoveToOuterDisposeScope());
+        Explained(
+            question,
+            image,
+            progress,
+            cancellation,
+            part => kept = part.Maps.to(ScalarType.Float64).clone().MoveToOuterDisposeScope()
+        );
         var quantity = QuantityOf(question, image);
         var curve = new PixelRemoval(model, quantity).Curves(kept!, image, BatchSize, progress, cancellation)[0];
         return new
@@ -185,17 +201,17 @@ internal sealed class Answerer(Model model, ImageSet images, Pictures pictures, 
     {
         var summary = ExpertOf(question, progress, cancellation);
         var asked = Spelled.Quantity(question.Quantity, UnitsOf(question));
-        int[] ranked =
-        [
-            .. summary.Influence.Index().OrderByDescending(u => u.Item).Select(u => u.Index),
-        ];
+        int[] ranked = [.. summary.Influence.Index().OrderByDescending(u => u.Item).Select(u => u.Index)];
         int[] top = [.. ranked.Take(question.Top)];
         int[] bottom = [.. ranked.Skip(top.Length).Where(u => summary.Influence[u] < 0).TakeLast(3).Reverse()];
         InflDirected cut = new(model, summary.Layer, Quantity.Predicted, summary.Units);
         int[] watched = [.. top, .. bottom];
         var activities = cut.Activities(watched, images, BatchSize, progress, cancellation);
         var byClass = images.HasTrueClasses
-            ? Enumerable.Range(0, images.Count).GroupBy(i => images.TrueClasses[i]).ToDictionary(g => g.Key, g => g.ToArray())
+            ? Enumerable
+                .Range(0, images.Count)
+                .GroupBy(i => images.TrueClasses[i])
+                .ToDictionary(g => g.Key, g => g.ToArray())
             : [];
         var members = Members(question, asked);
         var (ones, others, meaning, opposite) = Told(asked, byClass);
@@ -242,7 +258,10 @@ internal sealed class Answerer(Model model, ImageSet images, Pictures pictures, 
     }
 
     // The images that tell how selective a unit is, and how to say it.
-    private (int[] Ones, int[] Others, string Meaning, string Opposite) Told(SpelledQuantity asked, Dictionary<long, int[]> byClass)
+    private (int[] Ones, int[] Others, string Meaning, string Opposite) Told(
+        SpelledQuantity asked,
+        Dictionary<long, int[]> byClass
+    )
     {
         string Words(string a, string b) => $"tells {a} from {b}";
         string Named(string k) => options.Names[ClassOf(k)];
@@ -269,7 +288,12 @@ internal sealed class Answerer(Model model, ImageSet images, Pictures pictures, 
         ];
     }
 
-    private object Measure(Question question, ImageSet image, IProgress<Progress> progress, CancellationToken cancellation)
+    private object Measure(
+        Question question,
+        ImageSet image,
+        IProgress<Progress> progress,
+        CancellationToken cancellation
+    )
     {
         var study = Measured(question, image, progress, cancellation);
         object Row(AttributionMetric metric)
@@ -304,7 +328,12 @@ internal sealed class Answerer(Model model, ImageSet images, Pictures pictures, 
         };
     }
 
-    private Study Measured(Question question, ImageSet image, IProgress<Progress> progress, CancellationToken cancellation) =>
+    private Study Measured(
+        Question question,
+        ImageSet image,
+        IProgress<Progress> progress,
+        CancellationToken cancellation
+    ) =>
         Study.Run(
             model,
             image,
@@ -322,8 +351,7 @@ internal sealed class Answerer(Model model, ImageSet images, Pictures pictures, 
             cancellation
         );
 
-    private int? TargetOf(Question question) =>
-        Spelled.Quantity(question.Quantity).Class is { } k ? ClassOf(k) : null;
+    private int? TargetOf(Question question) => Spelled.Quantity(question.Quantity).Class is { } k ? ClassOf(k) : null;
 
     private static AttributionMetric[] MetricsOf(Question question) =>
         question.Metrics.Count > 0
@@ -409,12 +437,12 @@ internal sealed class Answerer(Model model, ImageSet images, Pictures pictures, 
 
     private static Units UnitsOf(Question question) => Spelled.Units(question.Units);
 
-    private int ClassOf(string text) => Spelled.Class(text, options.Names, ClassCount);
+    private int ClassOf(string text) => Spelled.Class(text, options.Names, FirstScores.Count);
 
-    private static int Classes(Model model, ImageSet images)
+    private static double[] First(Model model, ImageSet images)
     {
         using var scope = NewDisposeScope();
-        return (int)model.ClassScores(images.Take([0])).shape[1];
+        return Numbers(model.ClassScores(images.Take([0])));
     }
 
     // As pictures read it: the mean over the channels.
@@ -429,7 +457,10 @@ internal sealed class Answerer(Model model, ImageSet images, Pictures pictures, 
         {
             MapState.Empty => ("empty", "The map is zero everywhere: it says nothing of this image."),
             MapState.Constant => ("constant", "The map is the same number everywhere: it tells no pixel from another."),
-            MapState.NothingPositive => ("nothing-positive", "No pixel speaks for what is asked: all of the map is against it or 0."),
+            MapState.NothingPositive => (
+                "nothing-positive",
+                "No pixel speaks for what is asked: all of the map is against it or 0."
+            ),
             MapState.NotFinite => ("not-finite", "The map holds numbers that are not finite, which are shown as 0."),
             _ => ("sound", ""),
         };

@@ -24,6 +24,7 @@ internal sealed class Answers(WorkQueue queue, long mostBytes)
 {
     // Behind so many nobody waits.
     private const int MostWaiting = 1000;
+
     // What the keys begin with of what nobody can ask again.
     private const string OnlyOnce = "once ";
 
@@ -74,7 +75,9 @@ internal sealed class Answers(WorkQueue queue, long mostBytes)
     )
     {
         // A listener that reads slowly needs the last word alone, and that is never dropped.
-        var heard = Channel.CreateBounded<Told>(new BoundedChannelOptions(16) { FullMode = BoundedChannelFullMode.DropOldest });
+        var heard = Channel.CreateBounded<Told>(
+            new BoundedChannelOptions(16) { FullMode = BoundedChannelFullMode.DropOldest }
+        );
         if (Known(key) is { } known)
         {
             yield return new("answer", known);
@@ -223,7 +226,11 @@ internal sealed class Answers(WorkQueue queue, long mostBytes)
 
     private void Remember(string key, byte[] data)
     {
-        if (data.Length > mostBytes / 4 || key.StartsWith(OnlyOnce, StringComparison.Ordinal) || remembered.ContainsKey(key))
+        if (
+            data.Length > mostBytes / 4
+            || key.StartsWith(OnlyOnce, StringComparison.Ordinal)
+            || remembered.ContainsKey(key)
+        )
             return;
         remembered[key] = byUse.AddFirst((key, data));
         bytes += data.Length;

@@ -50,9 +50,11 @@ public sealed class Explorer : IDisposable
             Answerer answerer = new(model, images, pictures, options);
             var app = Host(place, options.Port);
             app.Use(guard.Check);
-            new Routes(model, images, pictures, answerer, answers, options).Map(app);
+            new Routes(About.Of(model, images, answerer.FirstScores, options), pictures, answerer, answers).Map(app);
             Start(app, options);
-            Uri bound = new(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
+            Uri bound = new(
+                app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()
+            );
             answerer.WarmUp(answers);
             return new(app, queue, guard.Address(bound));
         }

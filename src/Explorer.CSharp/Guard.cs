@@ -18,13 +18,7 @@ internal sealed class Guard(IPAddress place, string? token)
 
     // A name that is resolved to this machine by a stranger's server is none of these.
     private readonly HashSet<string> names = new(
-        [
-            "localhost",
-            "127.0.0.1",
-            "[::1]",
-            Bracketed(place),
-            .. IPAddress.IsLoopback(place) ? [] : OwnNames(),
-        ],
+        ["localhost", "127.0.0.1", "[::1]", Bracketed(place), .. IPAddress.IsLoopback(place) ? [] : OwnNames()],
         StringComparer.OrdinalIgnoreCase
     );
 
@@ -46,7 +40,11 @@ internal sealed class Guard(IPAddress place, string? token)
         headers["Cross-Origin-Resource-Policy"] = "same-origin";
         headers.CacheControl = "no-store";
         if (!names.Contains(request.Host.Host))
-            return Spoken.Refuse(context, 421, "This is not the address of the explorer: open the one that it printed when it started.");
+            return Spoken.Refuse(
+                context,
+                421,
+                "This is not the address of the explorer: open the one that it printed when it started."
+            );
         if (!IsOwn(request))
             return Spoken.Refuse(context, 403, "Another site's page asked this, and is not answered.");
         if (token is not null && !Knows(context, token))
@@ -74,7 +72,16 @@ internal sealed class Guard(IPAddress place, string? token)
             return true;
         if (!IsSame(request.Query["token"], token))
             return false;
-        response.Cookies.Append(Cookie, token, new() { HttpOnly = true, SameSite = SameSiteMode.Strict, Path = "/" });
+        response.Cookies.Append(
+            Cookie,
+            token,
+            new()
+            {
+                HttpOnly = true,
+                SameSite = SameSiteMode.Strict,
+                Path = "/",
+            }
+        );
         // Out of the address, and so out of what is bookmarked and sent.
         if (request.Path == "/" && HttpMethods.IsGet(request.Method))
             response.Redirect("/", false);

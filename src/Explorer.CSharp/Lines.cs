@@ -19,7 +19,8 @@ internal sealed record Lines(string Command, string Csharp, string Fsharp)
     private static string Shell(Question question, ExplorerOptions options)
     {
         string Option(string name, string text) => $" --{name} {Word(text)}";
-        string Cut(string name, string text, string standard) => text == standard || text == "" ? "" : Option(name, text);
+        string Cut(string name, string text, string standard) =>
+            text == standard || text == "" ? "" : Option(name, text);
         var isAdded = question.Image != Question.AllImages && !Pictures.IsOfSet(question.Image);
         // What names the images comes last.
         var model = options.Given.Split([" --images ", " --dataset "], StringSplitOptions.None)[0];

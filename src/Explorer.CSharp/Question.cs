@@ -86,23 +86,28 @@ internal sealed record Question
         var quantity = Word("quantity") ?? "predicted";
         // It would name a file of this machine.
         if (quantity.StartsWith("region:", StringComparison.Ordinal) && quantity.Contains('@'))
-            throw new AttributionException("The explorer reads no file of a mask: ask for region:K, or use 'attribution explain'.");
+            throw new AttributionException(
+                "The explorer reads no file of a mask: ask for region:K, or use 'attribution explain'."
+            );
         return new()
         {
             Kind = kind is "scores" or "map" or "curve" or "experts" or "measure"
                 ? kind
                 : throw new AttributionException($"There is no question of the kind '{kind}'."),
             Image =
-                kind == "experts" ? AllImages
-                : Word("image") ?? throw new AttributionException("The question names no image."),
+                kind == "experts"
+                    ? AllImages
+                    : Word("image") ?? throw new AttributionException("The question names no image."),
             Method = isOfMethod ? method : "",
             Quantity = kind == "scores" ? "" : quantity,
             Layer = isOfExpert ? Word("layer") : null,
             Units = Word("units") ?? "auto",
             Distribution = isOfExpert ? Word("distribution") ?? "all" : "",
-            Metrics = kind == "measure" ? (Word("metrics") ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries) : [],
+            Metrics =
+                kind == "measure" ? (Word("metrics") ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries) : [],
             Top =
-                kind == "experts" && int.TryParse(Word("top"), NumberStyles.None, CultureInfo.InvariantCulture, out var top)
+                kind == "experts"
+                && int.TryParse(Word("top"), NumberStyles.None, CultureInfo.InvariantCulture, out var top)
                     ? Math.Clamp(top, 1, MostTop)
                     : 12,
             Settings = isOfMethod

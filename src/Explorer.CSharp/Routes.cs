@@ -6,24 +6,26 @@ using Microsoft.AspNetCore.Routing;
 namespace Attribution;
 
 /// <summary>What can be asked of the server, and how it is told.</summary>
-internal sealed class Routes(Model model, ImageSet images, Pictures pictures, Answerer answerer, Answers answers, ExplorerOptions options)
+internal sealed class Routes(About about, Pictures pictures, Answerer answerer, Answers answers)
 {
     private static readonly TimeSpan sign = TimeSpan.FromSeconds(10);
-
-    private readonly Lazy<byte[]> about = new(() => Json.Bytes(About.Of(model, images, answerer.ClassCount, options)));
 
     /// <summary>Makes them known.</summary>
     public void Map(IEndpointRouteBuilder app)
     {
         foreach (var (path, type, content) in PageFiles.All)
             app.MapMethods(path, ["GET", "HEAD"], Told(context => Send(context, type, content)));
-        app.MapGet("/about", Told(context => Send(context, "application/json; charset=utf-8", about.Value)));
+        app.MapGet("/about", Told(context => Send(context, "application/json; charset=utf-8", about.Data)));
         app.MapGet("/state", Told(context => Spoken.Write(context, 200, answers.State)));
         app.MapGet("/image", Told(Image));
         app.MapPost("/image", Told(Add));
         app.MapGet("/ask", Told(Ask));
         app.MapGet("/export", Told(Export));
-        app.MapFallback(Told(context => Spoken.Refuse(context, 404, "There is no such page: the explorer's is at its address' beginning.")));
+        app.MapFallback(
+            Told(context =>
+                Spoken.Refuse(context, 404, "There is no such page: the explorer's is at its address' beginning.")
+            )
+        );
     }
 
     // What fails is a sentence, and the server lives on.
@@ -54,7 +56,11 @@ internal sealed class Routes(Model model, ImageSet images, Pictures pictures, An
             }
             catch (UnknownImage e)
             {
-                await Spoken.Write(context, StatusCodes.Status410Gone, new { Sentence = e.Message, UnknownImage = e.Key });
+                await Spoken.Write(
+                    context,
+                    StatusCodes.Status410Gone,
+                    new { Sentence = e.Message, UnknownImage = e.Key }
+                );
             }
             catch (Exception e)
             {
@@ -74,7 +80,6 @@ internal sealed class Routes(Model model, ImageSet images, Pictures pictures, An
     {
         var image = pictures.Of($"{context.Request.Query["image"]}");
         var png = await answers.Once(true, (_, _) => Drawn.Image(image), context.RequestAborted);
-        context.Response.Headers.CacheControl = "private, max-age=600";
         await Send(context, "image/png", png);
     }
 
@@ -128,6 +133,16 @@ internal sealed class Routes(Model model, ImageSet images, Pictures pictures, An
     private async Task Ask(HttpContext context)
     {
         var stop = context.RequestAborted;
+        // A page that was opened on another model would show this one's answers under its names.
+        if (context.Request.Headers["X-Subject"] is [{ } subject] && subject != about.Subject)
+        {
+            await Spoken.Refuse(
+                context,
+                StatusCodes.Status409Conflict,
+                "The explorer was started anew with another model or other images: load the page again."
+            );
+            return;
+        }
         var (key, isQuick, work) = answerer.Plan(Question.Read(context.Request.Query));
         context.Response.ContentType = "text/event-stream";
         await using var heard = answers.Ask(key, isQuick, work, stop).GetAsyncEnumerator(stop);

@@ -55,11 +55,50 @@ internal sealed record Setting(
         {
             Kind = "boolean",
         },
-        Integer("samples", "Random samples", "", MethodSetting.Samples, 20_000, (s, n) => s with { Samples = n }, "Samples"),
-        Integer("seed", "Decides on them", "1", MethodSetting.Samples, int.MaxValue, (s, n) => s with { Seed = n }, "Seed"),
-        Number("noise", "Noise, as a share of the range", "0.15", MethodSetting.Noise, (s, x) => s with { Noise = x }, "Noise"),
-        Integer("window", "Side of the hiding square", "", MethodSetting.Window, 4096, (s, n) => s with { WindowSize = n }, "WindowSize"),
-        Integer("stride", "Pixels to the next", "", MethodSetting.Window, 4096, (s, n) => s with { Stride = n }, "Stride"),
+        Integer(
+            "samples",
+            "Random samples",
+            "",
+            MethodSetting.Samples,
+            20_000,
+            (s, n) => s with { Samples = n },
+            "Samples"
+        ),
+        Integer(
+            "seed",
+            "Decides on them",
+            "1",
+            MethodSetting.Samples,
+            int.MaxValue,
+            (s, n) => s with { Seed = n },
+            "Seed"
+        ),
+        Number(
+            "noise",
+            "Noise, as a share of the range",
+            "0.15",
+            MethodSetting.Noise,
+            (s, x) => s with { Noise = x },
+            "Noise"
+        ),
+        Integer(
+            "window",
+            "Side of the hiding square",
+            "",
+            MethodSetting.Window,
+            4096,
+            (s, n) => s with { WindowSize = n },
+            "WindowSize"
+        ),
+        Integer(
+            "stride",
+            "Pixels to the next",
+            "",
+            MethodSetting.Window,
+            4096,
+            (s, n) => s with { Stride = n },
+            "Stride"
+        ),
         Choice(
             "max-pool",
             "What a max pool hands on",
@@ -68,7 +107,15 @@ internal sealed record Setting(
             (s, text) => s with { MaxPool = Spelled.MaxPool(text) },
             text => $"MaxPool = Spelled.MaxPool(\"{text}\")"
         ),
-        Integer("iterations", "Steps of the optimisation", "50", MethodSetting.Iterations, 5000, (s, n) => s with { Iterations = n }, "Iterations"),
+        Integer(
+            "iterations",
+            "Steps of the optimisation",
+            "50",
+            MethodSetting.Iterations,
+            5000,
+            (s, n) => s with { Iterations = n },
+            "Iterations"
+        ),
         Number("area", "Share that the mask covers", "0.1", MethodSetting.Area, (s, x) => s with { Area = x }, "Area"),
         new(
             "map-layer",
@@ -83,7 +130,12 @@ internal sealed record Setting(
 
     /// <summary>The words by which a method says which settings concern it.</summary>
     public static IReadOnlyList<string> UsedBys(MethodSetting uses) =>
-        [.. All.Select(setting => setting.Of).Distinct().Where(of => uses.HasFlag(of)).Select(of => of.ToString().ToLowerInvariant())];
+        [
+            .. All.Select(setting => setting.Of)
+                .Distinct()
+                .Where(of => uses.HasFlag(of))
+                .Select(of => of.ToString().ToLowerInvariant()),
+        ];
 
     private static Setting Integer(
         string name,
@@ -103,7 +155,9 @@ internal sealed record Setting(
             (settings, text) =>
                 int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var n) && n >= 1 && n <= most
                     ? set(settings, n)
-                    : throw new AttributionException($"{title}: give a whole number from 1 to {most}, and not '{text}'."),
+                    : throw new AttributionException(
+                        $"{title}: give a whole number from 1 to {most}, and not '{text}'."
+                    ),
             text => $"{property} = {text}"
         );
 

@@ -79,7 +79,8 @@ let private run (given: Given) =
         Arguments.wrong "The explorer shows all images, of which the page chooses: leave --indices and --ids out."
 
     match given.Get Port with
-    | Some port when port < 0 || port > 65535 -> Arguments.wrong $"--port takes a number from 0 to 65535, and not {port}."
+    | Some port when port < 0 || port > 65535 ->
+        Arguments.wrong $"--port takes a number from 0 to 65535, and not {port}."
     | _ -> ()
 
     use inputs = Inputs.load given

@@ -310,16 +310,18 @@ module Inputs =
 
     /// Says where the model's predictions of some of the images look wrong.
     let sayDoubt (given: Given) (inputs: Inputs) =
-        Terminal.watch "Looking at the model's predictions" (fun progress ->
-            inputs.Model.Doubt(
-                inputs.Selected,
-                inputs.Names,
-                Arguments.batchSize given,
-                progress = progress,
-                cancellation = given.Stop
-            ))
-        |> Option.ofObj
-        |> Option.iter Terminal.say
+        // The mean score of all positions, or the surest box, is no prediction of an image's one class.
+        if isNull inputs.Model.Regions && isNull inputs.Model.Detections then
+            Terminal.watch "Looking at the model's predictions" (fun progress ->
+                inputs.Model.Doubt(
+                    inputs.Selected,
+                    inputs.Names,
+                    Arguments.batchSize given,
+                    progress = progress,
+                    cancellation = given.Stop
+                ))
+            |> Option.ofObj
+            |> Option.iter Terminal.say
 
     /// The number of a class that was given by its number or its name.
     let classOf (inputs: Inputs) (text: string) = Spelled.Class(text, inputs.Names, inputs.Classes)

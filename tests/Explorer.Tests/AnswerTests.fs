@@ -25,30 +25,64 @@ let private encoded (name: string) = Uri.EscapeDataString name
 
 let tests =
     testList "Answers" [
-        testCase "the page is told of the model, its layers as a graph, the images and every method and metric" (fun () ->
-            let about = parse (wait (table.Value.Client.GetStringAsync "/about"))
-            Expect.equal (items "methods" about |> List.map (text "name")) (List.ofSeq StudyMethod.Names) "methods"
+        testCase
+            "the page is told of the model, its layers as a graph, the images and every method and metric"
+            (fun () ->
+                let about = (parse (wait (table.Value.Client.GetStringAsync "/about"))).GetProperty "told"
+                Expect.equal (items "methods" about |> List.map (text "name")) (List.ofSeq StudyMethod.Names) "methods"
 
-            Expect.equal
-                (items "metrics" about |> List.map (text "name"))
-                [ for metric in AttributionMetric.All -> metric.Name ]
-                "metrics"
+                Expect.equal
+                    (items "metrics" about |> List.map (text "name"))
+                    [ for metric in AttributionMetric.All -> metric.Name ]
+                    "metrics"
 
-            Expect.equal (items "classes" about |> List.map _.GetString()) (List.ofSeq ConceptScenes.ClassNames) "classes"
-            let layers = items "layers" about
-            let names = layers |> List.map (text "name")
-            Expect.equal names [ for layer in table.Value.Model.Describe() -> layer.Name ] "layers"
-            Expect.isEmpty (items "inputs" layers.Head) "the images are computed of nothing"
+                Expect.equal
+                    (items "classes" about |> List.map _.GetString())
+                    (List.ofSeq ConceptScenes.ClassNames)
+                    "classes"
 
-            for i, layer in List.indexed layers.Tail do
-                let inputs = items "inputs" layer |> List.map _.GetString()
-                Expect.isNonEmpty inputs (text "name" layer)
-                Expect.isTrue (inputs |> List.forall (fun input -> List.contains input names[..i])) "of what is before it"
+                let layers = items "layers" about
+                let names = layers |> List.map (text "name")
+                Expect.equal names [ for layer in table.Value.Model.Describe() -> layer.Name ] "layers"
+                Expect.isEmpty (items "inputs" layers.Head) "the images are computed of nothing"
 
-            Expect.equal (text "defaultLayer" about) "fc1l" "the cut"
-            let scale = about.GetProperty "scale"
-            let colour name = items name scale |> List.map _.GetInt32()
-            Expect.equal (colour "for", colour "against") ([ 178; 24; 43 ], [ 33; 102; 172 ]) "colours")
+                for i, layer in List.indexed layers.Tail do
+                    let inputs = items "inputs" layer |> List.map _.GetString()
+                    Expect.isNonEmpty inputs (text "name" layer)
+
+                    Expect.isTrue
+                        (inputs |> List.forall (fun input -> List.contains input names[..i]))
+                        "of what is before it"
+
+                Expect.equal (text "defaultLayer" about) "fc1l" "the cut"
+                let scale = about.GetProperty "scale"
+                let colour name = items name scale |> List.map _.GetInt32()
+                Expect.equal (colour "for", colour "against") ([ 178; 24; 43 ], [ 33; 102; 172 ]) "colours")
+
+        testCase "a page that was opened on another model is told so, and on the same one it goes on" (fun () ->
+            let subject (table: Table) = text "subject" (parse (wait (table.Client.GetStringAsync "/about")))
+            use again = demo usual
+            use other = resnet usual
+            Expect.equal (subject again) (subject table.Value) "the same model and images"
+            Expect.notEqual (subject other) (subject table.Value) "others"
+            use weights = again.Model.Randomised 3L
+            use changed = Explorer.Start(weights, again.Images, usual)
+            use client = new HttpClient(BaseAddress = changed.Address)
+
+            Expect.notEqual
+                (text "subject" (parse (wait (client.GetStringAsync "/about"))))
+                (subject again)
+                "other weights of the same layers"
+
+            let ask subject =
+                use request = new HttpRequestMessage(HttpMethod.Get, "/ask?of=scores&image=0")
+                request.Headers.Add("X-Subject", (subject: string))
+                wait (again.Client.SendAsync request)
+
+            Expect.isTrue (ask (subject again)).IsSuccessStatusCode "its own"
+            let code, said = refusal (ask (subject other))
+            Expect.equal code 409 "another's"
+            Expect.stringContains said "started anew" "in words")
 
         testCase "scores are the model's" (fun () ->
             let data = ask "of=scores&image=3"
@@ -79,13 +113,15 @@ let tests =
                     let data = ask question
                     use expected = method.Create(model, settings).Invoke(x)
 
-                    let expected =
-                        if expected.ndim = 3L then doubles expected else pixels expected
+                    let expected = if expected.ndim = 3L then doubles expected else pixels expected
 
                     let map = floats "map" data
                     Support.close 1e-5 expected map method.Name
                     agree $"{method.Name}: sum" [ Seq.sum expected ] [ number "sum" data ]
-                    agree $"{method.Name}: magnitude" [ expected |> Seq.map abs |> Seq.max ] [ number "magnitude" data ]
+
+                    agree $"{method.Name}: magnitude" [ expected |> Seq.map abs |> Seq.max ] [
+                        number "magnitude" data
+                    ]
                 else
                     let name, data = last table.Value.Client question
                     Expect.equal name "failure" method.Name
@@ -126,7 +162,7 @@ let tests =
             for k in [ 0; 1; removed.Length / 2; removed.Length - 1 ] do
                 use _ = torch.NewDisposeScope()
                 let kept = [| for rank in order -> if rank < removed[k] then 0f else 1f |]
-                let keep = torch.tensor(kept).reshape (1L, 1L, 64L, 64L)
+                let keep = torch.tensor(kept).reshape(1L, 1L, 64L, 64L)
                 let without = x.Images() * keep
                 let score = (model.ClassScores(Instances.op_Implicit without)).[0L, 5L].ToDouble()
                 Support.close 1e-5 [ score ] [ scores[k] ] $"after {removed[k]} pixels")
@@ -136,11 +172,23 @@ let tests =
             let data = ask "of=experts&layer=fc1l&quantity=margin:2,3&top=5"
 
             let expected =
-                ExpertSummary.Find(model, "fc1l", Quantity.Margin(2, 3), images, margin = Nullable<struct (int * int)>(struct (2, 3)), top = 5)
+                ExpertSummary.Find(
+                    model,
+                    "fc1l",
+                    Quantity.Margin(2, 3),
+                    images,
+                    margin = Nullable<struct (int * int)>(struct (2, 3)),
+                    top = 5
+                )
 
             agree "influence" (expected.Influence |> Seq.map float) (floats "influence" data)
             let top = items "top" data
-            Expect.equal (top |> List.map (number "unit" >> int)) [ for unit in expected.Top -> unit.Unit ] "the first five"
+
+            Expect.equal
+                (top |> List.map (number "unit" >> int))
+                [ for unit in expected.Top -> unit.Unit ]
+                "the first five"
+
             let first = top.Head
             agree "share" [ expected.ActiveShare ] [ number "activeShare" first ]
             agree "selective" [ expected.Selectivity.Auc ] [ number "auc" first ]
@@ -156,7 +204,10 @@ let tests =
                 "the opposite margin's expert comes first at the other end"
 
             Expect.stringContains (text "aucMeaning" data) "cat with pointed ears from cat with round ears" "in words"
-            let dead = items "top" (ask "of=experts&layer=fc1&quantity=class:0&top=100") |> List.filter (fun unit -> (unit.GetProperty "isDead").GetBoolean())
+
+            let dead =
+                items "top" (ask "of=experts&layer=fc1&quantity=class:0&top=100")
+                |> List.filter (fun unit -> (unit.GetProperty "isDead").GetBoolean())
 
             for unit in dead do
                 Expect.equal (number "activeShare" unit) 0. "a dead one is never active")
@@ -165,9 +216,18 @@ let tests =
             let data = ask "of=map&image=2&method=influence-directed&quantity=margin:2,3&layer=fc1l"
             let expert = data.GetProperty "expert"
             let unit = int (number "unit" expert)
-            use expected = InflDirected(table.Value.Model, "fc1l", Quantity.Predicted).ExpertAttribution(unit, Instances.op_Implicit (image 2))
+
+            use expected =
+                InflDirected(table.Value.Model, "fc1l", Quantity.Predicted)
+                    .ExpertAttribution(unit, Instances.op_Implicit (image 2))
+
             Support.close 1e-5 (pixels expected) (floats "map" data) "by the method"
-            Support.close 1e-5 (pixels expected) (floats "map" (ask $"of=map&image=2&quantity=unit:fc1l,{unit}")) "by the quantity")
+
+            Support.close
+                1e-5
+                (pixels expected)
+                (floats "map" (ask $"of=map&image=2&quantity=unit:fc1l,{unit}"))
+                "by the quantity")
 
         testCase "metrics are the library's, of one image and of all, with an interval" (fun () ->
             let model, images = table.Value.Model, table.Value.Images
@@ -175,7 +235,12 @@ let tests =
             let saliency = AttributionMethod.Find "saliency"
 
             let study =
-                Study.Run(model, images, [| StudyMethod saliency |], [| for name in metrics -> AttributionMetric.Find name |])
+                Study.Run(
+                    model,
+                    images,
+                    [| StudyMethod saliency |],
+                    [| for name in metrics -> AttributionMetric.Find name |]
+                )
 
             let all = ask $"""of=measure&image=all&method=saliency&metrics={String.concat "," metrics}"""
             let one = ask $"""of=measure&image=3&method=saliency&metrics={String.concat "," metrics}"""
@@ -185,7 +250,11 @@ let tests =
                 let scores = study.Table.Scores |> Seq.find (fun s -> s.Metric = name)
                 Support.close 1e-5 [ scores.OfSound.Score ] [ number "value" row ] name
                 Support.close 1e-5 [ scores.PerInstance[3] ] [ number "value" single ] $"{name} of one"
-                Expect.isTrue (number "low" row <= number "value" row && number "value" row <= number "high" row) "interval"
+
+                Expect.isTrue
+                    (number "low" row <= number "value" row && number "value" row <= number "high" row)
+                    "interval"
+
                 Expect.isLessThan (number "low" row) (number "high" row) "interval"
                 Expect.equal (number "count" row) 28. "images")
 
@@ -212,7 +281,12 @@ let tests =
             let map of' = floats "map" (ask $"of=map&image={of'}&quantity=class:1")
             Support.close 1e-5 (map "9") (map key) "the same pixels"
             let scores = ask $"of=scores&image={key}"
-            Expect.equal (scores.GetProperty "trueClass").ValueKind Text.Json.JsonValueKind.Null "its true class is not known"
+
+            Expect.equal
+                (scores.GetProperty "trueClass").ValueKind
+                Text.Json.JsonValueKind.Null
+                "its true class is not known"
+
             let name, data = last client $"of=map&image={key}&quantity=true"
             Expect.equal name "failure" "nobody knows it"
             Expect.stringContains (sentence data) "true class" "in words")
@@ -237,7 +311,10 @@ let tests =
                 Support.close 1e-6 map pixels "npz")
 
             Expect.stringContains (string (get "npz").Content.Headers.ContentDisposition) "attachment" "a download"
-            let scores = wait (client.GetStringAsync "/export?as=csv&of=measure&image=all&method=saliency&metrics=sparseness")
+
+            let scores =
+                wait (client.GetStringAsync "/export?as=csv&of=measure&image=all&method=saliency&metrics=sparseness")
+
             Expect.equal (scores.Trim().Split('\n').Length) 29 "a line an image, and a head"
             let wrong = wait (client.GetAsync "/export?as=exe&of=map&image=3")
             Expect.equal (fst (refusal wrong)) 400 "nothing else")
@@ -252,10 +329,26 @@ let tests =
                 let expected = [ for c in 0L .. 2L -> int (round (x[0L, c, int64 row, int64 column].ToDouble())) ]
                 Expect.equal [ int colour.Red; int colour.Green; int colour.Blue ] expected "its colours")
 
+        testCase "the heads of a transformer are units that can be experts" (fun () ->
+            use scenes = ConceptScenes.Draw(28, 5)
+            use model = Model.Load(DemoNetworks.ModelPath SceneNetwork.Vit)
+            use explorer = Explorer.Start(model, scenes.Images, usual)
+            use client = new HttpClient(BaseAddress = explorer.Address)
+            let layers = items "layers" ((parse (wait (client.GetStringAsync "/about"))).GetProperty "told")
+            let heads = layers |> List.filter (fun layer -> text "noun" layer = "head")
+            Expect.hasLength heads 4 "a layer of heads in each block"
+            let data = answer client $"""of=experts&layer={text "name" (List.last heads)}&quantity=margin:2,3"""
+            Expect.equal (text "noun" data, number "units" data) ("head", 4.) "heads"
+
+            let expected =
+                ExpertSummary.Find(model, text "name" (List.last heads), Quantity.Margin(2, 3), scenes.Images)
+
+            Support.close 1e-4 (expected.Influence |> Seq.map float) (floats "influence" data) "influence")
+
         testCase "tables, signals and volumes are told where they can be explained" (fun () ->
             use _ = torch.NewDisposeScope()
             use rows = ImageSet.FromTensor(torch.rand (4L, 1L, 1L, 8L))
-            use model = Model.FromLayers(struct ("logits", Func<_, _>(fun (x: torch.Tensor) -> x.flatten(1L))))
+            use model = Model.FromLayers(struct ("logits", Func<_, _>(fun (x: torch.Tensor) -> x.flatten (1L))))
             let e = Expect.throwsC (fun () -> (Explorer.Start(model, rows, usual) :> IDisposable).Dispose()) id
             Expect.stringContains e.Message "attribution explain" "in words")
     ]

@@ -71,10 +71,7 @@ let last (client: HttpClient) (question: string) =
     let response = wait (client.GetAsync $"ask?{question}")
     let body = wait (response.Content.ReadAsStringAsync())
 
-    if response.IsSuccessStatusCode then
-        List.last (events body)
-    else
-        "failure", parse body
+    if response.IsSuccessStatusCode then List.last (events body) else "failure", parse body
 
 let answer client question =
     match last client question with
@@ -97,8 +94,7 @@ let whole (name: string) (data: JsonElement) =
     let bytes = Convert.FromBase64String(text name data)
     Array.init (bytes.Length / 4) (fun i -> BitConverter.ToInt32(bytes, 4 * i))
 
-let doubles (values: torch.Tensor) =
-    values.``to``(torch.float64).flatten().data<float>().ToArray()
+let doubles (values: torch.Tensor) = values.``to``(torch.float64).flatten().data<float>().ToArray()
 
 /// A status and what was said with it.
 let refusal (response: HttpResponseMessage) =

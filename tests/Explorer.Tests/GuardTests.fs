@@ -46,28 +46,48 @@ let private raw (request: string) =
 
 let tests =
     testList "Guard" [
-        testCase "a name that is not the explorer's is not answered, so that no stranger's name can be bound to it" (fun () ->
-            for host in [ "evil.example"; "evil.example:80"; "127.0.0.1.evil.example"; "localhost.evil.example" ] do
-                for path in [ "/"; "/about"; "/ask?of=scores&image=0"; "/explorer.js" ] do
-                    Expect.equal (status (send HttpMethod.Get path [ "Host", host ])) 421 $"{host}{path}"
+        testCase
+            "a name that is not the explorer's is not answered, so that no stranger's name can be bound to it"
+            (fun () ->
+                for host in [ "evil.example"; "evil.example:80"; "127.0.0.1.evil.example"; "localhost.evil.example" ] do
+                    for path in [ "/"; "/about"; "/ask?of=scores&image=0"; "/explorer.js" ] do
+                        Expect.equal (status (send HttpMethod.Get path [ "Host", host ])) 421 $"{host}{path}"
 
-            for host in [ "localhost"; "127.0.0.1"; "[::1]" ] do
-                Expect.equal (int (send HttpMethod.Get "/about" [ "Host", $"{host}:{port ()}" ]).StatusCode) 200 host)
+                for host in [ "localhost"; "127.0.0.1"; "[::1]" ] do
+                    Expect.equal
+                        (int (send HttpMethod.Get "/about" [ "Host", $"{host}:{port ()}" ]).StatusCode)
+                        200
+                        host)
 
         testCase "what another site's page asks is not answered" (fun () ->
             let own = $"http://127.0.0.1:{port ()}"
 
-            for origin in [ "http://evil.example"; "null"; $"http://localhost:{port ()}"; $"https://127.0.0.1:{port ()}"; "http://127.0.0.1" ] do
+            for origin in
+                [
+                    "http://evil.example"
+                    "null"
+                    $"http://localhost:{port ()}"
+                    $"https://127.0.0.1:{port ()}"
+                    "http://127.0.0.1"
+                ] do
                 for method, path in [ HttpMethod.Get, "/about"; HttpMethod.Post, "/image" ] do
                     Expect.equal (status (send method path [ "Origin", origin ])) 403 $"{origin} {method} {path}"
 
             for site in [ "cross-site"; "same-site" ] do
-                Expect.equal (status (send HttpMethod.Get "/ask?of=scores&image=0" [ "Sec-Fetch-Site", site ])) 403 site
-
-            Expect.equal (int (send HttpMethod.Get "/about" [ "Origin", own; "Sec-Fetch-Site", "same-origin" ]).StatusCode) 200 "its own"
+                Expect.equal
+                    (status (send HttpMethod.Get "/ask?of=scores&image=0" [ "Sec-Fetch-Site", site ]))
+                    403
+                    site
 
             Expect.equal
-                (int (send HttpMethod.Get "/" [ "Sec-Fetch-Site", "cross-site"; "Sec-Fetch-Mode", "navigate" ]).StatusCode)
+                (int (send HttpMethod.Get "/about" [ "Origin", own; "Sec-Fetch-Site", "same-origin" ]).StatusCode)
+                200
+                "its own"
+
+            Expect.equal
+                (int
+                    (send HttpMethod.Get "/" [ "Sec-Fetch-Site", "cross-site"; "Sec-Fetch-Mode", "navigate" ])
+                        .StatusCode)
                 200
                 "a link from anywhere")
 
@@ -86,23 +106,28 @@ let tests =
 
             let html = wait (table.Value.Client.GetStringAsync "/")
             Expect.isFalse (html.Contains "style=") "no style in the page"
-            Expect.isFalse (Text.RegularExpressions.Regex.IsMatch(html, @"<script(?![^>]*\bsrc=)|\son\w+=|javascript:")) "no program in the page"
+
+            Expect.isFalse
+                (Text.RegularExpressions.Regex.IsMatch(html, @"<script(?![^>]*\bsrc=)|\son\w+=|javascript:"))
+                "no program in the page"
+
             Expect.isFalse (html.Contains "http") "nothing of another server")
 
         testCase "no path of the disk can be asked for" (fun () ->
             let secret = Path.Combine(Path.GetTempPath(), "secret.png")
 
-            for path in [
-                "/../../etc/passwd"
-                "/..%2f..%2fetc/passwd"
-                "/explorer.js/../../x"
-                "/image?image=../secret.png"
-                $"/image?image={Uri.EscapeDataString secret}"
-                "/image?image=-1"
-                "/image?image=999"
-                "/image?image="
-                "/image"
-            ] do
+            for path in
+                [
+                    "/../../etc/passwd"
+                    "/..%2f..%2fetc/passwd"
+                    "/explorer.js/../../x"
+                    "/image?image=../secret.png"
+                    $"/image?image={Uri.EscapeDataString secret}"
+                    "/image?image=-1"
+                    "/image?image=999"
+                    "/image?image="
+                    "/image"
+                ] do
                 let response = send HttpMethod.Get path []
                 Expect.isGreaterThanOrEqual (int response.StatusCode) 400 path
                 Expect.isNonEmpty (snd (refusal response)) path
@@ -121,7 +146,8 @@ let tests =
             Expect.equal code 413 "too large"
             Expect.stringContains said "20 MB" "too large"
 
-            for bytes, what in [ [||], "empty"; "<svg onload=alert(1)>"B, "svg"; "GIF89a"B, "cut short"; "not a picture"B, "text" ] do
+            for bytes, what in
+                [ [||], "empty"; "<svg onload=alert(1)>"B, "svg"; "GIF89a"B, "cut short"; "not a picture"B, "text" ] do
                 let code, said = refusal (add bytes "<b>x</b>.png")
                 Expect.equal code 400 what
                 Expect.stringContains said "<b>x</b>.png" "the file is named"
@@ -147,16 +173,17 @@ let tests =
             Expect.equal (int response.StatusCode, text "unknownImage" data) (410, key) "told so")
 
         testCase "requests that are none end in a sentence or a closed line, and the explorer lives on" (fun () ->
-            for request in [
-                "GET / HTTP/1.1\r\n\r\n"
-                "GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n"
-                $"""GET /ask?of=map&quantity={String('x', 40000)} HTTP/1.1{"\r\n"}Host: localhost{"\r\n\r\n"}"""
-                "POST /image HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n"
-                "POST /image HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nzz"
-                "\x00\x01\x02\r\n\r\n"
-                "PUT /image HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-                "OPTIONS / HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\nConnection: close\r\n\r\n"
-            ] do
+            for request in
+                [
+                    "GET / HTTP/1.1\r\n\r\n"
+                    "GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n"
+                    $"""GET /ask?of=map&quantity={String('x', 40000)} HTTP/1.1{"\r\n"}Host: localhost{"\r\n\r\n"}"""
+                    "POST /image HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n"
+                    "POST /image HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nzz"
+                    "\x00\x01\x02\r\n\r\n"
+                    "PUT /image HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                    "OPTIONS / HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\nConnection: close\r\n\r\n"
+                ] do
                 let said = raw request
                 Expect.isFalse (said.StartsWith "HTTP/1.1 200") request[.. min 60 (request.Length - 1)]
                 Expect.isFalse (said.Contains "   at ") "no stack trace"
@@ -164,23 +191,24 @@ let tests =
             Expect.equal (int (send HttpMethod.Get "/about" []).StatusCode) 200 "it lives on")
 
         testCase "questions that cannot be meant are told so in a sentence" (fun () ->
-            for question, word in [
-                "of=nothing&image=0", "kind"
-                "of=map", "no image"
-                "of=map&image=all", "one image"
-                "of=map&image=0&method=none", "no method"
-                "of=map&image=0&image=1", "more than once"
-                "of=map&image=0&quantity=class:99", "99"
-                "of=map&image=0&quantity=nonsense", "quantity"
-                "of=map&image=0&method=integrated-gradients&steps=0", "whole number"
-                "of=map&image=0&method=integrated-gradients&steps=1e9", "whole number"
-                "of=map&image=0&method=smoothgrad&noise=NaN", "number"
-                "of=map&image=0&method=grad-cam&map-layer=none", "layer"
-                "of=experts&layer=none", "did you mean"
-                "of=experts&quantity=class:0&distribution=class:77", "77"
-                "of=measure&image=0&metrics=", "No metric"
-                "of=measure&image=0&metrics=none", "no metric"
-            ] do
+            for question, word in
+                [
+                    "of=nothing&image=0", "kind"
+                    "of=map", "no image"
+                    "of=map&image=all", "one image"
+                    "of=map&image=0&method=none", "no method"
+                    "of=map&image=0&image=1", "more than once"
+                    "of=map&image=0&quantity=class:99", "99"
+                    "of=map&image=0&quantity=nonsense", "quantity"
+                    "of=map&image=0&method=integrated-gradients&steps=0", "whole number"
+                    "of=map&image=0&method=integrated-gradients&steps=1e9", "whole number"
+                    "of=map&image=0&method=smoothgrad&noise=NaN", "number"
+                    "of=map&image=0&method=grad-cam&map-layer=none", "layer"
+                    "of=experts&layer=none", "did you mean"
+                    "of=experts&quantity=class:0&distribution=class:77", "77"
+                    "of=measure&image=0&metrics=", "No metric"
+                    "of=measure&image=0&metrics=none", "no metric"
+                ] do
                 let response = wait (table.Value.Client.GetAsync $"/ask?{question}")
                 let body = wait (response.Content.ReadAsStringAsync())
 
@@ -230,6 +258,7 @@ let tests =
 
         testCase "what cannot be started says why" (fun () ->
             let start options = (fun () -> (demo options :> IDisposable).Dispose())
+
             let fails options word =
                 let e = Expect.throwsC (start options) id
                 Expect.isTrue (e :? AttributionException) $"{e}"

@@ -83,7 +83,9 @@ let tests =
                         [ "TorchSharp"; "Attribution.Core"; "Attribution"; "Attribution.Demo" ]
                         |> List.map (fun name -> $"#r @\"{Path.Combine(own, name)}.dll\"")
 
-                    let head = references @ [ $"System.Runtime.InteropServices.NativeLibrary.Load(@\"{own}/libtorch.so\") |> ignore" ]
+                    let head =
+                        references
+                        @ [ $"System.Runtime.InteropServices.NativeLibrary.Load(@\"{own}/libtorch.so\") |> ignore" ]
 
                     let part i question =
                         let code = text "fsharp" (lines client question)
@@ -109,7 +111,15 @@ let tests =
                     ignore head
                     let file = Path.Combine(folder, "script.fsx")
                     File.WriteAllText(file, script)
-                    let info = ProcessStartInfo("dotnet", [ "fsi"; file ], RedirectStandardError = true, RedirectStandardOutput = true)
+
+                    let info =
+                        ProcessStartInfo(
+                            "dotnet",
+                            [ "fsi"; file ],
+                            RedirectStandardError = true,
+                            RedirectStandardOutput = true
+                        )
+
                     let run = Support.finish (Process.Start info)
                     Expect.equal (run.Code, run.Error) (0, "") script
 
@@ -123,7 +133,13 @@ let tests =
 
         testCase "words of a stranger are quoted for the shell and for programs" (fun () ->
             use scenes = ConceptScenes.Draw 14
-            use model = Model.FromLayers(struct ("a \"b\\ $(c)'", Func<_, _>(fun (x: TorchSharp.torch.Tensor) -> x)), struct ("logits", Func<_, _>(fun (x: TorchSharp.torch.Tensor) -> x.mean([| 2L; 3L |]))))
+
+            use model =
+                Model.FromLayers(
+                    struct ("a \"b\\ $(c)'", Func<_, _>(fun (x: TorchSharp.torch.Tensor) -> x)),
+                    struct ("logits", Func<_, _>(fun (x: TorchSharp.torch.Tensor) -> x.mean ([| 2L; 3L |])))
+                )
+
             use explorer = Explorer.Start(model, scenes.Images, usual)
             use client = new Net.Http.HttpClient(BaseAddress = explorer.Address)
             let layer = Uri.EscapeDataString "a \"b\\ $(c)'"

@@ -27,36 +27,41 @@ let private megabytes () =
 
 let tests =
     testList "Load" [
-        testCase "fifty clients: no answer is lost or another's, what is called off is stopped, and memory does not grow" (fun () ->
-            use table = demo (ExplorerOptions(Port = 0, Names = names, MostCached = (2L <<< 20)))
-            let methods = [| "saliency"; "integrated-gradients"; "grad-cam"; "lrp-epsilon"; "occlusion" |]
+        testCase
+            "fifty clients: no answer is lost or another's, what is called off is stopped, and memory does not grow"
+            (fun () ->
+                use table = demo (ExplorerOptions(Port = 0, Names = names, MostCached = (2L <<< 20)))
+                let methods = [| "saliency"; "integrated-gradients"; "grad-cam"; "lrp-epsilon"; "occlusion" |]
 
-            let question (random: Random) =
-                let image, k = random.Next 28, random.Next 14
+                let question (random: Random) =
+                    let image, k = random.Next 28, random.Next 14
 
-                match random.Next 10 with
-                | 0 -> $"of=scores&image={image}"
-                | 1 -> $"of=curve&image={image}&method=saliency&quantity=class:{k}"
-                | 2 -> $"of=experts&layer=fc1l&quantity=class:{k}&top=3"
-                | 3 -> $"of=measure&image={image}&method=saliency&metrics=sparseness"
-                | _ -> $"of=map&image={image}&method={methods[random.Next methods.Length]}&quantity=class:{k}&steps=8"
+                    match random.Next 10 with
+                    | 0 -> $"of=scores&image={image}"
+                    | 1 -> $"of=curve&image={image}&method=saliency&quantity=class:{k}"
+                    | 2 -> $"of=experts&layer=fc1l&quantity=class:{k}&top=3"
+                    | 3 -> $"of=measure&image={image}&method=saliency&metrics=sparseness"
+                    | _ ->
+                        $"of=map&image={image}&method={methods[random.Next methods.Length]}&quantity=class:{k}&steps=8"
 
-            // What tells one answer from another's: the words of the question that it repeats, and its numbers.
-            let print (data: Text.Json.JsonElement) =
-                let told (name: string) =
-                    match data.TryGetProperty name with
-                    | true, value -> value.GetRawText()
-                    | _ -> ""
+                // What tells one answer from another's: the words of the question that it repeats, and its numbers.
+                let print (data: Text.Json.JsonElement) =
+                    let told (name: string) =
+                        match data.TryGetProperty name with
+                        | true, value -> value.GetRawText()
+                        | _ -> ""
 
-                String.concat "|" [ for name in [ "map"; "scores"; "logits"; "influence"; "rows"; "method"; "quantity" ] -> told name ]
+                    String.concat "|" [
+                        for name in [ "map"; "scores"; "logits"; "influence"; "rows"; "method"; "quantity" ] ->
+                            told name
+                    ]
 
-            let known = Collections.Concurrent.ConcurrentDictionary<string, string>()
-            let clock = Stopwatch.StartNew()
-            let mutable answered, calledOff, half = 0, 0, 0.
-            let wrong = Collections.Concurrent.ConcurrentQueue<string>()
+                let known = Collections.Concurrent.ConcurrentDictionary<string, string>()
+                let clock = Stopwatch.StartNew()
+                let mutable answered, calledOff, half = 0, 0, 0.
+                let wrong = Collections.Concurrent.ConcurrentQueue<string>()
 
-            let client seed =
-                task {
+                let client seed = task {
                     use http = new HttpClient(BaseAddress = table.Address)
                     let random = Random(seed: int)
 
@@ -83,38 +88,38 @@ let tests =
                         | e -> wrong.Enqueue $"{asked}: {e.Message}"
                 }
 
-            let all = [| for seed in 1..Clients -> Task.Run<unit>(fun () -> client seed) |]
-            Task.Delay(TimeSpan.FromSeconds(seconds / 2.)).Wait()
-            half <- megabytes ()
-            Task.WaitAll [| for one in all -> one :> Task |]
-            let full = megabytes ()
-            Expect.isEmpty (Seq.truncate 5 wrong) "no answer is lost or another's"
-            Expect.isGreaterThan answered Clients "answers"
-            Expect.isGreaterThan calledOff 10 "called off"
-            let state () = parse (wait (table.Client.GetStringAsync "/state"))
+                let all = [| for seed in 1..Clients -> Task.Run<unit>(fun () -> client seed) |]
+                Task.Delay(TimeSpan.FromSeconds(seconds / 2.)).Wait()
+                half <- megabytes ()
+                Task.WaitAll [| for one in all -> one :> Task |]
+                let full = megabytes ()
+                Expect.isEmpty (Seq.truncate 5 wrong) "no answer is lost or another's"
+                Expect.isGreaterThan answered Clients "answers"
+                Expect.isGreaterThan calledOff 10 "called off"
+                let state () = parse (wait (table.Client.GetStringAsync "/state"))
 
-            Expect.isTrue
-                (SpinWait.SpinUntil(
-                    (fun () ->
-                        let now = state ()
-                        number "open" now = 0. && number "running" now = 0. && number "waiting" now = 0.),
-                    TimeSpan.FromSeconds 10.
-                ))
-                "what was called off is stopped"
+                Expect.isTrue
+                    (SpinWait.SpinUntil(
+                        (fun () ->
+                            let now = state ()
+                            number "open" now = 0. && number "running" now = 0. && number "waiting" now = 0.),
+                        TimeSpan.FromSeconds 10.
+                    ))
+                    "what was called off is stopped"
 
-            let now = state ()
-            Expect.isGreaterThan (number "cancelled" now) 0. "some were stopped"
-            Expect.equal (number "failed" now) 0. "none failed"
-            Expect.isLessThanOrEqual (number "cacheBytes" now) (float (2 <<< 20)) "what is remembered is bounded"
+                let now = state ()
+                Expect.isGreaterThan (number "cancelled" now) 0. "some were stopped"
+                Expect.equal (number "failed" now) 0. "none failed"
+                Expect.isLessThanOrEqual (number "cacheBytes" now) (float (2 <<< 20)) "what is remembered is bounded"
 
-            // The answers are right, not only the same.
-            for KeyValue(asked, print') in known |> Seq.truncate 40 do
-                Expect.equal (print (answer table.Client asked)) print' asked
+                // The answers are right, not only the same.
+                for KeyValue(asked, print') in known |> Seq.truncate 40 do
+                    Expect.equal (print (answer table.Client asked)) print' asked
 
-            printfn
-                $"{Clients} clients, %.0f{seconds} s: {answered} answers, {calledOff} called off, memory %.0f{half} MB at half time, %.0f{full} MB at the end."
+                printfn
+                    $"{Clients} clients, %.0f{seconds} s: {answered} answers, {calledOff} called off, memory %.0f{half} MB at half time, %.0f{full} MB at the end."
 
-            // In a few seconds not every kind of question has been asked at its largest.
-            let room = if seconds < 60. then 1000. else 150.
-            Expect.isLessThan full (half + room) "memory does not grow")
+                // In a few seconds not every kind of question has been asked at its largest.
+                let room = if seconds < 60. then 1000. else 150.
+                Expect.isLessThan full (half + room) "memory does not grow")
     ]

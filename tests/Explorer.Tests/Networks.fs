@@ -16,7 +16,7 @@ let resnet18 classes (file: string) =
 
     let conv (name: string) (x: string) (from: int64, into: int64) (side: int64) (stride: int64) =
         let w = weights $"{name}.weight" [ into; from; side; side ] (float (from * side * side))
-        let bias = onnx.Numbers($"{name}.bias", torch.randn(into) * 0.01.ToScalar())
+        let bias = onnx.Numbers($"{name}.bias", torch.randn (into) * 0.01.ToScalar())
         let pad = side / 2L
 
         onnx.Node(
@@ -34,8 +34,7 @@ let resnet18 classes (file: string) =
         let inside = conv $"{name}.conv1" x (from, into) 3L stride |> relu $"{name}.relu1"
         let inside = conv $"{name}.conv2" inside (into, into) 3L 1L
 
-        let past =
-            if from = into && stride = 1L then x else conv $"{name}.downsample" x (from, into) 1L stride
+        let past = if from = into && stride = 1L then x else conv $"{name}.downsample" x (from, into) 1L stride
 
         let sum = onnx.Node("Add", $"{name}.add", [ inside; past ])
         relu $"{name}.relu2" sum, into

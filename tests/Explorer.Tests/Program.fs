@@ -7,6 +7,13 @@ open Attribution
 let main arguments =
     TorchRuntime.Start()
 
-    testList "Explorer" [ QueueTests.tests; GuardTests.tests; AnswerTests.tests; LinesTests.tests; LoadTests.tests; PageTests.tests ]
+    testList "Explorer" [
+        QueueTests.tests
+        GuardTests.tests
+        AnswerTests.tests
+        LinesTests.tests
+        LoadTests.tests
+        PageTests.tests
+    ]
     |> testSequenced
     |> runTestsWithCLIArgs [] arguments

@@ -10,24 +10,23 @@ open Attribution
 let private patience = TimeSpan.FromSeconds 20.
 
 /// The last that is told of a question.
-let private listen (answers: Answers) key isQuick (work: Doing) (stop: CancellationToken) =
-    task {
-        let mutable last = Told()
-        let all = ResizeArray()
-        let heard = answers.Ask(key, isQuick, work, stop).GetAsyncEnumerator stop
-        let mutable goes = true
+let private listen (answers: Answers) key isQuick (work: Doing) (stop: CancellationToken) = task {
+    let mutable last = Told()
+    let all = ResizeArray()
+    let heard = answers.Ask(key, isQuick, work, stop).GetAsyncEnumerator stop
+    let mutable goes = true
 
-        while goes do
-            let! isMore = heard.MoveNextAsync()
-            goes <- isMore
+    while goes do
+        let! isMore = heard.MoveNextAsync()
+        goes <- isMore
 
-            if isMore then
-                last <- heard.Current
-                all.Add last.Name
+        if isMore then
+            last <- heard.Current
+            all.Add last.Name
 
-        do! heard.DisposeAsync()
-        return last, List.ofSeq all
-    }
+    do! heard.DisposeAsync()
+    return last, List.ofSeq all
+}
 
 let private said (told: Told) = Text.Encoding.UTF8.GetString told.Data
 let private wait (work: Task<'a>) = if work.Wait patience then work.Result else failtest "It took too long."
@@ -69,33 +68,49 @@ let tests =
                 let asked = [ for _ in 1..5 -> ask () ]
                 eventually (fun () -> not log.IsEmpty) "it never began"
                 release.Set()
-                Expect.equal (asked |> List.map (wait >> fst >> said) |> List.distinct) [ "{\"name\":\"a\"}" ] "one answer"
+
+                Expect.equal
+                    (asked |> List.map (wait >> fst >> said) |> List.distinct)
+                    [ "{\"name\":\"a\"}" ]
+                    "one answer"
+
                 Expect.equal (List.ofSeq log) [ "a begins"; "a ends" ] "one piece of work"
                 let again, told = wait (ask ())
                 Expect.equal (said again, told, log.Count) ("{\"name\":\"a\"}", [ "answer" ], 2) "from memory"))
 
-        testCase "what nobody looks at any more is stopped within a pass, and what one still looks at goes on" (fun () ->
-            withAnswers (fun answers ->
-                use release = new ManualResetEventSlim()
-                let log = ConcurrentQueue()
-                use first = new CancellationTokenSource()
-                use second = new CancellationTokenSource()
-                let asked = [ for stop in [ first; second ] -> listen answers "a" false (passes release log "a") stop.Token ]
-                eventually (fun () -> not log.IsEmpty) "it never began"
-                first.Cancel()
-                Thread.Sleep 50
-                Expect.equal (counts answers "running", counts answers "cancelled") (1., 0.) "the other one looks on"
-                second.Cancel()
-                eventually (fun () -> counts answers "cancelled" = 1.) "it was not stopped"
-                eventually (fun () -> counts answers "running" = 0.) "the processor is not free"
+        testCase
+            "what nobody looks at any more is stopped within a pass, and what one still looks at goes on"
+            (fun () ->
+                withAnswers (fun answers ->
+                    use release = new ManualResetEventSlim()
+                    let log = ConcurrentQueue()
+                    use first = new CancellationTokenSource()
+                    use second = new CancellationTokenSource()
 
-                for one in asked do
-                    Expect.throws (fun () -> wait one |> ignore) "it listens no more"
+                    let asked = [
+                        for stop in [ first; second ] -> listen answers "a" false (passes release log "a") stop.Token
+                    ]
 
-                // It is asked anew, and not given the answer of the one that was stopped.
-                release.Set()
-                let told, _ = wait (listen answers "a" false (moment log "again") CancellationToken.None)
-                Expect.equal (said told) "{\"name\":\"again\"}" "asked anew"))
+                    eventually (fun () -> not log.IsEmpty) "it never began"
+                    first.Cancel()
+                    Thread.Sleep 50
+
+                    Expect.equal
+                        (counts answers "running", counts answers "cancelled")
+                        (1., 0.)
+                        "the other one looks on"
+
+                    second.Cancel()
+                    eventually (fun () -> counts answers "cancelled" = 1.) "it was not stopped"
+                    eventually (fun () -> counts answers "running" = 0.) "the processor is not free"
+
+                    for one in asked do
+                        Expect.throws (fun () -> wait one |> ignore) "it listens no more"
+
+                    // It is asked anew, and not given the answer of the one that was stopped.
+                    release.Set()
+                    let told, _ = wait (listen answers "a" false (moment log "again") CancellationToken.None)
+                    Expect.equal (said told) "{\"name\":\"again\"}" "asked anew"))
 
         testCase "what waits and is not wanted any more never begins" (fun () ->
             withAnswers (fun answers ->
@@ -107,11 +122,17 @@ let tests =
                 let unwanted = [ for i in 1..20 -> listen answers $"b{i}" false (moment log "b") stop.Token ]
                 eventually (fun () -> counts answers "waiting" = 20.) "they do not wait"
                 stop.Cancel()
-                eventually (fun () -> counts answers "cancelled" = 20. && counts answers "waiting" = 0.) "they still wait"
+
+                eventually
+                    (fun () -> counts answers "cancelled" = 20. && counts answers "waiting" = 0.)
+                    "they still wait"
+
                 release.Set()
                 wait busy |> ignore
+
                 for one in unwanted do
                     Expect.throws (fun () -> wait one |> ignore) "it listens no more"
+
                 Expect.equal (List.ofSeq log) [ "a begins"; "a ends" ] "none of them began"))
 
         testCase "a quick question goes before the next pass of a long one, and does not end it" (fun () ->
@@ -120,7 +141,11 @@ let tests =
                 let log = ConcurrentQueue()
                 let long = listen answers "long" false (passes release log "long") CancellationToken.None
                 eventually (fun () -> not log.IsEmpty) "it never began"
-                let quick = [ for i in 1..3 -> listen answers $"quick{i}" true (moment log $"quick {i}") CancellationToken.None ]
+
+                let quick = [
+                    for i in 1..3 -> listen answers $"quick{i}" true (moment log $"quick {i}") CancellationToken.None
+                ]
+
                 quick |> List.iter (wait >> ignore)
                 Expect.isFalse long.IsCompleted "the long one goes on"
                 release.Set()
@@ -161,10 +186,17 @@ let tests =
         testCase "answers are forgotten where there is no room, the longest unused first" (fun () ->
             withAnswers (fun answers ->
                 let log = ConcurrentQueue()
-                let long name = Doing(fun _ _ -> log.Enqueue name; box {| Text = String('x', 180) |})
+
+                let long name =
+                    Doing(fun _ _ ->
+                        log.Enqueue name
+                        box {| Text = String('x', 180) |})
+
                 let ask name = wait (listen answers name true (long name) CancellationToken.None) |> ignore
+
                 for name in [ "a"; "b"; "c"; "d"; "a"; "e"; "f" ] do
                     ask name
+
                 Expect.isLessThanOrEqual (counts answers "cacheBytes") 1000. "bounded"
                 ask "a"
                 ask "b"

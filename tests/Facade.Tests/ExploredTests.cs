@@ -33,10 +33,8 @@ public static class ExploredTests
     private static void Close(IEnumerable<double> expected, IEnumerable<double> actual, double tolerance) =>
         Near(tensor(expected.ToArray()), tensor(actual.ToArray()), tolerance);
 
-    private static void Assert(
-        bool holds,
-        [CallerArgumentExpression(nameof(holds))] string what = ""
-    ) => Expect.isTrue(holds, what);
+    private static void Assert(bool holds, [CallerArgumentExpression(nameof(holds))] string what = "") =>
+        Expect.isTrue(holds, what);
 
     private static double[] Numbers(Tensor t) => [.. t.to(float64).flatten().data<double>()];
 
@@ -69,11 +67,7 @@ public static class ExploredTests
                         );
                         Close(Numbers(scores.amax([1L])), model.Values(Quantity.Predicted, x), 1e-12);
                         var unit = new InflDirected(model, "relu", Quantity.Predicted).Activity(1, x);
-                        Close(
-                            [.. unit.Values.Select(v => (double)v)],
-                            model.Values(Quantity.Unit("relu", 1), x),
-                            1e-5
-                        );
+                        Close([.. unit.Values.Select(v => (double)v)], model.Values(Quantity.Unit("relu", 1), x), 1e-5);
                     }
                 ),
                 Runner.TestCase(
@@ -89,11 +83,7 @@ public static class ExploredTests
                             Numbers(model.WithScores(ScoreKind.IndependentLogits).Probabilities(s)),
                             1e-12
                         );
-                        Close(
-                            Numbers(s),
-                            Numbers(model.WithScores(ScoreKind.Probabilities).Probabilities(s)),
-                            1e-12
-                        );
+                        Close(Numbers(s), Numbers(model.WithScores(ScoreKind.Probabilities).Probabilities(s)), 1e-12);
                     }
                 ),
                 Runner.TestCase(

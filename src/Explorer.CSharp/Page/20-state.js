@@ -101,6 +101,7 @@ const inWords = (/** @type {string} */ quantity) => {
   if (quantity === "predicted") return "the class that the network predicts";
   if (quantity === "true") return "the true class";
   if (kind === "class") return classOf(of);
+  if (kind === "region") return `${classOf(of)}, where the network sees it`;
   if (kind === "one-vs-rest") return `${classOf(of)} rather than all else`;
   if (kind === "margin") {
     const [a, b] = of.split(",").map((side) => side.split("+").map(classOf).join(" or "));

@@ -90,7 +90,7 @@ const ask = async (/** @type {Answer} */ answer) => {
   const stop = new AbortController();
   answer.stop = stop;
   try {
-    const response = await fetch(`ask?${answer.query}`, { signal: stop.signal });
+    const response = await fetch(`ask?${answer.query}`, { signal: stop.signal, headers: { "X-Subject": about.subject } });
     if (response.ok) await listen(answer, response);
     else await refused(answer, response);
     if (answer.state === "working" || answer.state === "waiting" && !answer.sentence) answer.state = "waiting";
@@ -104,7 +104,11 @@ const ask = async (/** @type {Answer} */ answer) => {
   }
 };
 
+const ANOTHER = 409;
+
 const refused = async (/** @type {Answer} */ answer, /** @type {Response} */ response) => {
+  // What is known here is of another model: the question, which stands in the address, is asked of this one.
+  if (response.status === ANOTHER) { location.reload(); return; }
   const said = await response.json().catch(() => ({ sentence: `The explorer answered ${response.status}.` }));
   const bytes = said.unknownImage ? await kept(said.unknownImage) : null;
   // The server was started anew: it is given the picture again.

@@ -58,7 +58,9 @@ const showImages = () => {
 
 let classFilter = "";
 
-const askedClass = () => /^class:(\d+)$/.exec(question.quantity)?.[1] ?? null;
+// Of a segmentation one asks where it sees a class.
+const ofClass = (/** @type {number|string} */ k) => `${about.model.kind === "segmentation" ? "region" : "class"}:${k}`;
+const askedClass = () => /^(?:class|region):(\d+)$/.exec(question.quantity)?.[1] ?? null;
 const askedSides = () => /^margin:(\d+),(\d+)$/.exec(question.quantity)?.slice(1) ?? null;
 
 const showClasses = () => {
@@ -77,12 +79,12 @@ const showClasses = () => {
   const first = sides?.[0] ?? askedClass() ?? String(predicted);
   const row = (/** @type {number} */ k) => {
     const isAsked = askedClass() === String(k) || Boolean(sides?.includes(String(k))) || (question.quantity === "predicted" && k === predicted);
-    const truth = k === trueClass ? make("span", { className: "true", title: "The true class" }, "true") : null;
+    const truth = k === trueClass ? make("span", { className: "true", title: "The true class" }, " true") : null;
     const bar = make("span", { className: "bar", "aria-hidden": "true" });
     bar.style.width = `${100 * Math.max(0, Math.min(1, probabilities[k] ?? 0))}%`;
     return make("div", { className: "row" },
-      make("button", { type: "button", "data-class": k, "aria-pressed": String(isAsked), title: `Explain the score of ${about.classes[k]}`, onclick: () => change({ quantity: `class:${k}` }) },
-        make("span", { className: "name" }, about.classes[k]), truth ?? make("span"), make("span", { className: "number" }, `${percent(probabilities[k])} · ${three(logits[k])}`), bar),
+      make("button", { type: "button", "data-class": k, "aria-pressed": String(isAsked), title: `Explain the score of ${about.classes[k]}`, onclick: () => change({ quantity: ofClass(k) }) },
+        make("span", { className: "name" }, about.classes[k], truth), make("span", { className: "number" }, `${percent(probabilities[k])} · ${three(logits[k])}`), bar),
       make("button", { type: "button", "data-against": k, disabled: String(k) === first, "aria-pressed": String(sides?.[1] === String(k)),
         "aria-label": `Why ${classOf(first)} rather than ${about.classes[k]}`, title: `Why ${classOf(first)} rather than ${about.classes[k]}?`, onclick: () => change({ quantity: `margin:${first},${k}` }) }, "vs"));
   };

@@ -10,7 +10,7 @@ const showExperts = (/** @type {HTMLElement} */ view) => {
     fill(box, make("p", { className: "said" }, "This kind of file has no layers that can be cut: give an .onnx file."));
     return;
   }
-  if (!/^(class|margin|one-vs-rest|predicted|true|threshold)/.test(question.quantity)) {
+  if (!/^(class|region|margin|one-vs-rest|predicted|true|threshold)/.test(question.quantity)) {
     fill(box, make("p", { className: "quiet" }, `A unit is asked about (${inWords(question.quantity)}). Choose a class, or two, to see which units decide on them.`));
     return;
   }
@@ -28,7 +28,7 @@ const pickers = () => {
   const options = () => about.classes.map((/** @type {string} */ name, /** @type {number} */ k) => make("option", { value: k }, name));
   const pick = () => {
     const [a, b] = [byId("expert-a").value, byId("expert-b").value];
-    change({ quantity: a === "" ? "predicted" : b === "" || a === b ? `class:${a}` : `margin:${a},${b}` });
+    change({ quantity: a === "" ? "predicted" : b === "" || a === b ? ofClass(a) : `margin:${a},${b}` });
   };
   return make("div", { className: "pickers" },
     make("label", {}, "Which units speak for", make("select", { id: "expert-a", onchange: pick }, make("option", { value: "" }, "the predicted class"), ...options())),

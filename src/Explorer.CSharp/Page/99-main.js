@@ -77,7 +77,7 @@ const start = async () => {
     if (!response) { away(); setTimeout(start, PATIENCE); return; }
     const told = await response.json();
     if (!response.ok) { byId("about").textContent = told.sentence; return; }
-    about = told;
+    about = { ...told.told, subject: told.subject };
   }
   for (const [key, value] of saved?.labels ?? []) added.set(key, value);
   const { model, images } = about;

@@ -170,9 +170,7 @@ public sealed class InflDirected
         var columns = values.to(ScalarType.Float32, CPU).t().contiguous();
         return
         [
-            .. Enumerable
-                .Range(0, some.Count)
-                .Select(i => new UnitActivity(TensorModule.toArray<float>(columns[i]))),
+            .. Enumerable.Range(0, some.Count).Select(i => new UnitActivity(TensorModule.toArray<float>(columns[i]))),
         ];
     }
 }

@@ -26,7 +26,9 @@ internal sealed class ImageFile
 
     /// <summary>What changes when the file does.</summary>
     public string Stamp =>
-        content is null && new FileInfo(path) is { Exists: true } file ? $"{file.Length} {file.LastWriteTimeUtc.Ticks}" : "";
+        content is null && new FileInfo(path) is { Exists: true } file
+            ? $"{file.Length} {file.LastWriteTimeUtc.Ticks}"
+            : "";
 
     /// <summary>A picture in memory.</summary>
     /// <exception cref="AttributionException">It is no picture, or too large.</exception>
@@ -181,10 +183,7 @@ internal sealed class ImageFile
             throw new FormatException("its picture is damaged or cut short; copy it again from its source");
 
         var rgb = pixels.narrow(2, 0, 3).permute(2, 0, 1);
-        var origin =
-            codec.EncodedFormat == SKEncodedImageFormat.Png
-                ? (SKEncodedOrigin)Turned()
-                : codec.EncodedOrigin;
+        var origin = codec.EncodedFormat == SKEncodedImageFormat.Png ? (SKEncodedOrigin)Turned() : codec.EncodedOrigin;
         // Named by the sides that hold the first row and the first column; from LeftTop on, rows and columns change places.
         var name = $"{origin}";
         rgb = origin >= SKEncodedOrigin.LeftTop ? rgb.transpose(1, 2) : rgb;
