@@ -90,6 +90,8 @@ public sealed class Explorer : IDisposable
         {
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = Pictures.MostRead;
+            // Who sends slower than this keeps others waiting.
+            kestrel.Limits.MinRequestBodyDataRate = new(16 << 10, TimeSpan.FromSeconds(5));
             kestrel.Limits.MaxConcurrentConnections = 500;
             kestrel.Limits.MaxRequestLineSize = Question.MostText;
             kestrel.Listen(place, port, listen => listen.Protocols = HttpProtocols.Http1);

@@ -56,12 +56,13 @@ internal sealed class Guard(IPAddress place, string? token)
         return context.Response.StatusCode == StatusCodes.Status302Found ? Task.CompletedTask : next(context);
     }
 
-    // A link may lead here from anywhere; everything else is asked by the page itself, or by a program that is no browser.
+    // A link may lead to the page from anywhere; everything else is asked by the page itself, or by a program that is no browser.
     private static bool IsOwn(HttpRequest request)
     {
         if (request.Headers.Origin is [{ } origin] && origin != $"{request.Scheme}://{request.Host}")
             return false;
-        var isLink = HttpMethods.IsGet(request.Method) && request.Headers["Sec-Fetch-Mode"] == "navigate";
+        var isLink =
+            request.Path == "/" && HttpMethods.IsGet(request.Method) && request.Headers["Sec-Fetch-Mode"] == "navigate";
         return request.Headers["Sec-Fetch-Site"] is not [{ } from] || from is "same-origin" or "none" || isLink;
     }
 
@@ -78,7 +79,7 @@ internal sealed class Guard(IPAddress place, string? token)
             new()
             {
                 HttpOnly = true,
-                SameSite = SameSiteMode.Strict,
+                SameSite = SameSiteMode.Lax,
                 Path = "/",
             }
         );

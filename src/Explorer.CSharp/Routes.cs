@@ -8,7 +8,11 @@ namespace Attribution;
 /// <summary>What can be asked of the server, and how it is told.</summary>
 internal sealed class Routes(About about, Pictures pictures, Answerer answerer, Answers answers)
 {
+    // So many files at a time are taken in: each lies in memory until it is decoded.
+    private const int MostAdding = 4;
     private static readonly TimeSpan sign = TimeSpan.FromSeconds(10);
+
+    private readonly SemaphoreSlim adding = new(MostAdding);
 
     /// <summary>Makes them known.</summary>
     public void Map(IEndpointRouteBuilder app)
@@ -85,11 +89,19 @@ internal sealed class Routes(About about, Pictures pictures, Answerer answerer, 
 
     private async Task Add(HttpContext context)
     {
-        var file = await Body(context);
-        var name = Uri.UnescapeDataString($"{context.Request.Headers["X-Name"]}");
-        // Decoded in turn: a large picture takes memory.
-        var (key, label) = await answers.Once(true, (_, _) => pictures.Add(name, file), context.RequestAborted);
-        await Spoken.Write(context, StatusCodes.Status200OK, new { Key = key, Label = label });
+        await adding.WaitAsync(context.RequestAborted);
+        try
+        {
+            var file = await Body(context);
+            var name = Uri.UnescapeDataString($"{context.Request.Headers["X-Name"]}");
+            // Decoded in turn: a large picture takes memory.
+            var (key, label) = await answers.Once(true, (_, _) => pictures.Add(name, file), context.RequestAborted);
+            await Spoken.Write(context, StatusCodes.Status200OK, new { Key = key, Label = label });
+        }
+        finally
+        {
+            adding.Release();
+        }
     }
 
     // Read to its end though it is too large, since a browser that still sends does not hear what is said.
@@ -110,7 +122,7 @@ internal sealed class Routes(About about, Pictures pictures, Answerer answerer, 
     {
         var kind = $"{context.Request.Query["as"]}";
         var question = Question.Read(context.Request.Query);
-        if (kind is not ("png" or "npz" or "csv") || question.Kind is not ("map" or "measure"))
+        if ((question.Kind, kind) is not (("map", "png" or "npz" or "csv") or ("measure", "csv")))
             throw new AttributionException("A map can be had as png, npz or csv, and scores as csv.");
         var (_, isQuick, _) = answerer.Plan(question);
         var file = await answers.Once(

@@ -40,6 +40,121 @@ let private maps = [
     "of=map&image=2&method=smoothgrad&quantity=one-vs-rest:2&samples=4&noise=0.2"
 ]
 
+/// Questions, what their lines end in (the numbers of the last name that they give), and what the page is told.
+let private programs: (string * string * (Text.Json.JsonElement -> float[])) list = [
+    for question in maps do
+        question, "maps", floats "map"
+    "of=experts&quantity=margin:0,1&layer=fc1l&top=3", "influence", floats "influence"
+    "of=experts&quantity=class:2&distribution=own", "influence", floats "influence"
+
+    for quantity in [ "predicted"; "class:2" ] do
+        $"of=measure&image=5&method=saliency&metrics=sparseness,deletion&quantity={quantity}",
+        "study",
+        (fun data -> [| for row in items "rows" data -> number "value" row |])
+]
+
+let private own = Path.GetDirectoryName(typeof<Explorer>.Assembly.Location)
+
+let private dotnet folder (arguments: string list) =
+    let info =
+        ProcessStartInfo(
+            "dotnet",
+            arguments,
+            WorkingDirectory = folder,
+            RedirectStandardError = true,
+            RedirectStandardOutput = true
+        )
+
+    Support.finish (Process.Start(info: ProcessStartInfo))
+
+let private kindOf i =
+    let _, kind, _ = programs[i]
+    kind
+
+/// Runs programs as one script of F# Interactive.
+let private runFsharp folder (codes: string list) : float[] list =
+    let value i =
+        match kindOf i with
+        | "maps" -> "(maps.``to``(torch.float64)).mean([| 1L |]).flatten().data<float>().ToArray()"
+        | "influence" -> "(influence.``to``(torch.float64)).flatten().data<float>().ToArray()"
+        | _ -> "[| for scores in study.Table.Scores -> scores.Score |]"
+
+    let script =
+        String.concat "\n" [
+            for name in [ "TorchSharp"; "Attribution.Core"; "Attribution"; "Attribution.Demo" ] do
+                $"#r @\"{Path.Combine(own, name)}.dll\""
+            "open TorchSharp"
+            "open Attribution"
+
+            for i, code in List.indexed codes do
+                $"module Question{i} ="
+
+                for line in code.Split '\n' |> Array.filter (fun line -> not (line.StartsWith "open")) do
+                    $"    {line}"
+
+                $"    System.IO.File.WriteAllLines(@\"{Path.Combine(folder, string i)}\", {value i} |> Array.map string)"
+        ]
+
+    File.WriteAllText(Path.Combine(folder, "script.fsx"), script)
+    let run = dotnet folder [ "fsi"; "script.fsx" ]
+    Expect.equal (run.Code, run.Error) (0, "") script
+
+    [
+        for i in 0 .. codes.Length - 1 -> File.ReadAllLines(Path.Combine(folder, string i)) |> Array.map float
+    ]
+
+/// Compiles programs by the compiler of the SDK, and runs them here.
+let private runCsharp folder (codes: string list) : float[] list =
+    let value i =
+        match kindOf i with
+        | "maps" -> "maps.to(torch.float64).mean([1]).flatten().data<double>().ToArray()"
+        | "influence" -> "influence.to(torch.float64).flatten().data<double>().ToArray()"
+        | _ -> "study.Table.Scores.Select(scores => scores.Score).ToArray()"
+
+    let source =
+        String.concat "\n" [
+            "using System.Linq;"
+            "using TorchSharp;"
+            "using Attribution;"
+            "public static class Asked {"
+
+            for i, code in List.indexed codes do
+                $"public static double[] Q{i}() {{"
+                code.Replace("using Attribution;", "")
+                $"return {value i}; }}"
+
+            "}"
+        ]
+
+    File.WriteAllText(Path.Combine(folder, "asked.cs"), source)
+    let sdk = (dotnet folder [ "--list-sdks" ]).Out.Trim().Split('\n') |> Array.last
+
+    let version, place =
+        sdk.Substring(0, sdk.IndexOf ' '), sdk.Substring(sdk.IndexOf '[').Trim('[', ']', '\r')
+
+    let compiler = Path.Combine(place, version, "Roslyn", "bincore", "csc.dll")
+    let known = (string (AppContext.GetData "TRUSTED_PLATFORM_ASSEMBLIES")).Split Path.PathSeparator
+
+    File.WriteAllLines(
+        Path.Combine(folder, "asked.rsp"),
+        [
+            "-target:library"
+            "-nullable-"
+            "-out:asked.dll"
+            for file in known do
+                $"-r:\"{file}\""
+            "asked.cs"
+        ]
+    )
+
+    let run = dotnet folder [ "exec"; compiler; "-nologo"; "@asked.rsp" ]
+    Expect.equal (run.Code, run.Out) (0, "") source
+
+    let asked =
+        Reflection.Assembly.Load(File.ReadAllBytes(Path.Combine(folder, "asked.dll"))).GetType "Asked"
+
+    [ for i in 0 .. codes.Length - 1 -> asked.GetMethod($"Q{i}").Invoke(null, [||]) :?> float[] ]
+
 let tests =
     testList "Lines" [
         testCase "the command line gives the same map, to float32" (fun () ->
@@ -74,62 +189,14 @@ let tests =
                         Expect.equal run.Code 0 $"{command}: {run.Error}"
                         Expect.isNonEmpty (Directory.GetFiles out) command)))
 
-        testCase "the lines of F# give the same maps, and those of C# are the same calls" (fun () ->
+        testCase "the lines of C# and F# give the same numbers" (fun () ->
             withDemo (fun client ->
                 Support.inFolder (fun folder ->
-                    let own = Path.GetDirectoryName(typeof<Explorer>.Assembly.Location)
+                    for name, run in [ "csharp", runCsharp; "fsharp", runFsharp ] do
+                        let codes = [ for question, _, _ in programs -> text name (lines client question) ]
 
-                    let references =
-                        [ "TorchSharp"; "Attribution.Core"; "Attribution"; "Attribution.Demo" ]
-                        |> List.map (fun name -> $"#r @\"{Path.Combine(own, name)}.dll\"")
-
-                    let head =
-                        references
-                        @ [ $"System.Runtime.InteropServices.NativeLibrary.Load(@\"{own}/libtorch.so\") |> ignore" ]
-
-                    let part i question =
-                        let code = text "fsharp" (lines client question)
-                        let file = Path.Combine(folder, $"{i}.npy")
-                        ignore file
-
-                        String.concat "\n" [
-                            $"module Question{i} ="
-                            for line in code.Split '\n' |> Array.filter (fun line -> not (line.StartsWith "open")) do
-                                $"    {line}"
-                            "    let found = (maps.``to``(torch.float64)).mean([| 1L |]).flatten().data<float>().ToArray()"
-                            $"    System.IO.File.WriteAllLines(@\"{Path.Combine(folder, string i)}\", found |> Array.map string)"
-                        ]
-
-                    let script =
-                        String.concat "\n" [
-                            yield! references
-                            "open TorchSharp"
-                            "open Attribution"
-                            yield! List.mapi part maps
-                        ]
-
-                    ignore head
-                    let file = Path.Combine(folder, "script.fsx")
-                    File.WriteAllText(file, script)
-
-                    let info =
-                        ProcessStartInfo(
-                            "dotnet",
-                            [ "fsi"; file ],
-                            RedirectStandardError = true,
-                            RedirectStandardOutput = true
-                        )
-
-                    let run = Support.finish (Process.Start info)
-                    Expect.equal (run.Code, run.Error) (0, "") script
-
-                    for i, question in List.indexed maps do
-                        let found = File.ReadAllLines(Path.Combine(folder, string i)) |> Array.map float
-                        Support.close 1e-4 found (floats "map" (answer client question)) question
-
-                    let csharp = text "csharp" (lines client maps[1])
-                    Expect.stringContains csharp "var quantity = Quantity.Margin(0, 1);" "C#"
-                    Expect.stringContains csharp "new MethodSettings { Quantity = quantity, Steps = 9," "C#")))
+                        for (question, _, expected), found in List.zip programs (run folder codes) do
+                            Support.close 1e-4 (expected (answer client question)) found $"{name}: {question}")))
 
         testCase "words of a stranger are quoted for the shell and for programs" (fun () ->
             use scenes = ConceptScenes.Draw 14

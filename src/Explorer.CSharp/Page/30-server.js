@@ -9,7 +9,7 @@ let about;
 /** @typedef {{ key: string, query: string, image: string, state: string, data: any, sentence: string, share: number, stage: string, ahead: number, stop: AbortController|null }} Answer */
 
 const MOST_OPEN = 3;
-const MOST_KEPT = 400;
+const MOST_KEPT = 200;
 const PATIENCE = 2000;
 const NOT_SAVED = "This saved page does not hold that answer: run attribution explore to ask anew.";
 

@@ -2,6 +2,8 @@
 
 /** @typedef {{ width: number, height: number, data: Uint8ClampedArray }} Pixels */
 
+const MOST_LOADED = 200;
+
 /** @type {Map<string, Promise<Pixels>>} */
 const loaded = new Map();
 
@@ -9,6 +11,7 @@ const sourceOf = (/** @type {string} */ key) => saved ? saved.images[key] : `ima
 
 /** The pixels of an image as the network sees them. @returns {Promise<Pixels>} */
 const pixelsOf = (/** @type {string} */ key) => {
+  if (loaded.size >= MOST_LOADED && !loaded.has(key)) loaded.delete(loaded.keys().next().value);
   if (!loaded.has(key))
     loaded.set(key, new Promise((done, fail) => {
       const image = new Image();

@@ -2,6 +2,7 @@
 
 const FEW = 12;
 const MOST_THUMBS = 1000;
+const MOST_ROWS = 100;
 
 const thumb = (/** @type {string} */ key) =>
   make("div", { className: "thumb" },
@@ -67,10 +68,26 @@ const showClasses = () => {
   const box = byId("classes");
   const answer = answerTo({ of: "scores", image: question.images[0] });
   if (answer.state !== "done") {
+    box.dataset.of = "";
     fill(box, waiting(answer));
     return;
   }
-  const { logits, probabilities, predicted, trueClass } = answer.data;
+  const count = answer.data.logits.length;
+  if (box.dataset.of !== answer.query) {
+    box.dataset.of = answer.query;
+    box.dataset.listed = "";
+    fill(box,
+      count > 2 * FEW && make("input", { type: "search", "data-filter": "classes", placeholder: `Find one of ${count} classes`, "aria-label": "Find a class", value: classFilter, oninput: (/** @type {Event} */ event) => { classFilter = event.target.value.toLowerCase(); showClasses(); } }),
+      make("div", { className: "rows" }), make("p", { className: "quiet" }));
+  }
+  // Drawn anew while an answer comes in, it would take the focus from who is at it.
+  const signature = `${question.quantity} ${classFilter}`;
+  if (box.dataset.listed === signature) return;
+  box.dataset.listed = signature;
+  listClasses(box, answer.data);
+};
+
+const listClasses = (/** @type {HTMLElement} */ box, /** @type {any} */ { logits, probabilities, predicted, trueClass }) => {
   const ranked = logits.map((/** @type {number} */ _, /** @type {number} */ k) => k).sort((/** @type {number} */ a, /** @type {number} */ b) => logits[b] - logits[a]);
   const seen = classFilter
     ? ranked.filter((/** @type {number} */ k) => about.classes[k].toLowerCase().includes(classFilter) || String(k) === classFilter)
@@ -82,17 +99,14 @@ const showClasses = () => {
     const truth = k === trueClass ? make("span", { className: "true", title: "The true class" }, " true") : null;
     const bar = make("span", { className: "bar", "aria-hidden": "true" });
     bar.style.width = `${100 * Math.max(0, Math.min(1, probabilities[k] ?? 0))}%`;
+    const why = `Why ${classOf(first)} rather than ${about.classes[k]}`;
     return make("div", { className: "row" },
       make("button", { type: "button", "data-class": k, "aria-pressed": String(isAsked), title: `Explain the score of ${about.classes[k]}`, onclick: () => change({ quantity: ofClass(k) }) },
         make("span", { className: "name" }, about.classes[k], truth), make("span", { className: "number" }, `${percent(probabilities[k])} · ${three(logits[k])}`), bar),
-      make("button", { type: "button", "data-against": k, disabled: String(k) === first, "aria-pressed": String(sides?.[1] === String(k)),
-        "aria-label": `Why ${classOf(first)} rather than ${about.classes[k]}`, title: `Why ${classOf(first)} rather than ${about.classes[k]}?`, onclick: () => change({ quantity: `margin:${first},${k}` }) }, "vs"));
+      make("button", { type: "button", "data-against": k, disabled: String(k) === first, "aria-pressed": String(sides?.[1] === String(k)), "aria-label": why, title: why, onclick: () => change({ quantity: `margin:${first},${k}` }) }, "vs"));
   };
-  const filter = logits.length > 2 * FEW
-    ? make("input", { type: "search", "data-filter": "classes", placeholder: `Find one of ${logits.length} classes`, "aria-label": "Find a class", value: classFilter, oninput: (/** @type {Event} */ event) => { classFilter = event.target.value.toLowerCase(); showClasses(); } })
-    : null;
-  fill(box, filter, make("div", { className: "rows" }, ...seen.map(row)),
-    make("p", { className: "quiet" }, "Probability and logit. A click asks for a class; ", make("b", {}, "vs"), ` asks why ${classOf(first)} and not the other.`));
+  fill(/** @type {Element} */ (box.querySelector(".rows")), ...seen.slice(0, MOST_ROWS).map(row));
+  fill(/** @type {Element} */ (box.querySelector("p")), document.createTextNode("Probability and logit. A click asks for a class; "), make("b", {}, "vs"), document.createTextNode(` asks why ${classOf(first)} and not the other.`));
 };
 
 // Quantity ------------------------------------------------------------------------------------------------------------
