@@ -38,7 +38,7 @@ internal sealed record Setting(
         ),
         Choice(
             "baseline",
-            "What stands for nothing",
+            "Baseline: what a missing pixel is",
             ["black", "white", "random", "blur:8"],
             MethodSetting.Baseline,
             (s, text) => s with { Baseline = Spelled.Baseline(text) },

@@ -351,7 +351,7 @@ let private walk of' (table: Lazy<Table>) (layer: string) (other: string) (brows
 
                 Expect.isEmpty visit.Complaints "complaints")
 
-        "a picture that is dropped in is asked about, also after the explorer has forgotten it",
+        "a picture that is chosen or dropped in is asked about, and what is no picture is told",
         fun () ->
             let picture = wait (table.Value.Client.GetByteArrayAsync "/image?image=12")
 
@@ -371,6 +371,22 @@ let private walk of' (table: Lazy<Table>) (layer: string) (other: string) (brows
                 finish (visit.Page.Locator("input[type=file]").First.SetInputFilesAsync bad)
                 until visit "() => document.body.innerText.includes('no picture')"
                 shot visit $"{of'}-dropped"
+
+                ask<obj>
+                    visit
+                    """(async () => {
+                        const blob = await (await fetch('image?image=1')).blob();
+                        const data = new DataTransfer();
+                        data.items.add(new File([blob], 'dropped.png', { type: 'image/png' }));
+                        dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }));
+                    })()"""
+                |> ignore
+
+                until visit $"() => /[0-9a-f]{{64}}/.test(location.hash) && !location.hash.includes('{key}')"
+                let dropped = ask<string> visit "location.hash.match(/[0-9a-f]{64}/)[0]"
+                isDone visit dropped "saliency"
+                wait (visit.Page.GoBackAsync()) |> ignore
+                isDone visit key "saliency"
 
                 Expect.isTrue
                     (ask<bool> visit $"""document.querySelector('{cell key "saliency"}').dataset.state === 'done'""")
@@ -495,13 +511,26 @@ let private restart (browser: IBrowser) =
             Expect.stringContains (fragment visit) "quantity=class:6" "the question is still there"
             let text = ask<string> visit "document.body.innerText"
             Expect.isFalse (text.Contains "does not answer") "the banner is gone"
+            use client = new Net.Http.HttpClient()
+            let picture = wait (client.GetByteArrayAsync $"http://127.0.0.1:{port}/image?image=12")
+            let file = FilePayload(Name = "own.png", MimeType = "image/png", Buffer = picture)
+            finish (visit.Page.Locator("input[type=file]").First.SetInputFilesAsync file)
+            until visit "() => /[0-9a-f]{64}/.test(location.hash)"
+            let key = ask<string> visit "location.hash.match(/[0-9a-f]{64}/)[0]"
+            isDone visit key "saliency"
+            server.Kill true
+            server.WaitForExit()
+            server <- start ""
+            // It has forgotten the picture, which the page gives it again.
+            click visit "[data-class=\"8\"]"
+            isDone visit key "saliency"
             server.Kill true
             server.WaitForExit()
             server <- start " --network vit"
             // Its answers are not shown under the other model's name.
             click visit "[data-class=\"7\"]"
             until visit "() => document.getElementById('about')?.textContent.includes('demo-vit')"
-            isDone visit 3 "saliency"
+            isDone visit key "saliency"
             Expect.stringContains (fragment visit) "quantity=class:7" "the question is asked of this one")
 
         let second = Support.finish (Support.start $"explore --demo --no-open --port {port}")
