@@ -4,28 +4,13 @@ module PageTests
 open System
 open System.Diagnostics
 open System.IO
-open System.Threading.Tasks
 open Expecto
 open Microsoft.Playwright
 open TorchSharp
 open Attribution
 open Asking
+open Browser
 
-[<Literal>]
-let private Chromium = "/usr/bin/chromium"
-
-let private flags = [
-    "--no-sandbox"
-    "--disable-gpu"
-    "--disable-quic"
-    "--no-first-run"
-    "--disable-background-networking"
-    "--disable-component-update"
-    "--disable-sync"
-]
-
-let private wait (work: Task<'a>) = work.GetAwaiter().GetResult()
-let private finish (work: Task) = work.GetAwaiter().GetResult()
 
 /// Where a person who looks at the pictures themselves wants them.
 let private shots = Environment.GetEnvironmentVariable "ATTRIBUTION_SCREENSHOTS"
@@ -572,19 +557,10 @@ let private fast (browser: IBrowser) =
 let private table = lazy (demo usual)
 
 let tests =
-    if not (File.Exists Chromium) then
+    if not Browser.isThere then
         ptestCase "the page in a browser (skipped: there is no Chromium)" ignore
     else
-        let browser =
-            lazy
-                (let playwright = wait (Playwright.CreateAsync())
-
-                 wait (
-                     playwright.Chromium.LaunchAsync(
-                         BrowserTypeLaunchOptions(ExecutablePath = Chromium, Args = flags, Headless = true)
-                     )
-                 ))
-
+        let browser = lazy (launch (wait (Playwright.CreateAsync())))
 
         testList "Page" [
             for of', table, layer, other in

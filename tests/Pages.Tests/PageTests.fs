@@ -2,28 +2,13 @@ module PageTests
 
 open System
 open System.IO
-open System.Threading.Tasks
 open Expecto
 open Microsoft.Playwright
 open TorchSharp
 open Attribution
+open Browser
 open Attribution.Pages
 
-[<Literal>]
-let private Chromium = "/usr/bin/chromium"
-
-let private flags = [
-    "--no-sandbox"
-    "--disable-gpu"
-    "--disable-quic"
-    "--no-first-run"
-    "--disable-background-networking"
-    "--disable-component-update"
-    "--disable-sync"
-]
-
-let private wait (work: Task<'a>) = work.GetAwaiter().GetResult()
-let private finish (work: Task) = work.GetAwaiter().GetResult()
 
 /// The demo's page, of two scenes a class, with a name that would do harm if it were not escaped.
 let private write folder =
@@ -241,18 +226,12 @@ let private checks: (string * (IBrowser -> string -> unit)) list =
 
 [<Tests>]
 let tests =
-    if File.Exists Chromium then
+    if Browser.isThere then
         let folder = lazy (Directory.CreateTempSubdirectory "attribution-page-")
         let file = lazy (write folder.Value.FullName)
         let playwright = lazy (wait (Playwright.CreateAsync()))
 
-        let browser =
-            lazy
-                (wait (
-                    playwright.Value.Chromium.LaunchAsync(
-                        BrowserTypeLaunchOptions(ExecutablePath = Chromium, Args = flags, Headless = true)
-                    )
-                ))
+        let browser = lazy (launch playwright.Value)
 
         let close () =
             finish (browser.Value.CloseAsync())
@@ -268,4 +247,4 @@ let tests =
             ]
         )
     else
-        testList "page" [ for name, _ in checks -> ptestCase $"{name} (skipped: there is no {Chromium})" ignore ]
+        testList "page" [ for name, _ in checks -> ptestCase $"{name} (skipped: there is no Chromium)" ignore ]
