@@ -170,7 +170,15 @@ public sealed partial class Cluster : IDisposable
                 $"The server at {address} has no JetStream: start it with 'nats-server -js'."
             );
         NatsJSContext stream = new(connection);
-        await stream.GetAccountInfoAsync(cancellation);
+        try
+        {
+            await stream.GetAccountInfoAsync(cancellation);
+        }
+        catch (NatsJSApiNoResponseException)
+        {
+            // A server that has only just begun may lose what it is asked first.
+            await stream.GetAccountInfoAsync(cancellation);
+        }
         NatsKVContext stores = new(stream);
         NatsObjContext objects = new(stream);
 
