@@ -295,7 +295,8 @@ internal sealed class Answerer(Model model, ImageSet images, Pictures pictures, 
         CancellationToken cancellation
     )
     {
-        var study = Measured(question, image, progress, cancellation);
+        List<string> said = [];
+        var study = Measured(question, image, progress, cancellation, said.Add);
         object Row(AttributionMetric metric)
         {
             var scores = study.Table.Scores.FirstOrDefault(scores => scores.Metric == metric.Name);
@@ -315,7 +316,7 @@ internal sealed class Answerer(Model model, ImageSet images, Pictures pictures, 
             };
         }
         string Why(AttributionMetric metric) =>
-            study.LeftOut.Concat(study.Failures).FirstOrDefault(sentence => sentence.Contains(metric.Name))
+            said.Concat(study.LeftOut).Concat(study.Failures).FirstOrDefault(sentence => sentence.Contains(metric.Name))
             ?? "The metric does not apply to this model.";
         return new
         {
@@ -332,7 +333,8 @@ internal sealed class Answerer(Model model, ImageSet images, Pictures pictures, 
         Question question,
         ImageSet image,
         IProgress<Progress> progress,
-        CancellationToken cancellation
+        CancellationToken cancellation,
+        Action<string>? said = null
     ) =>
         Study.Run(
             model,
@@ -344,6 +346,7 @@ internal sealed class Answerer(Model model, ImageSet images, Pictures pictures, 
                 BatchSize = BatchSize,
                 Names = options.Names,
                 IsEveryMetric = true,
+                Said = said,
                 Seed = options.Seed,
                 Metrics = new() { TargetClass = TargetOf(question), Seed = options.Seed },
             },

@@ -259,19 +259,54 @@ let tests =
                 Expect.equal (number "count" row) 28. "images")
 
         testCase "a metric that does not apply says so, and the others are there" (fun () ->
-            let rows = ask "of=measure&image=0&method=saliency&metrics=sparseness,infidelity" |> items "rows"
-            Expect.equal (rows |> List.map (text "metric")) [ "sparseness"; "infidelity" ] "all are listed")
+            use _ = torch.NewDisposeScope()
+            use scenes = ConceptScenes.Draw 14
 
-        testCase "a map of nothing says so" (fun () ->
-            let experts = ask "of=experts&layer=fc1&quantity=class:0&top=128"
-            let unit = items "top" experts |> List.tryFind (fun unit -> (unit.GetProperty "isDead").GetBoolean())
+            use model =
+                Model
+                    .FromLayers(
+                        struct ("logits", Func<_, _>(fun (x: torch.Tensor) -> x.mean([| 1L; 2L; 3L |]).unsqueeze 1L))
+                    )
+                    .OfTwoClasses()
 
-            match unit with
-            | None -> ()
-            | Some unit ->
-                let data = ask $"""of=map&image=0&quantity=unit:fc1,{int (number "unit" unit)}"""
-                Expect.equal (text "state" data) "empty" "state"
-                Expect.stringContains (text "stateSentence" data) "zero everywhere" "in words")
+            use explorer = Explorer.Start(model, scenes.Images, ExplorerOptions(Port = 0))
+            use client = new HttpClient(BaseAddress = explorer.Address)
+
+            let rows =
+                answer client "of=measure&image=0&method=saliency&metrics=sparseness,random-logit" |> items "rows"
+
+            Expect.equal (rows |> List.map (text "metric")) [ "sparseness"; "random-logit" ] "all are listed"
+            Expect.isTrue (Double.IsFinite(number "value" rows[0])) "the one that applies"
+            Expect.stringContains (text "failure" rows[1]) "class" "the other says why")
+
+        testCase "a map of nothing says so, and a dead unit is marked" (fun () ->
+            use _ = torch.NewDisposeScope()
+            use scenes = ConceptScenes.Draw 14
+
+            use model =
+                Model.FromLayers(
+                    struct ("units",
+                            Func<_, _>(fun (x: torch.Tensor) ->
+                                (x.mean [| 2L; 3L |]) * torch.tensor ([| 1f; 1f; 0f |]))),
+                    struct ("logits",
+                            Func<_, _>(fun (h: torch.Tensor) ->
+                                h.matmul (torch.tensor (array2D [ [ 1f; 0f ]; [ 0f; 1f ]; [ 9f; 0f ] ]))))
+                )
+
+            use explorer = Explorer.Start(model, scenes.Images, ExplorerOptions(Port = 0))
+            use client = new HttpClient(BaseAddress = explorer.Address)
+            let data = answer client "of=experts&layer=units&quantity=class:0"
+            let first = items "top" data |> List.head
+
+            Expect.equal
+                (number "unit" first, (first.GetProperty "isDead").GetBoolean())
+                (2., true)
+                "the expert is dead"
+
+            Expect.stringContains (text "warning" data) "dead expert" "in words"
+            let map = answer client "of=map&image=0&quantity=unit:units,2"
+            Expect.equal (text "state" map) "empty" "state"
+            Expect.stringContains (text "stateSentence" map) "zero everywhere" "in words")
 
         testCase "a picture that is added is asked about as one of the set" (fun () ->
             let client = table.Value.Client

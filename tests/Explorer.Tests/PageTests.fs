@@ -18,7 +18,7 @@ let private shots = Environment.GetEnvironmentVariable "ATTRIBUTION_SCREENSHOTS"
 /// A page, and what it complained of and asked for.
 type private Visit = { Page: IPage; Complaints: ResizeArray<string>; Requests: ResizeArray<string> }
 
-let private widths = [ 360; 768; 1280 ]
+let private widths = [ 320; 768; 1280 ]
 
 let private visitWith (browser: IBrowser) (address: string) (scheme: ColorScheme) width (test: Visit -> unit) =
     let options =
@@ -429,6 +429,44 @@ let private walk of' (table: Lazy<Table>) (layer: string) (other: string) (brows
                         (ask<int> visit "document.querySelectorAll('[data-class]').length")
                         0
                         "a broken address is mended")
+
+        "images stand side by side by the keyboard alone",
+        fun () ->
+            visit browser.Value (address ()) 1280 (fun visit ->
+                ready visit
+                ask<obj> visit "document.querySelector('[data-image=\"0\"]').focus()" |> ignore
+
+                for key in [ "ArrowRight"; "ArrowRight"; "+" ] do
+                    finish (visit.Page.Keyboard.PressAsync key)
+
+                isDone visit 2 "saliency"
+                Expect.stringContains (fragment visit) "images=0,2" "beside the first"
+                finish (visit.Page.Keyboard.PressAsync "+")
+                until visit $"""() => !document.querySelector('{cell 2 "saliency"}')""")
+
+        "a browser that keeps nothing can be asked all the same",
+        fun () ->
+            let picture = wait (table.Value.Client.GetByteArrayAsync "/image?image=5")
+
+            let key =
+                use content = new Net.Http.ByteArrayContent(picture)
+                let added = wait (table.Value.Client.PostAsync("/image", content))
+                text "key" (parse (wait (added.Content.ReadAsStringAsync())))
+
+            let page = wait (browser.Value.NewPageAsync())
+            page.SetDefaultTimeout 20_000f
+
+            try
+                finish (
+                    page.AddInitScriptAsync
+                        "Object.defineProperty(window, 'indexedDB', { get() { throw new Error('none'); } })"
+                )
+
+                wait (page.GotoAsync $"{address ()}#images={key}") |> ignore
+                let visit = { Page = page; Complaints = ResizeArray(); Requests = ResizeArray() }
+                isDone visit key "saliency"
+            finally
+                finish (page.CloseAsync())
 
         "everything is reached by the keyboard",
         fun () ->

@@ -28,6 +28,13 @@ const fill = (/** @type {Element} */ element, /** @type {...(Node|string|null|fa
   if (held) element.querySelector(`[data-${hyphens(held[0])}="${CSS.escape(held[1])}"]`)?.focus();
 };
 
+/** Fills an element anew only where what it shows has changed: a press that is under way, a scroll and a reader's place stay. */
+const refill = (/** @type {HTMLElement} */ element, /** @type {string} */ sign, /** @type {() => any[]} */ children) => {
+  if (element.dataset.sign === sign) return;
+  element.dataset.sign = sign;
+  fill(element, ...children());
+};
+
 const hyphens = (/** @type {string} */ name) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 /** Three digits, with a minus as wide as a digit. */

@@ -85,14 +85,28 @@ const address = () => {
  */
 const change = (change, passing = false) => {
   Object.assign(question, change);
-  const to = address();
-  // A file's page may not be allowed to.
-  try { history[passing ? "replaceState" : "pushState"](null, "", to === "#" ? location.pathname + location.search : to); } catch { location.hash = to; }
   misread = "";
+  if (passing) { writeLater(); soon(); return; }
+  write("pushState");
   render();
 };
 
-const classOf = (/** @type {string} */ text) => about.classes[Number(text)] ?? text;
+/** Writes the question into the address. */
+const write = (/** @type {"pushState"|"replaceState"} */ how) => {
+  const to = address();
+  // A file's page may not be allowed to.
+  try { history[how](null, "", to === "#" ? location.pathname + location.search : to); } catch { location.replace(to); }
+};
+
+let writing = 0;
+
+/** Once a slider rests: browsers stop a page that writes its address at each of its moves. */
+const writeLater = () => {
+  clearTimeout(writing);
+  writing = setTimeout(() => write("replaceState"), 150);
+};
+
+const classOf = (/** @type {string} */ text) => (/^\d+$/.test(text) && about.classes[Number(text)]) || text;
 
 /** What a quantity is, in words. */
 const inWords = (/** @type {string} */ quantity) => {
@@ -105,7 +119,7 @@ const inWords = (/** @type {string} */ quantity) => {
   if (kind === "one-vs-rest") return `${classOf(of)} rather than all else`;
   if (kind === "margin") {
     const [a, b] = of.split(",").map((side) => side.split("+").map(classOf).join(" or "));
-    return `${a} rather than ${b}`;
+    return b ? `${a} rather than ${b}` : quantity;
   }
   if (kind === "unit") return `${layerOf(of.slice(0, of.lastIndexOf(",")))?.noun ?? "unit"} ${of.slice(of.lastIndexOf(",") + 1)} of layer ${of.slice(0, of.lastIndexOf(","))}`;
   return quantity;

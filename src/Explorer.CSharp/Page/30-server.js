@@ -6,7 +6,7 @@ const saved = window.attributionSaved ?? null;
 /** @type {any} */
 let about;
 
-/** @typedef {{ key: string, query: string, image: string, state: string, data: any, sentence: string, share: number, stage: string, ahead: number, stop: AbortController|null }} Answer */
+/** @typedef {{ key: string, query: string, image: string, state: string, data: any, sentence: string, share: number, stage: string, ahead: number, stop: AbortController|null, isResent?: boolean }} Answer */
 
 const MOST_OPEN = 3;
 const MOST_KEPT = 200;
@@ -36,6 +36,11 @@ const answerTo = (/** @type {Record<string, any>} */ words) => {
   }
   return found;
 };
+
+/** What is shown of an answer that is not there yet: the same as long as this is. */
+const signOf = (/** @type {Answer} */ answer) => [answer.query, answer.state, answer.share, answer.stage, answer.ahead, answer.sentence].join("|");
+
+const isOpen = (/** @type {Answer} */ answer) => answer.state === "waiting" || answer.state === "working";
 
 /** Calls off what is not looked at, forgets the oldest answers, and asks what is next. */
 const settle = () => {
@@ -91,9 +96,11 @@ const ask = async (/** @type {Answer} */ answer) => {
   answer.stop = stop;
   try {
     const response = await fetch(`ask?${answer.query}`, { signal: stop.signal, headers: { "X-Subject": about.subject } });
-    if (response.ok) await listen(answer, response);
-    else await refused(answer, response);
-    if (answer.state === "working" || answer.state === "waiting" && !answer.sentence) answer.state = "waiting";
+    if (!response.ok) await refused(answer, response);
+    else {
+      await listen(answer, response);
+      if (isOpen(answer)) throw new Error("The stream ended before its answer.");
+    }
   } catch (error) {
     // Called off, or the server is away: then it is asked again when that is back.
     if (!stop.signal.aborted) { answer.state = "waiting"; away(); }
@@ -110,9 +117,9 @@ const refused = async (/** @type {Answer} */ answer, /** @type {Response} */ res
   // What is known here is of another model: the question, which stands in the address, is asked of this one.
   if (response.status === ANOTHER) { location.reload(); return; }
   const said = await response.json().catch(() => ({ sentence: `The explorer answered ${response.status}.` }));
-  const bytes = said.unknownImage ? await kept(said.unknownImage) : null;
-  // The server was started anew: it is given the picture again.
-  if (bytes && (await send(bytes.name, bytes.file)).key) return;
+  const bytes = said.unknownImage && !answer.isResent ? await kept(said.unknownImage) : null;
+  // The server was started anew: it is given the picture again, once.
+  if (bytes && (await send(bytes.name, bytes.file)).key) { answer.isResent = true; return; }
   Object.assign(answer, { state: "failed", sentence: said.sentence });
 };
 
@@ -127,7 +134,7 @@ const away = () => {
     if (!back) { setTimeout(knock, PATIENCE); return; }
     isAway = false;
     banner.hidden = true;
-    render();
+    if (question) render();
   };
   setTimeout(knock, PATIENCE / 2);
 };
@@ -150,24 +157,27 @@ const store = (/** @type {IDBTransactionMode} */ mode) =>
 
 const settled = (/** @type {IDBRequest} */ request) => new Promise((done, fail) => { request.onsuccess = () => done(request.result); request.onerror = () => fail(request.error); });
 
-const kept = async (/** @type {string} */ key) => settled((await store("readonly")).get(key)).catch(() => null);
+/** Nothing, where the browser keeps no store, as in a private window. */
+const kept = (/** @type {string} */ key) => store("readonly").then((pictures) => settled(pictures.get(key))).catch(() => null);
 
 /** Posts a picture. @returns {Promise<{key?: string, label?: string, sentence?: string}>} */
 const send = (/** @type {string} */ name, /** @type {Blob} */ file) =>
   fetch("image", { method: "POST", body: file, headers: { "X-Name": encodeURIComponent(name) } })
     .then((response) => response.json(), () => ({ sentence: "The explorer does not answer." }));
 
-/** Adds pictures that a person chose or dropped, and asks about the last. */
+/** Adds pictures that a person chose or dropped, and asks about them. */
 const addFiles = async (/** @type {Iterable<File>} */ files) => {
   const said = byId("image-said");
-  said.textContent = "";
+  const keys = [], refused = [];
   for (const file of files) {
     const answer = file.size > MOST_BYTES ? { sentence: `'${file.name}' is larger than 20 MB: make the picture smaller.` } : await send(file.name, file);
-    if (!answer.key) { said.textContent = answer.sentence; continue; }
+    if (!answer.key) { refused.push(answer.sentence); continue; }
     added.set(answer.key, { label: answer.label });
     await store("readwrite").then((pictures) => settled(pictures.put({ name: file.name, file }, answer.key))).catch(() => null);
-    change({ images: [answer.key] });
+    keys.push(answer.key);
   }
+  said.textContent = refused.join(" ");
+  if (keys.length > 0) change({ images: [...new Set(keys)].slice(-MOST_IMAGES) });
 };
 
 /** What this browser has of the pictures in the address. */

@@ -41,8 +41,17 @@ const mapOf = (/** @type {any} */ data) => numbersOf(data, "map", Float32Array);
 /** Even numbers stay, as the library rounds. */
 const even = (/** @type {number} */ value) => { const whole = Math.round(value); return whole - value === 0.5 && whole % 2 === 1 ? whole - 1 : whole; };
 
-/** The grey that an image is under its heat map: light, from its darkest place to its lightest. */
+/** @type {WeakMap<Pixels, Float64Array>} */
+const grounds = new WeakMap();
+
+/** The grey that an image is under its heat map, once for all its maps. */
 const groundOf = (/** @type {Pixels} */ image) => {
+  if (!grounds.has(image)) grounds.set(image, greyed(image));
+  return grounds.get(image);
+};
+
+/** Light, from an image's darkest place to its lightest. */
+const greyed = (/** @type {Pixels} */ image) => {
   const luma = Float64Array.from({ length: image.width * image.height }, (_, i) =>
     0.299 * image.data[4 * i] + 0.587 * image.data[4 * i + 1] + 0.114 * image.data[4 * i + 2]);
   let least = Infinity, most = -Infinity;

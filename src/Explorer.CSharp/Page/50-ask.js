@@ -6,7 +6,7 @@ const MOST_ROWS = 100;
 
 const thumb = (/** @type {string} */ key) =>
   make("div", { className: "thumb" },
-    make("button", { type: "button", "data-image": key, title: labelOf(key), "aria-label": imageWords(key), onclick: (/** @type {MouseEvent} */ event) => choose(key, event.ctrlKey || event.metaKey), onkeydown: roam },
+    make("button", { type: "button", "data-image": key, title: labelOf(key), "aria-label": imageWords(key), "aria-keyshortcuts": "+", onclick: (/** @type {MouseEvent} */ event) => choose(key, event.ctrlKey || event.metaKey), onkeydown: roam },
       make("img", { src: sourceOf(key), alt: "", loading: "lazy", onload: (/** @type {Event} */ event) => event.target.classList.toggle("small", event.target.naturalWidth < 160) })),
     make("button", { type: "button", "data-add": key, tabIndex: -1, onclick: () => choose(key, true) }));
 
@@ -22,8 +22,9 @@ const choose = (/** @type {string} */ key, /** @type {boolean} */ beside) => {
   else if (others.length > 0) change({ images: others });
 };
 
-/** Arrow keys go from image to image; Tab goes on. */
+/** Arrow keys go from image to image, + shows one beside the others; Tab goes on. */
 const roam = (/** @type {KeyboardEvent} */ event) => {
+  if (event.key === "+") choose(event.currentTarget.dataset.image, true);
   const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
   const all = /** @type {HTMLElement[]} */ ([...byId("images").querySelectorAll("[data-image]")]);
   const to = event.key === "Home" ? 0 : event.key === "End" ? all.length - 1 : step ? all.indexOf(event.currentTarget) + step : -1;
@@ -41,6 +42,9 @@ const showImages = () => {
     box.dataset.keys = keys.join();
     fill(box, ...keys.map(thumb));
   }
+  const sign = `${box.dataset.keys}|${question.images}`;
+  if (box.dataset.sign === sign) return;
+  box.dataset.sign = sign;
   const first = question.images[0];
   for (const button of box.querySelectorAll("[data-image]")) {
     const isChosen = question.images.includes(button.dataset.image);
@@ -52,7 +56,6 @@ const showImages = () => {
     more.setAttribute("aria-label", `${takes ? "Take away" : "Show beside the others"}: ${labelOf(button.dataset.image)}`);
     more.hidden = isChosen && !takes;
   }
-  byId("files").hidden = Boolean(saved) || !about.images.accepts;
 };
 
 // Classes -------------------------------------------------------------------------------------------------------------
@@ -68,8 +71,8 @@ const showClasses = () => {
   const box = byId("classes");
   const answer = answerTo({ of: "scores", image: question.images[0] });
   if (answer.state !== "done") {
-    box.dataset.of = "";
-    fill(box, waiting(answer));
+    if (box.dataset.of !== signOf(answer)) fill(box, waiting(answer));
+    box.dataset.of = signOf(answer);
     return;
   }
   const count = answer.data.logits.length;
@@ -132,7 +135,8 @@ const showQuantity = () => {
 
 const methodRow = (/** @type {any} */ method) =>
   make("label", { className: method.applies ? "choice" : "choice off", title: method.applies ? method.formula : "The network has not what this method is about." },
-    make("input", { type: "checkbox", "data-method": method.name, disabled: !method.applies, onchange: (/** @type {Event} */ event) => toggleMethod(method.name, event.target.checked) }), method.title);
+    make("input", { type: "checkbox", "data-method": method.name, disabled: !method.applies, onchange: (/** @type {Event} */ event) => toggleMethod(method.name, event.target.checked) }),
+    make("span", {}, method.title, !method.applies && make("small", {}, " not for this network")));
 
 const toggleMethod = (/** @type {string} */ name, /** @type {boolean} */ on) => {
   const others = question.methods.filter((other) => other !== name);

@@ -76,7 +76,8 @@ const showCell = (/** @type {HTMLElement} */ figure, /** @type {{id: string, ima
   const title = methodOf(cell.method).title;
   if (answer.state !== "done") {
     figure.dataset.state = answer.state;
-    figure.dataset.shown = "";
+    if (figure.dataset.shown === signOf(answer)) return;
+    figure.dataset.shown = signOf(answer);
     fill(figure, waiting(answer), make("figcaption", {}, make("b", {}, title), ` · ${labelOf(cell.image)}`));
     return;
   }
@@ -138,15 +139,19 @@ const showCurve = (/** @type {HTMLElement} */ figure, /** @type {any} */ cell, /
   const box = /** @type {HTMLElement} */ (figure.querySelector("div.curve"));
   figure.querySelector("[data-remove]").setAttribute("aria-pressed", String(Boolean(answer)));
   if (!answer) { box.dataset.of = ""; fill(box); return; }
-  if (answer.state !== "done") { box.dataset.of = ""; fill(box, waiting(answer)); return; }
+  if (answer.state !== "done") {
+    if (box.dataset.of !== signOf(answer)) fill(box, waiting(answer));
+    box.dataset.of = signOf(answer);
+    return;
+  }
   const data = answer.data;
   const all = data.pixels.at(-1);
   if (box.dataset.of !== answer.query) {
     box.dataset.of = answer.query;
     fill(box, plot(data), make("input", {
       type: "range", min: 0, max: 100, step: 1, value: 0, "data-removed": cell.id, "aria-label": "Share of the pixels that are removed, the largest first",
-      oninput: (/** @type {Event} */ event) => { removals.set(cell.id, Math.round(all * Number(event.target.value) / 100)); soon(); },
-    }), make("p", { className: "quiet", role: "status" }),
+      oninput: (/** @type {Event} */ event) => { playing = null; removals.set(cell.id, Math.round(all * Number(event.target.value) / 100)); soon(); },
+    }), make("p", { className: "quiet" }),
       make("div", { className: "actions" }, make("button", { type: "button", "data-play": cell.id, onclick: () => play(cell.id, all) }, "Play")));
   }
   const removed = removals.get(cell.id);
@@ -158,6 +163,7 @@ const showCurve = (/** @type {HTMLElement} */ figure, /** @type {any} */ cell, /
   if (Number(slider.value) !== share) slider.value = String(share);
   slider.setAttribute("aria-valuetext", `${share} %, score ${three(data.scores[k])}`);
   box.querySelector("p").textContent = words;
+  box.querySelector("[data-play]").textContent = playing?.id === cell.id ? "Stop" : "Play";
   const x = CURVE.left + (CURVE.width - CURVE.left - CURVE.right) * removed / all;
   const now = box.querySelector(".now");
   now.setAttribute("x1", String(x));
@@ -179,20 +185,28 @@ const plot = (/** @type {any} */ data) => {
     make("line", { class: "now", x1: CURVE.left, x2: CURVE.left, y1: CURVE.top, y2: bottom }),
     make("text", { x: CURVE.left - 5, y: CURVE.top + 9, "text-anchor": "end" }, three(most)),
     make("text", { x: CURVE.left - 5, y: bottom, "text-anchor": "end" }, three(least)),
+    make("text", { x: CURVE.width - CURVE.right, y: CURVE.top + 9, "text-anchor": "end" }, "score"),
     make("text", { x: CURVE.left, y: CURVE.height - 6 }, "no pixel removed"),
     make("text", { x: CURVE.width - CURVE.right, y: CURVE.height - 6, "text-anchor": "end" }, "all"));
 };
 
-/** Takes all pixels away, step by step; at once where motion is not wanted. */
+/** The cell whose pixels go by themselves. @type {{ id: string }|null} */
+let playing = null;
+
+/** Takes all pixels away, step by step, until it is pressed again; at once where motion is not wanted. */
 const play = (/** @type {string} */ id, /** @type {number} */ all) => {
+  if (playing?.id === id) { playing = null; soon(); return; }
   if (matchMedia("(prefers-reduced-motion: reduce)").matches) { removals.set(id, all); soon(); return; }
+  const run = { id };
+  playing = run;
   let share = 0;
   const step = () => {
-    if (!removals.has(id) || share > 100) return;
-    removals.set(id, Math.round(all * share / 100));
+    if (playing !== run) return;
+    if (removals.has(id)) removals.set(id, Math.round(all * share / 100));
+    if (share < 100 && removals.has(id)) setTimeout(step, 40);
+    else playing = null;
     share += 1;
     soon();
-    setTimeout(step, 40);
   };
   step();
 };

@@ -58,8 +58,11 @@ const lanesDrawn = (/** @type {any[]} */ layers) => {
   return { svg, width };
 };
 
+/** By its place, since names of layers may hold spaces. */
+const rowId = (/** @type {any} */ layer) => `layer-${about.layers.indexOf(layer)}`;
+
 const layerRow = (/** @type {any} */ layer, /** @type {number} */ indent) => {
-  const row = make("div", { role: "option", "data-layer": layer.name, id: `layer-${layer.name}`, "aria-selected": "false", title: `${layer.name}: ${layer.operation}`, onclick: () => pickLayer(layer.name) },
+  const row = make("div", { role: "option", "data-layer": layer.name, id: rowId(layer), "aria-selected": "false", title: `${layer.name}: ${layer.operation}`, onclick: () => pickLayer(layer.name) },
     make("span", {}, layer.name), make("span", { className: "quiet operation" }, [layer.operation, layer.note].filter(Boolean).join(" · ")),
     make("span", { className: "quiet number" }, layer.shape.join("×")));
   row.style.paddingLeft = `${indent}px`;
@@ -78,7 +81,7 @@ const showNetwork = (/** @type {HTMLElement} */ view) => {
   if (!view.querySelector("#graph")) {
     fill(view,
       make("p", { className: "quiet" }, "From the image on top to the scores. The layer that is chosen is where experts are sought, and where influence-directed maps cut."),
-      make("div", { className: "tools" }, make("label", { htmlFor: "layers-filter" }, "Find a layer"), make("input", { type: "search", id: "layers-filter", value: layerFilter, oninput: (/** @type {Event} */ event) => { layerFilter = event.target.value.toLowerCase(); listLayers(); } })),
+      make("div", { className: "tools" }, make("label", { htmlFor: "layers-filter" }, "Find a layer"), make("input", { type: "search", id: "layers-filter", value: layerFilter, oninput: (/** @type {Event} */ event) => { layerFilter = event.target.value.toLowerCase(); listLayers(); }, onkeydown: (/** @type {KeyboardEvent} */ event) => { if (event.key === "ArrowDown") byId("graph").focus(); } })),
       make("div", { className: "graph", id: "graph", role: "listbox", tabIndex: 0, "aria-label": "Layers of the network", onkeydown: graphKeys }),
       make("p", { id: "cut", role: "status" }),
       make("div", { className: "actions" },
@@ -94,11 +97,12 @@ const showNetwork = (/** @type {HTMLElement} */ view) => {
   for (const button of view.querySelectorAll("[data-go]")) button.disabled = !about.model.canCut || !chosen;
   for (const row of view.querySelectorAll("[data-layer]")) row.setAttribute("aria-selected", String(row.dataset.layer === question.layer));
   const at = byId("graph");
-  if (chosen) at.setAttribute("aria-activedescendant", `layer-${chosen.name}`);
+  if (chosen && document.getElementById(rowId(chosen))) at.setAttribute("aria-activedescendant", rowId(chosen));
+  else at.removeAttribute("aria-activedescendant");
   if (at.dataset.at !== question.layer) {
     at.dataset.at = question.layer;
     const row = at.querySelector(`[data-layer="${CSS.escape(question.layer)}"]`);
-    if (row) at.scrollTop = row.offsetTop - at.clientHeight / 2;
+    if (row && (row.offsetTop < at.scrollTop || row.offsetTop + ROW > at.scrollTop + at.clientHeight)) at.scrollTop = row.offsetTop - at.clientHeight / 2;
   }
 };
 
@@ -111,6 +115,8 @@ const listLayers = () => {
 };
 
 const graphKeys = (/** @type {KeyboardEvent} */ event) => {
+  // What is typed goes into the field that finds layers.
+  if (event.key.length === 1 && event.key !== " " && !event.ctrlKey && !event.metaKey && !event.altKey) { byId("layers-filter").focus(); return; }
   const rows = /** @type {HTMLElement[]} */ ([...byId("graph").querySelectorAll("[data-layer]")]);
   const now = rows.findIndex((row) => row.dataset.layer === question.layer);
   const to = { ArrowDown: now + 1, ArrowUp: now - 1, Home: 0, End: rows.length - 1, PageDown: now + 10, PageUp: now - 10 }[event.key];

@@ -7,15 +7,21 @@ const showExperts = (/** @type {HTMLElement} */ view) => {
   syncPickers(view);
   const box = view.querySelector("#found");
   if (!about.model.canCut) {
+    box.dataset.shown = "";
     fill(box, make("p", { className: "said" }, "This kind of file has no layers that can be cut: give an .onnx file."));
     return;
   }
   if (!/^(class|region|margin|one-vs-rest|predicted|true|threshold)/.test(question.quantity)) {
+    box.dataset.shown = "";
     fill(box, make("p", { className: "quiet" }, `A unit is asked about (${inWords(question.quantity)}). Choose a class, or two, to see which units decide on them.`));
     return;
   }
   const answer = answerTo({ of: "experts", layer: question.layer, quantity: question.quantity, distribution: question.distribution === "all" ? "" : question.distribution, top: SHOWN_UNITS });
-  if (answer.state !== "done") { box.dataset.shown = ""; fill(box, waiting(answer)); return; }
+  if (answer.state !== "done") {
+    if (box.dataset.shown !== signOf(answer)) fill(box, waiting(answer));
+    box.dataset.shown = signOf(answer);
+    return;
+  }
   const data = answer.data;
   if (box.dataset.shown !== answer.query) {
     box.dataset.shown = answer.query;
@@ -34,16 +40,33 @@ const pickers = () => {
     make("label", {}, "Which units speak for", make("select", { id: "expert-a", onchange: pick }, make("option", { value: "" }, "the predicted class"), ...options())),
     make("label", {}, "rather than", make("select", { id: "expert-b", onchange: pick }, make("option", { value: "" }, "(nothing else)"), ...options())),
     make("label", {}, "in layer", make("select", { id: "expert-layer", onchange: (/** @type {Event} */ event) => change({ layer: event.target.value }) }, ...about.layers.slice(1, -1).map((/** @type {any} */ layer) => make("option", { value: layer.name }, `${layer.name} (${layer.units})`)))),
-    make("label", {}, "over", make("select", { id: "expert-over", onchange: (/** @type {Event} */ event) => change({ distribution: event.target.value }) },
-      make("option", { value: "all" }, `all ${about.images.count} images`), about.images.trueClasses && make("option", { value: "own" }, "the images of these classes"))));
+    make("label", {}, "over", make("select", { id: "expert-over", onchange: (/** @type {Event} */ event) => change({ distribution: event.target.value === "chosen" ? `class:${askedSides()?.join() ?? askedClass() ?? 0}` : event.target.value }) },
+      make("option", { value: "all" }, `all ${about.images.count} images`), about.images.trueClasses && make("option", { value: "own" }, "the images of these classes"),
+      about.images.trueClasses && make("option", { value: "chosen" }, "the images of chosen classes"))),
+    make("label", { id: "expert-chosen", hidden: true }, "which are (several with Ctrl)", make("select", { id: "expert-classes", multiple: true, size: 4, onchange: pickClasses }, ...options())));
 };
+
+/** At least one class is left. */
+const pickClasses = (/** @type {Event} */ event) => {
+  const chosen = [...event.target.selectedOptions].map((option) => option.value);
+  if (chosen.length > 0) change({ distribution: `class:${chosen}` });
+};
+
+const chosenClasses = () => /^class:([\d,]+)$/.exec(question.distribution)?.[1].split(",") ?? null;
 
 const syncPickers = (/** @type {HTMLElement} */ view) => {
   const sides = askedSides() ?? [askedClass() ?? "", ""];
   view.querySelector("#expert-a").value = sides[0];
   view.querySelector("#expert-b").value = sides[1];
   view.querySelector("#expert-layer").value = question.layer;
-  view.querySelector("#expert-over").value = question.distribution;
+  const chosen = chosenClasses();
+  view.querySelector("#expert-over").value = chosen ? "chosen" : question.distribution;
+  view.querySelector("#expert-chosen").hidden = !chosen;
+  // Set one by one only where it differs, since a list that is set anew scrolls to its beginning.
+  for (const option of view.querySelector("#expert-classes").options) {
+    const isChosen = Boolean(chosen?.includes(option.value));
+    if (option.selected !== isChosen) option.selected = isChosen;
+  }
 };
 
 const expertParts = (/** @type {any} */ data) => {
@@ -77,7 +100,7 @@ const card = (/** @type {any} */ data, /** @type {any} */ unit, /** @type {numbe
 const showSeen = (/** @type {HTMLElement} */ figure, /** @type {string} */ layer) => {
   const [image, unit] = figure.dataset.seen.split("|");
   const answer = answerTo({ of: "map", image, method: "saliency", quantity: `unit:${layer},${unit}` });
-  if (answer.state !== "done") { fill(figure, waiting(answer)); return; }
+  if (answer.state !== "done") { refill(figure, signOf(answer), () => [waiting(answer)]); return; }
   if (figure.dataset.drawn) return;
   figure.dataset.drawn = "true";
   const itself = make("canvas", { role: "img", "aria-label": imageWords(image) });

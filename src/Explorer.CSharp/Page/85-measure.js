@@ -1,18 +1,19 @@
 // How good the maps are, by metrics, for one image or for all.
 
-let sortedBy = "";
+/** The metric by which methods are sorted, and whether its better end is last. */
+let sortedBy = "", isTurned = false;
 
 const showMeasure = (/** @type {HTMLElement} */ view) => {
   if (!view.querySelector(".metrics")) fill(view, measureTools(), make("div", { id: "scores", className: "scroll" }), make("div", { id: "measure-code" }));
   for (const input of view.querySelectorAll("input[data-choose]")) input.checked = question.metrics.includes(input.dataset.choose);
   for (const button of view.querySelectorAll("[data-over]")) button.setAttribute("aria-pressed", String(button.dataset.over === question.over));
   const box = view.querySelector("#scores");
-  if (question.metrics.length === 0) { fill(box, make("p", { className: "quiet" }, "Choose a metric.")); return; }
+  if (question.metrics.length === 0) { refill(box, "none", () => [make("p", { className: "quiet" }, "Choose a metric.")]); return; }
   const found = question.methods.map((method) => ({ method, answer: answerTo({
     of: "measure", image: question.over === "all" ? "all" : question.images[0], method, metrics: question.metrics.join(","), quantity: question.quantity, ...settingsOf(method),
     ...(method === "influence-directed" ? { layer: question.layer, distribution: question.distribution === "all" ? "" : question.distribution } : {}),
   }) }));
-  fill(box, scoreTable(found));
+  refill(box, [sortedBy, isTurned, question.metrics, ...found.map((one) => signOf(one.answer))].join("|"), () => [scoreTable(found)]);
   const done = found.find((one) => one.answer.state === "done");
   const code = view.querySelector("#measure-code");
   if (code.dataset.of !== (done?.answer.query ?? "")) {
@@ -46,13 +47,19 @@ const bestOf = (/** @type {any[]} */ found, /** @type {any} */ metric) => {
   return metric.better === "higher" ? Math.max(...values) : Math.min(...values);
 };
 
+/** By the chosen metric; what has no value comes last either way. */
+const sorted = (/** @type {any[]} */ found, /** @type {boolean} */ up) => {
+  const value = (/** @type {any} */ one) => rowOf(one.answer, sortedBy)?.value ?? null;
+  const [some, none] = [found.filter((one) => value(one) !== null), found.filter((one) => value(one) === null)];
+  return [...some.sort((a, b) => up ? value(a) - value(b) : value(b) - value(a)), ...none];
+};
+
 const scoreTable = (/** @type {any[]} */ found) => {
   const metrics = question.metrics.map(metricOf);
-  const value = (/** @type {any} */ one) => rowOf(one.answer, sortedBy)?.value ?? Infinity;
-  const up = metricOf(sortedBy)?.better !== "higher";
-  const rows = sortedBy && question.metrics.includes(sortedBy) ? [...found].sort((a, b) => up ? value(a) - value(b) : value(b) - value(a)) : found;
+  const up = (metricOf(sortedBy)?.better !== "higher") !== isTurned;
+  const rows = sortedBy && question.metrics.includes(sortedBy) ? sorted(found, up) : found;
   const head = (/** @type {any} */ metric) => make("th", { scope: "col", "aria-sort": sortedBy === metric.name ? (up ? "ascending" : "descending") : "none" },
-    make("button", { type: "button", "data-sort": metric.name, title: `${BETTER[metric.better]}. Sort by it`, onclick: () => { sortedBy = metric.name; soon(); } }, metric.title), make("small", { className: "quiet" }, ` ${BETTER[metric.better].toLowerCase()}`));
+    make("button", { type: "button", "data-sort": metric.name, title: `${BETTER[metric.better]}. Sort by it`, onclick: () => { isTurned = sortedBy === metric.name && !isTurned; sortedBy = metric.name; soon(); } }, metric.title), make("small", { className: "quiet" }, ` ${BETTER[metric.better].toLowerCase()}`));
   const cell = (/** @type {any} */ one, /** @type {any} */ metric) => {
     const row = rowOf(one.answer, metric.name);
     const shell = (/** @type {...any} */ ...parts) => make("td", { className: "n", "data-metric": metric.name, "data-method-row": one.method }, ...parts);

@@ -52,7 +52,7 @@ const render = () => {
 /** How much of what is looked at is there. */
 const tell = () => {
   const all = [...wanted].map((query) => answers.get(query)).filter(Boolean);
-  const open = all.filter((answer) => answer.state === "waiting" || answer.state === "working").length;
+  const open = all.filter(isOpen).length;
   const words = misread || (open > 0 ? `${all.length - open} of ${all.length} answers are there.` : "");
   const box = byId("progress");
   if (box.textContent !== words) box.textContent = words;
@@ -83,7 +83,8 @@ const start = async () => {
   const { model, images } = about;
   byId("about").textContent = `${model.name} on ${images.source || `${images.count} images`}${saved ? ". A saved page: it shows what it has." : ""}`;
   if (model.notes.length > 0) byId("about").after(make("details", {}, make("summary", {}, "What loading them said"), ...model.notes.map((/** @type {string} */ note) => make("p", { className: "quiet" }, note))));
-  if (saved && !location.hash) history.replaceState(null, "", saved.hash);
+  if (saved && !location.hash) location.replace(saved.hash);
+  byId("files").hidden = Boolean(saved) || !images.accepts;
   readAddress();
   if (!saved) await recall();
   addEventListener("popstate", () => { readAddress(); render(); });
