@@ -83,7 +83,7 @@ let private ablation =
 
             let other = Features.given (torch.zeros (2, 3, 5, torch.int64))
 
-            rejects<Attribution.AttributionException>
+            rejects<ArgumentException>
                 (fun () -> FeatureAblation.attribute other Baseline.black target (batch x))
                 "3×5 for 3×4")
     ]
