@@ -143,6 +143,8 @@ module internal Documents =
                 "Better", lower metric.Better
                 "Range", metric.Range
                 "Hidden pixels", (if metric.Blank = "-" then "none are" else metric.Blank)
+                if metric.NeedsMasks then
+                    "Needs", "masks of the part that maps are to point at: `--masks`"
                 "Over", (if metric.Over = Scale.Map then "the map alone" else lower metric.Over)
                 "[Derivative](derivatives.md)",
                 derivative metric.Smoothness arguments
