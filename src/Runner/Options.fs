@@ -87,6 +87,12 @@ type MetricOption =
     interface IArgParserTemplate with
         member this.Usage = Meaning.of' this
 
+type AgreementOption =
+    | Agreement
+
+    interface IArgParserTemplate with
+        member this.Usage = Meaning.of' this
+
 type MaskOption =
     | Masks of path: string
 

@@ -81,4 +81,35 @@ let tests =
                     |> ok
 
                 Expect.stringContains without "Left out: relevance-mass, pointing-game" "which")
+
+        example "--agreement compares metrics with the truth about the demo's scenes" (fun folder ->
+            let out = folder </> "out"
+
+            let some = "--methods saliency,grad-cam,lrp-epsilon-plus,deconvolution"
+
+            attribution $"methods --out {out} --agreement {some} --metrics sparseness,relevance-mass,random-logit"
+            |> ok
+            |> ignore
+
+            Expect.equal
+                (files out)
+                [ "agreement.csv"; "agreement.md"; "pictures"; "pictures/agreement.png" ]
+                "files, and no progress is left"
+
+            let lines = File.ReadAllLines(out </> "agreement.csv") |> Array.map _.Split(',')
+            Expect.equal lines[0] [| "metric"; "correlation"; "low"; "high"; "methods" |] "header"
+            Expect.equal (Array.truncate 2 lines[1]) [| "relevance-mass"; "1" |] "the truth agrees with itself"
+            Expect.hasLength lines 4 "a row a metric"
+
+            for row in Array.tail lines do
+                Expect.equal row[4] "4" "methods"
+
+            attribution "methods --agreement" |> misused "methods" |> ignore
+            let told = attribution $"methods --out {out} --metrics sparseness" |> misused "methods"
+            Expect.stringContains told "--agreement" "what it goes with"
+
+            let few =
+                attribution $"methods --out {out} --agreement --methods saliency --metrics sparseness" |> fails
+
+            Expect.stringContains few "3" "an order takes three")
     ]

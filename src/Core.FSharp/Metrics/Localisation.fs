@@ -60,7 +60,8 @@ module Localisation =
         let reach = int64 margin
 
         let widen () =
-            let squares = (Number.Range(-reach, 2L * reach + 1L, masks.device)).square()
+            let steps = Number.Range(-reach, 2L * reach + 1L, masks.device)
+            let squares = steps * steps
             let distances = Tensor.add (squares.unsqueeze 0L) (squares.unsqueeze 1L)
             let disc = (distances.le (Number.Of(margin * margin))).unsqueeze(0L).unsqueeze 0L
             let inside (t: Tensor) = t.``to`` torch.float32
