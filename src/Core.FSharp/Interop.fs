@@ -134,6 +134,21 @@ type Interop private () =
     static member GuidedGradCam(layers: string seq, target, batch) =
         GuidedGradCam.attribute (List.ofSeq layers) target batch
 
+    /// Where the part is that maps are to point at: masks of all instances (N×h×w, or one for all), by the instances' ids.
+    static member Masks(all: Tensor) =
+        Some(fun (batch: Batch) ->
+            if all.shape[0] = 1L then
+                all.expand (batch.Ids.LongLength, all.shape[1], all.shape[2])
+            else
+                use ids = torch.tensor (batch.Ids, device = all.device)
+                Sweep.pick ids all)
+
+    /// The maps of some instances as a batch, which is never asked for what the instances are.
+    static member MapsOf(instances: Instances, maps: Tensor) : Batch = {
+        Batch.ofTensor maps with
+            Ids = Array.init instances.Count (int64 >> instances.Id)
+    }
+
     /// The curves of some paths.
     static member Curves(relaxation, paths: PixelPath seq, target, attributions, batch) : IReadOnlyList<PixelCurve> =
         PixelCurves.curves relaxation (List.ofSeq paths) target attributions batch :> IReadOnlyList<_>

@@ -159,6 +159,9 @@ type MetricSettings = {
     MultipliedFrom: Baseline option
     /// How the maps were made, for the metrics that make maps of their own.
     Explain: (Target -> Batch -> Tensor) option
+    /// Where the part is that maps are to point at (n×h×w of booleans), for the metrics that ask whether they do. An instance's
+    /// own mask is found by its id, wherever the instance is read.
+    Masks: (Batch -> Tensor) option
 }
 
 /// A row of the registry of metrics.
@@ -182,6 +185,8 @@ type Metric = {
     Passes: MetricSettings -> int64 -> float
     /// Whether it makes maps of its own.
     NeedsExplain: bool
+    /// Whether it asks if a map points at a part of the image that is known.
+    NeedsMasks: bool
     /// Whether it compares a class's map with another's.
     ComparesClasses: bool
     /// Whether it removes or puts back pixels.
@@ -227,6 +232,7 @@ module MetricSettings =
         Peak = 255.
         MultipliedFrom = None
         Explain = None
+        Masks = None
     }
 
 /// <summary>Every method that needs no more than a target and settings.</summary>
@@ -767,6 +773,7 @@ module Metrics =
         Over = Scale.Logits
         Passes = fun _ _ -> 2.
         NeedsExplain = false
+        NeedsMasks = false
         ComparesClasses = false
         HasSteps = false
         Smoothness = fun _ -> Smoothness.AlmostEverywhere
@@ -876,6 +883,40 @@ module Metrics =
         Array.iter2 (fun row k -> labels[int row] <- k) rows others
         let other = Target.ofQuantity (Quantity.trueClassOf labels) target.Model
         RandomLogit.scores s.Relaxation maps (explain "random-logit" s other batch)
+
+    /// Requires masks of booleans, one an instance and of the maps' size, and gives them.
+    let private masksOf (row: string) (s: MetricSettings) (maps: Tensor) (batch: Batch) : Tensor =
+        match s.Masks with
+        | None ->
+            fail
+                $"The metric '{row}' asks whether a map points at a part of the image that is known: give masks of it (MetricSettings.Masks, or --masks)."
+        | Some masksOf ->
+            let masks = masksOf batch
+            let pixels = (Tensor.pixels maps).shape
+
+            if masks.dtype <> torch.bool || masks.shape <> pixels then
+                fail
+                    $"The masks of instances must be booleans of the shape {Tensor.shapeText pixels}, as their maps are, but are {masks.dtype} of the shape {Tensor.shapeText masks.shape}: give one for each image, of its size."
+
+            masks.``to`` maps.device
+
+    /// A row of a metric that asks where the largest attribution of a map lies.
+    let private located name title formula source (score: MetricSettings -> Tensor -> Tensor -> Tensor) =
+        let scores s _ maps batch = Scope.runQuietly (fun () -> score s (masksOf name s maps batch) maps)
+
+        { row name title formula source scores with NeedsMasks = true }
+        |> ofMapAlone
+        |> higher
+        |> from "0 to 1"
+
+    let private byOrder (row: Metric) = row |> is constant constant |> relaxesIn [ Argument.Map ]
+
+    /// The k of a map's top-k intersection: the pixels of a step.
+    let private top (maps: Tensor) =
+        let struct (k, _) =
+            PixelCurves.chosenSteps (maps.shape[maps.shape.Length - 2] * maps.shape[maps.shape.Length - 1])
+
+        k
 
     /// The rows.
     let all: Metric list = [
@@ -1109,4 +1150,40 @@ module Metrics =
         |> ofExplanations (fun _ -> 1. + gradient)
         |> is constant constant
         |> relaxesIn everything
+        located
+            "relevance-mass"
+            "Relevance mass accuracy"
+            "Σ_{p ∈ mask} max(A_p, 0) / Σₚ max(A_p, 0)"
+            "Arras, Osman and Samek, arXiv 2003.07258; Wang et al., arXiv 1910.01279"
+            (fun _ -> Localisation.shares)
+        located
+            "pointing-game"
+            "Pointing game"
+            "[argmaxₚ A_p is no further than 15/224 of the longer side from the mask]"
+            "Zhang et al., arXiv 1608.00507"
+            (fun s masks maps ->
+                let margin = Localisation.margin masks.shape[1] masks.shape[2]
+                Localisation.hits s.Relaxation (Localisation.widened margin masks) maps)
+        |> byOrder
+        located
+            "relevance-rank"
+            "Relevance rank accuracy"
+            "|top_K ∩ mask| / K, K = |mask|"
+            "Arras, Osman and Samek, arXiv 2003.07258"
+            (fun s -> Localisation.rankAccuracies s.Relaxation)
+        |> byOrder
+        located
+            "top-k-intersection"
+            "Top-k intersection"
+            "|top_k ∩ mask| / k, k = 1000 of 224×224 pixels, and as large a share of smaller images"
+            "Theiner, Müller-Budack and Ewerth, arXiv 2104.14995"
+            (fun s masks maps -> Localisation.topKIntersections s.Relaxation (top maps) masks maps)
+        |> byOrder
+        located
+            "localisation-auc"
+            "Area under the ROC curve of the mask's pixels"
+            "(1/|in||out|) Σ_{p ∈ in, q ∈ out} [A_p > A_q] + ½ [A_p = A_q]"
+            "Fawcett, Pattern Recognition Letters 27(8), 2006"
+            (fun s -> Localisation.aucs s.Relaxation)
+        |> byOrder
     ]

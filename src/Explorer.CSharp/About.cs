@@ -67,16 +67,18 @@ internal sealed record About(string Subject, byte[] Data)
             DefaultLayer = cut,
             MapLayer = Try(() => Cuts.LastConvolution(model)),
             Methods = StudyMethod.Names.Select(name => Method(name, model, cut, images)),
-            Metrics = AttributionMetric.All.Select(metric => new
-            {
-                metric.Name,
-                metric.Title,
-                metric.Formula,
-                metric.Source,
-                Better = Better(metric),
-                metric.Range,
-                Passes = metric.Passes(new(), (long)images.Height * images.Width),
-            }),
+            Metrics = AttributionMetric
+                .All.Where(metric => !metric.NeedsMasks)
+                .Select(metric => new
+                {
+                    metric.Name,
+                    metric.Title,
+                    metric.Formula,
+                    metric.Source,
+                    Better = Better(metric),
+                    metric.Range,
+                    Passes = metric.Passes(new(), (long)images.Height * images.Width),
+                }),
             // On the command line the demo's seed decides on its scenes too.
             Settings = Setting
                 .All.Where(setting => !options.IsDemo || setting.Name != "seed")

@@ -1,6 +1,7 @@
 namespace Attribution.Pages
 
 open System
+open System.Globalization
 open System.IO
 open System.Reflection
 open System.Text.RegularExpressions
@@ -147,6 +148,8 @@ module internal Documents =
                 "Better", lower metric.Better
                 "Range", metric.Range
                 "Hidden pixels", (if metric.Blank = "-" then "none are" else metric.Blank)
+                if metric.NeedsMasks then
+                    "Needs", "masks of the part that maps are to point at: `--masks`"
                 "Over", (if metric.Over = Scale.Map then "the map alone" else lower metric.Over)
                 "[Derivative](derivatives.md)",
                 derivative metric.Smoothness arguments
@@ -218,6 +221,62 @@ module internal Documents =
             ]
         ]
 
+    let agreement (found: TruthAgreement) =
+        let number (value: float) = value.ToString("0.00", CultureInfo.InvariantCulture).Replace('-', '−')
+
+        let estimate (found: Estimate) =
+            if Double.IsNaN found.Value then
+                [ "undefined"; "" ]
+            else
+                [ number found.Value; $"{number found.Low} to {number found.High}" ]
+
+        // By the network alone.
+        let blind =
+            found.Rows
+            |> Seq.filter (fun row ->
+                not (AttributionMetric.Find(row.Metric).NeedsMasks || Double.IsNaN row.Correlation.Value))
+            |> List.ofSeq
+
+        let told (row: AgreementRow) =
+            $"""{link (AttributionMetric.Find row.Metric).Title "metrics.md" row.Metric} ({number row.Correlation.Value})"""
+
+        let lead =
+            match blind with
+            | [] -> ""
+            | rows ->
+                let sure = rows |> List.filter (fun row -> row.Correlation.Low > 0.) |> List.length
+                let against = rows |> List.filter (fun row -> row.Correlation.High < 0.) |> List.length
+
+                $"Of the {rows.Length} metrics that are not given the mask, {told rows.Head} agrees most and {told (List.last rows)} least. For {sure} the whole interval lies above 0, and for {against} below it."
+
+        fill "agreement.md" [
+            "lead", lead
+            "methods-count", string found.Methods.Count
+            "images", string found.Images
+            "most", (1. / found.Area).ToString("0", CultureInfo.InvariantCulture)
+            "truth", link (AttributionMetric.Find TruthAgreement.Truth).Title "metrics.md" TruthAgreement.Truth
+            "left-out",
+            (if found.LeftOut.Count = 0 then
+                 ""
+             else
+                 paragraphs [ ""; found.LeftOut |> Seq.map (fun sentence -> $"- {sentence}") |> String.concat "\n" ])
+            "table",
+            table [ "Metric"; "Name"; "Correlation"; "95 % interval"; "Methods" ] [
+                for row in found.Rows ->
+                    [
+                        link (AttributionMetric.Find row.Metric).Title "metrics.md" row.Metric
+                        code row.Metric
+                        yield! estimate row.Correlation
+                        string row.Methods
+                    ]
+            ]
+            "methods",
+            table [ "Method"; "On the part, to a uniform map"; "95 % interval"; "Sound maps" ] [
+                for row in found.Methods ->
+                    [ link row.Method "methods.md" row.Method; yield! estimate row.Ratio; string row.Count ]
+            ]
+        ]
+
 namespace Attribution
 
 open Attribution.Pages
@@ -237,3 +296,8 @@ type MethodDocs =
 
     /// <summary>The page of what can be differentiated by what.</summary>
     static member Derivatives() : string = Documents.derivatives ()
+
+    /// <summary>The page of which metrics agree with the truth; its picture is <c>pictures/agreement.png</c>, that of
+    /// <c>TruthAgreement</c>.</summary>
+    /// <param name="agreement">What was found of the demo's scenes.</param>
+    static member Agreement(agreement: TruthAgreement) : string = Documents.agreement agreement

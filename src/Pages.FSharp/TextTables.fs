@@ -456,5 +456,12 @@ type TextTables =
                 let better = (string m.Better).ToLowerInvariant()
                 let over = (string m.Over).ToLowerInvariant()
                 let hidden = if m.Blank = "-" then "" else $", hidden pixels {m.Blank}"
-                yield! entry m.Name $"{m.Title}: {better} is better, {m.Range}, over {over}{hidden}" m.Formula m.Source
+                let masks = if m.NeedsMasks then ", needs --masks" else ""
+
+                yield!
+                    entry
+                        m.Name
+                        $"{m.Title}: {better} is better, {m.Range}, over {over}{hidden}{masks}"
+                        m.Formula
+                        m.Source
         ]

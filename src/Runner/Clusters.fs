@@ -46,7 +46,7 @@ module Clusters =
         ]
 
     /// Options whose words are files.
-    let private files = [ "--model"; "--dataset"; "--images"; "--labels" ]
+    let private files = [ "--model"; "--dataset"; "--images"; "--labels"; "--masks" ]
 
     /// The options among words, each with the words that follow it.
     let private byOption (words: string list) =

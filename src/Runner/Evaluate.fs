@@ -24,7 +24,7 @@ let private asked (given: Given) =
     let metrics =
         Arguments.names "--metrics" [ for metric in AttributionMetric.All -> metric.Name ] (given.All Metrics)
 
-    methods, metrics
+    methods, Grid.masked given metrics
 
 /// The work of a worker.
 let plan given inputs prepared =

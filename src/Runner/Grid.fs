@@ -8,12 +8,26 @@ open Attribution
 module Grid =
     let options =
         Inputs.options
-        @ [ Group.of'<MethodsOption>; Group.of'<MetricOption>; Group.of'<StepOption> ]
+        @ [ Group.of'<MethodsOption>; Group.of'<MetricOption>; Group.of'<MaskOption>; Group.of'<StepOption> ]
         @ Methods.options
         @ Clusters.submitting
 
     // What a study is of beside them is counted otherwise.
     let private counted = [ "--methods"; "--metrics"; "--batch-size"; "--pixels-per-step"; "--memory" ]
+
+    /// The metrics that are asked for by name, of which those that need masks are refused where there are none.
+    let masked (given: Given) (metrics, isEvery) =
+        let needing = [
+            for name in metrics do
+                if AttributionMetric.Find(name).NeedsMasks then
+                    name
+        ]
+
+        if not (isEvery || needing.IsEmpty || given.Has Demo || (given.Get MaskOption.Masks).IsSome) then
+            Arguments.wrong
+                $"""{String.concat ", " needing} asks whether a map points at a part of the image that is known: give masks of it with --masks."""
+
+        metrics, isEvery
 
     /// What a study of the arguments is done with, and the class whose score is measured.
     let private optionsOf (given: Given) (inputs: Inputs) isEveryMethod isEveryMetric onNonPositive kept =
@@ -30,7 +44,12 @@ module Grid =
                 IsEveryMetric = isEveryMetric,
                 Said = Terminal.say,
                 Metrics =
-                    MetricSettings(TargetClass = Option.toNullable target, PixelsPerStep = step, Seed = int64 seed),
+                    MetricSettings(
+                        TargetClass = Option.toNullable target,
+                        PixelsPerStep = step,
+                        Seed = int64 seed,
+                        Masks = Inputs.masks given inputs
+                    ),
                 OnNonPositive = onNonPositive,
                 Seed = seed,
                 Kept = kept,

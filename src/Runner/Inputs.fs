@@ -297,6 +297,19 @@ module Inputs =
     /// The demo's network and scenes.
     let demo (given: Given) = loadOf true given
 
+    /// Where the part is that the maps of the selected images are to point at: of the demo's scenes what tells two classes apart,
+    /// unless --masks says otherwise; null where it is not known.
+    let masks (given: Given) (inputs: Inputs) : torch.Tensor =
+        let rows (all: torch.Tensor) =
+            let positions = [| for i in 0 .. inputs.Selected.Count - 1 -> int64 (inputs.Selected.Position i) |]
+            use positions = torch.tensor positions
+            if all.shape[0] = 1L then all else all.index_select (0L, positions)
+
+        match given.Get MaskOption.Masks with
+        | Some path -> rows (ImageMasks.Load(path, inputs.All))
+        | None when isNull inputs.Scenes -> null
+        | None -> rows inputs.Scenes.PartMasks
+
     /// The selected images, of the demo's scenes the first few unless some are asked for.
     let few (given: Given) count (inputs: Inputs) : ImageSet =
         if isNull inputs.Scenes || not ((given.All Indices).IsEmpty && (given.All Ids).IsEmpty) then

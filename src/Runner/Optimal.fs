@@ -18,7 +18,8 @@ let private inside (masks: torch.Tensor) (maps: torch.Tensor) : IReadOnlyList<fl
 let private run (given: Given) =
     let all = [
         for m in AttributionMetric.All do
-            if MetricOptimal.Exists m then
+            // What masks say is what is best by those that need some.
+            if MetricOptimal.Exists m && not m.NeedsMasks then
                 m
     ]
 
@@ -30,7 +31,18 @@ let private run (given: Given) =
                 m.Name
     ]
 
-    let names, _ = Arguments.namesOr (usual, true) "--metrics" known (given.All Metrics)
+    let asked = given.All Metrics
+    let names, isAll = Arguments.namesOr (usual, true) "--metrics" known asked
+
+    if isAll && not asked.IsEmpty then
+        let others = [
+            for m in AttributionMetric.All do
+                if m.NeedsMasks then
+                    m.Name
+        ]
+
+        Terminal.say $"""Left out: {String.concat ", " others}, which like best what masks say."""
+
     let steps = defaultArg (Methods.iterations given) 30
     use output = Output.Of given
     use inputs = Inputs.load given

@@ -87,6 +87,18 @@ type MetricOption =
     interface IArgParserTemplate with
         member this.Usage = Meaning.of' this
 
+type AgreementOption =
+    | Agreement
+
+    interface IArgParserTemplate with
+        member this.Usage = Meaning.of' this
+
+type MaskOption =
+    | Masks of path: string
+
+    interface IArgParserTemplate with
+        member this.Usage = Meaning.of' this
+
 type StepOption =
     | Pixels_Per_Step of number: int
 

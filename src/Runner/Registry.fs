@@ -26,15 +26,79 @@ let private document (given: Given) folder =
 
     output.Commit "methods.md, metrics.md, derivatives.md and their pictures"
 
+/// Two of each class.
+[<Literal>]
+let private Scenes = 28
+
+/// Writes which metrics agree with the truth about the demo's scenes.
+let private agree (given: Given) folder =
+    let methods, isEveryMethod =
+        given.All Methods
+        |> Arguments.namesOr ([ for m in AttributionMethod.All -> m.Name ], true) "--methods" [
+            for m in AttributionMethod.All -> m.Name
+        ]
+
+    let metrics, isEveryMetric =
+        given.All Metrics
+        |> Arguments.namesOr ([ for m in TruthAgreement.AllMetrics -> m.Name ], true) "--metrics" [
+            for m in TruthAgreement.AllMetrics -> m.Name
+        ]
+
+    use output = new Output(folder, given)
+    use inputs = Inputs.demo given
+    let images = inputs.Scenes.Images.Take [ 0 .. Scenes - 1 ]
+    use masks = inputs.Scenes.PartMasks.narrow (0L, 0L, int64 Scenes)
+    let options = RunOptions(Names = inputs.Names, IsEveryMethod = isEveryMethod, Said = Terminal.say)
+
+    let found =
+        Terminal.watch "Comparing metrics with the truth" (fun progress ->
+            TruthAgreement.Run(
+                inputs.Model,
+                images,
+                masks,
+                [|
+                    for method in TruthAgreement.AllMethods inputs.All do
+                        if List.contains method.Name methods then
+                            method
+                |],
+                [| for name in metrics -> AttributionMetric.Find name |],
+                null,
+                options,
+                progress,
+                given.Stop
+            ))
+
+    if not (isEveryMethod && isEveryMetric) then
+        Seq.iter Terminal.say found.LeftOut
+
+    IO.File.WriteAllText(output.Draft "agreement.md", MethodDocs.Agreement found)
+    found.WriteCsv(output.Draft "agreement.csv")
+
+    found.Draw(
+        output.Draft "pictures/agreement.png",
+        $"{found.Methods.Count} methods on {Scenes} scenes of the demo; the lines hold 95 %% of samples of the scenes"
+    )
+
+    output.Commit "agreement.md, agreement.csv and their picture"
+
 let private run (given: Given) =
-    match given.Get Out with
-    | Some folder -> document given folder
-    | None -> Seq.iter Terminal.say (TextTables.Registry())
+    match given.Get Out, given.Has Agreement with
+    | Some folder, true -> agree given folder
+    | None, true -> Arguments.require "--out" None
+    | _ when not ((given.All Methods).IsEmpty && (given.All Metrics).IsEmpty) ->
+        Arguments.wrong "--methods and --metrics go with --agreement: without it every one is listed."
+    | Some folder, false -> document given folder
+    | None, false -> Seq.iter Terminal.say (TextTables.Registry())
 
 let command = {
     Name = "methods"
     Summary = "Lists the methods and the metrics, with formulas and sources; with --out, a page of each, with pictures."
-    Syntax = "[--out FOLDER]"
-    Options = [ Group.of'<OutOption> ]
+    Syntax = "[--out FOLDER [--agreement [--methods METHOD,…] [--metrics METRIC,…]]]"
+    Options = [
+        Group.of'<AgreementOption>
+        Group.of'<MethodsOption>
+        Group.of'<MetricOption>
+        Group.of'<OutOption>
+    ]
     Run = run
 }

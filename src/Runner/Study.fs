@@ -24,7 +24,7 @@ let private asked (given: Given) =
             for metric in AttributionMetric.All -> metric.Name
         ]
 
-    methods, metrics
+    methods, Grid.masked given metrics
 
 /// The work of a worker.
 let plan given inputs prepared =

@@ -91,6 +91,11 @@ let private settings = {
 
 let private explain (target: Target) (batch: Batch) = Saliency.attribute true target batch
 
+/// Every third pixel.
+let private masks (batch: Batch) =
+    let inside = Array.init (int (batch.X.shape[2] * batch.X.shape[3])) (fun p -> p % 3 = 1)
+    torch.tensor(inside).reshape(1L, batch.X.shape[2], batch.X.shape[3]).expand(batch.X.shape[0], -1L, -1L)
+
 let private metricSettings relaxation = {
     MetricSettings.standard with
         Relaxation = relaxation
@@ -98,6 +103,7 @@ let private metricSettings relaxation = {
         Samples = Some 5
         Peak = 1.
         Explain = Some explain
+        Masks = Some masks
 }
 
 /// A number that depends on all of some tensors.
@@ -354,6 +360,7 @@ let private others = [
                 "hit", true, Localisation.hits (Relaxation.Soft 0.1) masks
                 "rank accuracy", true, Localisation.rankAccuracies (Relaxation.Soft 0.1) masks
                 "top 3", true, Localisation.topKIntersections (Relaxation.Soft 0.1) 3 masks
+                "area under the curve", true, Localisation.aucs (Relaxation.Soft 0.1) masks
             ]
 
             for name, _, f in laws do

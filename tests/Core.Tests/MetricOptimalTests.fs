@@ -14,6 +14,10 @@ let private settings = {
         Samples = Some 4
         Peak = 1.
         Explain = Some(Saliency.attribute true)
+        Masks =
+            Some(fun batch ->
+                let inside = Array.init 20 (fun p -> p % 4 = 1)
+                torch.tensor(inside).reshape(1L, 5L, 4L).expand(batch.X.shape[0], -1L, -1L))
 }
 
 let private network (rng: Random) =

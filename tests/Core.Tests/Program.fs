@@ -56,6 +56,7 @@ let main arguments =
             AverageGainTests.tests
             WinRateTests.tests
             LocalisationTests.tests
+            FocusTests.tests
             SparsenessTests.tests
             PriorTests.tests
             OptimiseTests.tests

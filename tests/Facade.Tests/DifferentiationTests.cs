@@ -155,6 +155,7 @@ public static class DifferentiationTests
             PixelsPerStep = 5,
             Relaxation = relaxation,
             Explain = (model, quantity) => new SaliencyMap(model, quantity).Attribute2,
+            Masks = Random(8, Count, Side, Side).gt(0.5),
         };
 
     private static Tensor Attribute2(

@@ -119,6 +119,11 @@ public static partial class DocumentedCodeTests
             (model, maps, images) =>
                 new RandomLogit(model, (m, q) => new DeepLift(m, q).Attribute).Evaluate(maps, images)
         ),
+        ["relevance-mass"] = Located((masks, maps) => Localisation.Shares(masks, maps)),
+        ["pointing-game"] = Located((masks, maps) => Localisation.PointingGame(masks, maps)),
+        ["relevance-rank"] = Located((masks, maps) => Localisation.RankAccuracies(masks, maps)),
+        ["top-k-intersection"] = Located((masks, maps) => Localisation.TopKIntersections(k: 1000, masks, maps)),
+        ["localisation-auc"] = Located((masks, maps) => Localisation.Aucs(masks, maps)),
     };
 
     public static Test Tests =>
@@ -157,6 +162,11 @@ public static partial class DocumentedCodeTests
 
     private static string Metric(
         Func<Model, Tensor, Instances, object> code,
+        [CallerArgumentExpression(nameof(code))] string text = ""
+    ) => Line(text);
+
+    private static string Located(
+        Func<Tensor, Tensor, object> code,
         [CallerArgumentExpression(nameof(code))] string text = ""
     ) => Line(text);
 

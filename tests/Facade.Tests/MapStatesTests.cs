@@ -76,6 +76,7 @@ public static class MapStatesTests
         {
             TargetClass = 0,
             Samples = 4,
+            Masks = Uniform(8, 1, Side, Side).gt(0.7),
             Explain = (model, quantity) =>
                 (x, batch, progress, stop) =>
                     new SaliencyMap(model, quantity).Attribute(x, batch, true, progress, stop),

@@ -131,9 +131,12 @@ public static class Metrics2Tests
         foreach (var metric in AttributionMetric.All)
             if (metric.NeedsExplain)
                 Check.Refuses(() => metric.Create(model, new()), metric.Name, "MetricSettings.Explain");
+            else if (metric.NeedsMasks)
+                Check.Refuses(() => metric.Create(model, new()), metric.Name, "MetricSettings.Masks");
             else
                 metric.Create(model, new());
         Expect.equal(AttributionMetric.All.Count(metric => metric.NeedsExplain), 4, "four do");
+        Expect.equal(AttributionMetric.All.Count(metric => metric.NeedsMasks), 5, "and five need masks");
     }
 
     private sealed class Reported : IProgress<Progress>
@@ -278,6 +281,10 @@ public static class Metrics2Tests
         Throws<ArgumentException>(() => Localisation.Shares(mask, maps.transpose(1, 2)), "3×2");
         Throws<ArgumentException>(() => Localisation.Hits(mask.to(float32), maps), "not booleans");
         Throws<ArgumentException>(() => Localisation.TopKIntersections(7, mask, maps), "7 of 6");
+        Near(Localisation.PointingGame(mask, -maps + 4, margin: 1.5), [1], "the pixel at a corner");
+        Near(Localisation.PointingGame(mask, -maps + 4, margin: 1), [0], "which is no neighbour");
+        Throws<ArgumentException>(() => Localisation.PointingGame(mask, maps, margin: -1), "no margin");
+        Expect.equal(Localisation.Margin(224, 112), 15.0, "of 224 pixels");
     }
 
     private static void Senseless()

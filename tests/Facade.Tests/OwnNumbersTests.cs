@@ -185,6 +185,7 @@ public static class OwnNumbersTests
                             Samples = 8,
                             Seed = 5,
                             Explain = (model, quantity) => Judged(method, metric.Name, model, quantity),
+                            Masks = Wave(3, 1, c.X.shape[2], c.X.shape[3]).gt(0.6),
                         }
                     );
                     var maps = Judged(method, metric.Name, c.Model, Quantity.Predicted)(c.X);

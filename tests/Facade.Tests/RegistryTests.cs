@@ -127,6 +127,8 @@ public static class RegistryTests
                         PixelsPerStep = 9,
                         Samples = 6,
                         Explain = (m, quantity) => new SaliencyMap(m, quantity).AttributeBy,
+                        // Each image's own.
+                        Masks = Random(8, Count, Side, Side).gt(0.8),
                     }
                 );
                 var maps = new SaliencyMap(model).Attribute(x);

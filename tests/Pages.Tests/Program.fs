@@ -15,6 +15,7 @@ let main argv =
             ChartsTests.tests
             PicturesTests.tests
             DocsTests.tests
+            AgreementTests.tests
             ReportPageTests.tests
             PageTests.tests
         ])

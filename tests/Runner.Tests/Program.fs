@@ -26,6 +26,7 @@ let main arguments =
             StudyTests.tests
             OptimisedTests.tests
             MethodsTests.tests
+            MasksTests.tests
             SpeedTests.tests
             BadInputTests.tests
             ReportTests.tests

@@ -216,6 +216,9 @@ public sealed class AttributionMethod
     /// <summary>Which settings, beside the quantity, it uses.</summary>
     public MethodSetting Uses => row.Uses;
 
+    /// <summary>How many random samples it draws an instance where nobody says; 0 for a method that draws none.</summary>
+    public int DefaultSamples => row.DefaultSamples;
+
     /// <summary>What it takes for one of such instances.</summary>
     /// <param name="model">The classifier.</param>
     /// <param name="settings">Its settings.</param>

@@ -110,6 +110,33 @@ internal sealed class ImageFile
             }
         );
 
+    /// <summary>The picture as a mask: height × width of booleans, true where it is not black; of another size than its own brought
+    /// to that one as pictures are, and then true from half of white on.</summary>
+    /// <exception cref="AttributionException">The file is damaged, or was removed.</exception>
+    public Tensor Mask(int height, int width, out (int Height, int Width) size)
+    {
+        using var scope = NewDisposeScope();
+        var own = FileErrors.Reading($"'{path}'", () => Upright().amax([0]).ne(Number.Of(0)));
+        size = ((int)own.shape[0], (int)own.shape[1]);
+        if (size == (height, width))
+            return own.MoveToOuterDisposeScope();
+        var inside = Window(own.unsqueeze(0), (double)width / height);
+        return Resized(inside[0], height, width).squeeze(0).ge(Number.Of(0.5)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Its height and width, upright.</summary>
+    /// <exception cref="AttributionException">The file is damaged, or was removed.</exception>
+    public (int Height, int Width) Size =>
+        FileErrors.Reading(
+            $"'{path}'",
+            () =>
+            {
+                using var scope = NewDisposeScope();
+                var own = Upright();
+                return ((int)own.shape[1], (int)own.shape[2]);
+            }
+        );
+
     private static IEnumerable<(string Path, string? Folder)> InFolder(string folder)
     {
         string[] Pictures(string inside, SearchOption depth) =>

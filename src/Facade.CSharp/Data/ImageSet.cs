@@ -252,6 +252,9 @@ public sealed partial class ImageSet : IDisposable
     /// <summary>A short name of an image: its file's, or else its id, or else its number in the set that was loaded.</summary>
     public string Label(int i) => source.Label(rows[i]) ?? (ids is null ? rows[i] : ids[i]).ToString();
 
+    /// <summary>The height and width of an image's file, where it is brought to another size as it is read.</summary>
+    internal (int Height, int Width)? StoredSize(int i) => source.StoredSize(rows[i]);
+
     /// <summary>The images whose true class is one of those given, in order.</summary>
     /// <exception cref="AttributionException">The true classes are not known, or no image is of these.</exception>
     public ImageSet Where(params int[] classes)

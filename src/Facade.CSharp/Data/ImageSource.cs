@@ -22,6 +22,9 @@ internal interface IImageSource : IDisposable
     /// <summary>The subfolder that an image came from, if it came from one.</summary>
     string? Folder(long row) => null;
 
+    /// <summary>The height and width of an image's file, where it is brought to another size as it is read.</summary>
+    (int Height, int Width)? StoredSize(long row) => null;
+
     /// <summary>What changes when an image does; empty where none can.</summary>
     string Stamp(long row) => "";
 
@@ -98,6 +101,8 @@ internal sealed class ImageFiles(ImageFile[] files, int height, int width, int c
     public string Label(long row) => files[row].Name;
 
     public string? Folder(long row) => files[row].Folder;
+
+    public (int Height, int Width)? StoredSize(long row) => files[row].Size;
 
     public string Stamp(long row) => files[row].Stamp;
 

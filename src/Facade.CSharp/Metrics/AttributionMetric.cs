@@ -38,17 +38,22 @@ public sealed record MetricSettings
     /// what each unit of a number is worth.</summary>
     public Baseline? MultipliedFrom { get; init; }
 
+    /// <summary>Where the part of each image is that its map is to point at: n×h×w of booleans, one mask for each instance of the set
+    /// that is scored or that the scored ones are a part of, or 1×h×w for all; for the metrics that ask whether maps do.</summary>
+    public Tensor? Masks { get; init; }
+
     /// <summary>How what a metric decides by a threshold, an order or a rank is computed.</summary>
     public Relaxation Relaxation { get; init; } = Relaxation.Exact;
 
     /// <summary>The core's settings for instances, where maps are made by what is given.</summary>
-    internal Core.MetricSettings InCore(Instances x, Func<Target, Batch, Tensor> explain) =>
-        InCore(x.Peak, MultipliedFrom?.For(x), explain);
+    internal Core.MetricSettings InCore(Instances x, Func<Target, Batch, Tensor> explain, Tensor? masks = null) =>
+        InCore(x.Peak, MultipliedFrom?.For(x), explain, masks);
 
     internal Core.MetricSettings InCore(
         double peak = 255,
         Core.Baseline? from = null,
-        Func<Target, Batch, Tensor>? explain = null
+        Func<Target, Batch, Tensor>? explain = null,
+        Tensor? masks = null
     ) =>
         new(
             Relaxation.Core,
@@ -57,7 +62,8 @@ public sealed record MetricSettings
             Seed,
             peak,
             Interop.Option(from),
-            explain is null ? null : Interop.Explaining(explain)
+            explain is null ? null : Interop.Explaining(explain),
+            masks is null ? null : Interop.Masks(masks)
         );
 }
 
@@ -70,12 +76,19 @@ public sealed class AttributionMetric
 
     internal Metric Row => row;
 
-    /// <summary>Requires to be told how maps are made, of a metric that makes some.</summary>
-    internal void RequireExplain(MetricSettings settings)
+    /// <summary>Requires what a metric needs to be told: how maps are made, or where they are to point.</summary>
+    internal void Require(MetricSettings settings) => Require(row, settings);
+
+    /// <inheritdoc cref="Require(MetricSettings)"/>
+    internal static void Require(Metric row, MetricSettings settings)
     {
         if (row.NeedsExplain && settings.Explain is null)
             throw new AttributionException(
                 $"The metric '{row.Name}' makes maps of its own: set MetricSettings.Explain to how the maps were made."
+            );
+        if (row.NeedsMasks && settings.Masks is null)
+            throw new AttributionException(
+                $"The metric '{row.Name}' asks whether a map points at a part of the image that is known: give masks of it (MetricSettings.Masks, or --masks)."
             );
     }
 
@@ -110,6 +123,10 @@ public sealed class AttributionMetric
     /// <summary>Whether it makes maps of its own, so that <see cref="MetricSettings.Explain"/> must be set.</summary>
     public bool NeedsExplain => row.NeedsExplain;
 
+    /// <summary>Whether it asks if a map points at a part of the image that is known, so that <see cref="MetricSettings.Masks"/> must
+    /// be set.</summary>
+    public bool NeedsMasks => row.NeedsMasks;
+
     /// <summary>Whether it compares a class's map with another's, which a model of a single logit does not have.</summary>
     public bool ComparesClasses => row.ComparesClasses;
 
@@ -132,7 +149,8 @@ public sealed class AttributionMetric
 
     /// <summary>Sets it up, to give numbers and what each map is.</summary>
     /// <exception cref="ArgumentOutOfRangeException">There are less than 1 sample, or 1 pixel a step.</exception>
-    /// <exception cref="AttributionException">It makes maps of its own, and is not told how.</exception>
+    /// <exception cref="AttributionException">It makes maps of its own, and is not told how; or it needs masks, and is given
+    /// none.</exception>
     public Scorer Create(Model model, MetricSettings settings) => new RowMetric(row, model, settings).Evaluate;
 
     /// <summary>Sets it up, to give tensors: one score an instance (n, in 64-bit floats) of maps and instances. Inside
@@ -166,10 +184,7 @@ internal sealed class RowMetric : MapMetric
         PixelSteps.Required(settings.PixelsPerStep);
         if (settings.Samples is { } samples)
             ArgumentOutOfRangeException.ThrowIfLessThan(samples, 1, nameof(settings.Samples));
-        if (row.NeedsExplain && settings.Explain is null)
-            throw new AttributionException(
-                $"The metric '{row.Name}' makes maps of its own: set MetricSettings.Explain to how the maps were made."
-            );
+        AttributionMetric.Require(row, settings);
         (this.row, this.model, this.settings) = (row, model, settings);
         quantity = Quantity.OfTarget(model, settings.TargetClass, row.Over == Scale.Map ? Scale.Logits : row.Over);
     }
@@ -179,11 +194,12 @@ internal sealed class RowMetric : MapMetric
         var (maps, x) = (asked.Maps, asked.X);
         var passes = asked.Count(row.Passes.Invoke(settings.InCore()).Invoke(PixelSteps.PixelsOf(maps)) * x.Count);
         var target = asked.Target(model, quantity, passes);
-        var core = settings.InCore(x, asked.Explaining(model, settings.Explain!, passes));
+        using var masks = row.NeedsMasks ? asked.Masks(settings.Masks!, [.. maps.shape[^2..]]) : null;
+        var core = settings.InCore(x, asked.Explaining(model, settings.Explain!, passes), masks);
         Tensor Of(Tensor maps, Batch batch) => row.Scores.Invoke(core).Invoke(target).Invoke(maps).Invoke(batch);
         // A metric of the map alone asks neither the model nor the images, which may be many.
         return row.Over == Scale.Map
-            ? Of(maps, BatchModule.ofTensor(maps))
+            ? Of(maps, Interop.MapsOf(x.Core, maps))
             : x.Core.Score(target, batch => Of(batch.RowsOf(maps), batch));
     }
 

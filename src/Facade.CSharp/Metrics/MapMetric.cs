@@ -74,6 +74,23 @@ internal sealed class MapsAsked(
 
     public int? BatchSize => batchSize;
 
+    /// <summary>Masks of the set that the instances are of, as of images.</summary>
+    /// <exception cref="AttributionException">They are not one for each, of its size.</exception>
+    public Tensor Masks(Tensor masks, long[] size)
+    {
+        var count = x.Whole.Count;
+        long[] given = [.. masks.shape.Skip(1)];
+        // Of what is no image, the positions may be as they are there.
+        var fits =
+            given.SequenceEqual(size)
+            || other is not null && given.SequenceEqual(other.Length == 1 ? other : other.Skip(1));
+        if (masks.dtype != ScalarType.Bool || !fits || masks.shape[0] != count && masks.shape[0] != 1)
+            throw new AttributionException(
+                $"The masks have the shape {string.Join('×', masks.shape)}, of {masks.dtype}, but there {(count == 1 ? "is" : "are")} {Words.Count(count, "image")} of {string.Join('×', other ?? size)}: give booleans, one mask for each image, of its size."
+            );
+        return masks.reshape([masks.shape[0], .. size]);
+    }
+
     private static long[]? OtherThanImage(Instances x)
     {
         if (x.Count == 0)

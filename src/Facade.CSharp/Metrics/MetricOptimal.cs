@@ -19,7 +19,7 @@ public sealed class MetricOptimal
     /// <param name="iterations">The steps: a score and its derivative each.</param>
     /// <exception cref="ArgumentOutOfRangeException">iterations is not 1 to 100 000.</exception>
     /// <exception cref="AttributionException">The metric has no derivative in the map, or makes maps of its own and is not told
-    /// how.</exception>
+    /// how, or needs masks and is given none.</exception>
     public MetricOptimal(Model model, AttributionMetric metric, MetricSettings? settings = null, int iterations = 50)
     {
         MethodSettings.RequireIterations(iterations);
@@ -28,7 +28,7 @@ public sealed class MetricOptimal
                 $"The metric '{metric.Name}' has no derivative in the map, so that no best one can be found."
             );
         settings ??= new();
-        metric.RequireExplain(settings);
+        metric.Require(settings);
         if (settings.Relaxation == Relaxation.Exact && metric.Row.Relaxes.Contains(Argument.Map))
             settings = settings with { Relaxation = Relaxation.Soft(DefaultTau) };
         (this.model, row, this.settings, this.iterations) = (model, metric.Row, settings, iterations);
@@ -63,7 +63,8 @@ public sealed class MetricOptimal
         var pixels = first.shape[2] * first.shape[3];
         var each = row.Passes.Invoke(settings.InCore()).Invoke(pixels);
         var passes = asked.Count(each * x.Count * (iterations + 1));
-        var core = settings.InCore(x, asked.Explaining(model, settings.Explain!, passes));
+        using var masks = row.NeedsMasks ? asked.Masks(settings.Masks!, [.. first.shape[^2..]]) : null;
+        var core = settings.InCore(x, asked.Explaining(model, settings.Explain!, passes), masks);
         return x.Core.Liked(asked.Target(model, quantity, passes), row, core, iterations, start);
     }
 }

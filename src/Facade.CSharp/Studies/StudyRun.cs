@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Linq;
+using System.Security.Cryptography;
 using System.Text.Json;
 using System.Threading;
 using static TorchSharp.torch;
@@ -103,6 +104,7 @@ internal sealed class StudyRun : Workload
                     "attribution study 4",
                     options.Settings,
                     .. options.Files.SelectMany(Content.Of),
+                    .. MasksDigest(),
                     string.Join(',', Enumerable.Range(0, images.Count).Select(images.Position)),
                     Steps.ToString(),
                     $"batches of {batchSize}",
@@ -118,6 +120,16 @@ internal sealed class StudyRun : Workload
             );
         if (record.Count > 0)
             options.Said?.Invoke($"Going on from {record.Count} results of an earlier run in this folder.");
+    }
+
+    // Every mask's pixels, where there are masks: what was found by others is not used.
+    private IEnumerable<string> MasksDigest()
+    {
+        if (options.Metrics.Masks is not { } masks)
+            return [];
+        using var scope = NewDisposeScope();
+        var bytes = masks.to(ScalarType.Byte).cpu().contiguous().data<byte>().ToArray();
+        return [$"masks {string.Join('×', masks.shape)} {Convert.ToHexString(SHA256.HashData(bytes))}"];
     }
 
     public override string Subject { get; }
@@ -166,8 +178,17 @@ internal sealed class StudyRun : Workload
 
     private double PassesOf(AttributionMetric metric) => metric.Passes(options.Metrics, Pixels);
 
-    private AttributionMetric[] Applicable(IReadOnlyList<AttributionMetric> asked)
+    private AttributionMetric[] Applicable(IReadOnlyList<AttributionMetric> every)
     {
+        AttributionMetric[] asked = [.. every.Where(metric => !metric.NeedsMasks || options.Metrics.Masks is not null)];
+        if (asked.Length < every.Count)
+        {
+            if (!options.IsEveryMetric || asked.Length == 0)
+                every.First(metric => metric.NeedsMasks).Require(options.Metrics);
+            options.Said?.Invoke(
+                $"Left out: {string.Join(", ", every.Except(asked).Select(metric => metric.Name))}, which ask whether a map points at a part of the image that is known: give masks of it with --masks."
+            );
+        }
         AttributionMetric[] left = [.. asked.Where(metric => !(model.IsBinary && metric.ComparesClasses))];
         var others = string.Join(", ", asked.Except(left).Select(metric => metric.Name));
         if (others == "")
