@@ -63,6 +63,7 @@ let main arguments =
             AttackTests.tests
             SecondOrderMapsTests.tests
             TrainingInfluenceTests.tests
+            TcavTests.tests
             MetricOptimalTests.tests
             ComplexityTests.tests
             EffectiveComplexityTests.tests
