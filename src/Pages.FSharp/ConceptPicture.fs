@@ -3,7 +3,7 @@ namespace Attribution.Pages
 open SkiaSharp
 open Attribution
 
-/// A panel a layer: each concept's score against every random set, and those of random sets in its place.
+/// Two panels a layer: each concept's scores, and its mean slope, over those of random sets in its place.
 [<RequireQualifiedAccess>]
 module internal ConceptPicture =
     let private own = Charts.stroke 0
@@ -17,42 +17,67 @@ module internal ConceptPicture =
 
     let private name (test: ConceptTest) = if test.IsSignificant then $"★ {test.Concept}" else test.Concept
 
-    let private panel (layer: string, tests: ConceptTest list) =
-        let tests = List.rev tests
+    let private names tests = Charts.named (List.map name tests)
+
+    /// Every run's score, the concept's above those of random sets.
+    let private scores layer (tests: ConceptTest list) = {
+        Title = $"TCAV score at {layer}: a dot a run"
+        X = Charts.linear "the share of the images whose score grows" -0.03 1.03
+        Y = names tests
+        Marks = [
+            for y, test in List.indexed tests do
+                let y = float y
+                Charts.dots random (y - 0.28) test.RandomScores
+                Charts.curve random [ test.RandomScore, y - 0.12 ]
+                Charts.curve own [ test.Score, y + 0.12 ]
+                Charts.dots own (y + 0.28) test.Scores
+        ]
+    }
+
+    /// The mean slope, and that of each random set in the concept's place.
+    let private slopes layer (tests: ConceptTest list) =
+        let reach =
+            tests
+            |> Seq.collect (fun test ->
+                let struct (low, high) = test.RandomInterval
+                Seq.append [ low; high; test.Slope ] test.RandomSlopes)
+            |> Seq.map abs
+            |> Seq.max
 
         {
-            Title = layer
-            X = Charts.linear "share of the images whose score grows along the concept" -0.03 1.03
-            Y = Charts.named (List.map name tests)
+            Title = $"Mean slope at {layer}: a dot a set"
+            X = Charts.linear "by how much the score grows" (-1.08 * reach) (1.08 * reach)
+            Y = names tests
             Marks = [
                 for y, test in List.indexed tests do
                     let y = float y
-                    let struct (low, high) = test.Interval
-                    let struct (randomLow, randomHigh) = test.RandomInterval
-                    Charts.dots random (y - 0.36) test.RandomScores
-                    Charts.interval random (y - 0.18) (randomLow, test.RandomScore, randomHigh)
-                    Charts.interval own (y + 0.1) (low, test.Score, high)
-                    Charts.dots own (y + 0.28) test.Scores
+                    let struct (low, high) = test.RandomInterval
+                    Charts.dots random (y - 0.28) test.RandomSlopes
+                    Charts.curve (Charts.bare random) [ low, y - 0.12; high, y - 0.12 ]
+                    Charts.curve own [ test.Slope, y + 0.12 ]
             ]
         }
 
     let draw title (tests: ConceptTest list) =
-        let panels = List.groupBy (fun (test: ConceptTest) -> test.Layer) tests
-        let most = panels |> List.map (snd >> List.length) |> List.max
-
-        let runs = tests.Head.Scores.Count
+        let layers = List.groupBy (fun (test: ConceptTest) -> test.Layer) tests
+        let most = layers |> List.map (snd >> List.length) |> List.max
 
         let subtitle =
-            $"TCAV: a dot a run, {runs} random sets each · the line of random sets: where one more would lie, by Student's t with Bonferroni's correction"
+            $"{tests.Head.Scores.Count} random sets · line: where the slope of one more random set would lie, with Bonferroni's correction"
 
         Charts.draw
             (title, subtitle)
-            [ "the concept, its mean and 95 % interval", own; "random sets in its place", random ]
-            (min 2 panels.Length)
-            150f
-            (SKSize((if panels.Length = 1 then 480f else 320f), 56f * float32 most))
-            "★ The score is not that of a random set, and the layer tells the concept's images from others."
-            (List.map panel panels)
+            [ "the concept", own; "random sets in its place", random ]
+            2
+            130f
+            (SKSize(330f, 52f * float32 most))
+            "★ significant: the slope is beyond the line, and the layer tells the concept's images from others"
+            [
+                for layer, tests in layers do
+                    let tests = List.rev tests
+                    scores layer tests
+                    slopes layer tests
+            ]
 
 namespace Attribution
 
@@ -63,8 +88,8 @@ open Attribution.Pages
 /// <summary>Draws tests of concepts.</summary>
 [<Sealed; AbstractClass; Extension>]
 type ConceptPictures =
-    /// <summary>Draws a panel a layer: each concept's score against every random set, their mean and its interval, and under it random sets in
-    /// its place and where one more would lie. A star marks what is significant.</summary>
+    /// <summary>Draws two panels a layer: each concept's score in every run, over those of random sets; and its mean slope, over that of random
+    /// sets in its place and where one more would lie. A star marks what is significant.</summary>
     /// <param name="tests">What <see cref="M:Attribution.Tcav.Test"/> gave.</param>
     /// <param name="path">The PNG file.</param>
     /// <param name="title">What it shows.</param>

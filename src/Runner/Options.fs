@@ -255,6 +255,8 @@ type ConceptOption =
     | Concept of folder: string list
     | Random of folder: string
     | Runs of number: int
+    | Craft
+    | Count of number: int
 
     interface IArgParserTemplate with
         member this.Usage = Meaning.of' this

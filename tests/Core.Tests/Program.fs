@@ -64,6 +64,8 @@ let main arguments =
             SecondOrderMapsTests.tests
             TrainingInfluenceTests.tests
             TcavTests.tests
+            NmfTests.tests
+            CraftTests.tests
             MetricOptimalTests.tests
             ComplexityTests.tests
             EffectiveComplexityTests.tests

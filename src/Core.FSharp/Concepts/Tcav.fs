@@ -7,7 +7,8 @@ open TorchSharp
 /// Linear classifiers of two sets of images, of some pairs of sets of as many images.
 [<NoComparison; NoEquality>]
 type Cavs = {
-    /// The weights α of the images of both sets in each classifier's normal, v = Σ αᵢ h(xᵢ), which sum to 0: pairs×images.
+    /// The weights α of the images of both sets in each classifier's normal, v = Σ αᵢ h(xᵢ), which is of length 1; they sum to 0:
+    /// pairs×images.
     Weights: Tensor
     /// The share of the images of each pair on the right side of the classifier of all others.
     Accuracies: float[]
@@ -17,6 +18,8 @@ type Cavs = {
 type ConceptScores = {
     /// The share of the explained images whose score grows along the normal, for each random set.
     Scores: float[]
+    /// By how much it does, in the mean over the images: ∇q·v.
+    Slopes: float[]
     /// How much of its images, and of the random ones, the classifiers of the others tell apart, for each random set.
     Accuracies: float[]
 }
@@ -88,7 +91,7 @@ module Tcav =
         let rows = (products.index_select (0L, pairs.flatten ())).reshape(count, images, -1L)
         rows.gather (2L, (pairs.unsqueeze 1L).expand(count, images, images))
 
-    /// <summary>Ridge classifiers: v = Σ αᵢ h(xᵢ) of least Σ (yᵢ - v·h(xᵢ) - c)² + λ‖v‖² for y = 1 in the first half of the images of a pair and
+    /// <summary>Ridge classifiers: v = Σ αᵢ h(xᵢ) in the direction of the least Σ (yᵢ - v·h(xᵢ) - c)² + λ‖v‖² for y = 1 in the first half of the images of a pair and
     /// -1 in the second, λ being `ridge` times the mean square of the images' distances from their mean. With K the images' products,
     /// without their mean, α = (K + λ)⁻¹y; the classifier of all images but xᵢ gives for it yᵢ - λαᵢ / (λ(K + λ)⁻¹ᵢᵢ - 1/n).</summary>
     /// <exception cref="T:Attribution.AttributionException">The layer has the same values for all images of a pair.</exception>
@@ -109,26 +112,28 @@ module Tcav =
         let half = torch.ones (n / 2L, dtype = torch.float64)
         let labels = torch.cat [| half; -half |]
         let weights = inverse.matmul labels
+        let length = (weights * (k.matmul (weights.unsqueeze 2L)).squeeze 2L).sum([| 1L |], true).sqrt()
         let left = lambda * inverse.diagonal (0L, 1L, 2L) |> Tensor.shift (-1. / float n)
         let without = labels - lambda * weights / left
         let isRight = Tensor.isPositive (without * labels)
 
         {
-            Weights = keep weights
+            Weights = keep (weights / length)
             Accuracies = Tensor.toArray<float>(isRight.``to``(torch.float64).mean [| 1L |])
         }
 
-    /// The score of each pair: the share of the explained images whose directional derivative along v is positive. `slopes` has the
-    /// derivatives along each image's values (n×m).
+    /// What each pair says of the explained images; `slopes` has the derivatives along each image's values (n×m).
     let private scored ridge (products: Tensor) (slopes: Tensor) (pairs: int64[][]) : ConceptScores =
         use _ = torch.NewDisposeScope()
         let pairs = torch.tensor (array2D pairs)
         let found = classifiers ridge products pairs
-        let each = (slopes.index_select (1L, pairs.flatten ())).reshape(slopes.shape[0], pairs.shape[0], -1L)
+        let each = (slopes.index_select (1L, pairs.flatten ())).reshape (slopes.shape[0], pairs.shape[0], -1L)
         let along = (each * found.Weights).sum 2L
+        let mean (t: Tensor) = Tensor.toArray<float> (t.``to``(torch.float64).mean [| 0L |])
 
         {
-            Scores = Tensor.toArray<float>((Tensor.isPositive along).``to``(torch.float64).mean [| 0L |])
+            Scores = mean (Tensor.isPositive along)
+            Slopes = mean along
             Accuracies = found.Accuracies
         }
 
@@ -183,5 +188,4 @@ module Tcav =
             let all = torch.cat [| concept; others |]
             let pairs = (Number.Range(0L, all.shape[0], torch.CPU)).unsqueeze 0L
             let found = classifiers ridge (products all all) pairs
-            let v = (found.Weights.``to`` all.dtype).matmul(all).squeeze 0L
-            v / v.norm ())
+            (found.Weights.``to`` all.dtype).matmul(all).squeeze 0L)

@@ -9,10 +9,11 @@ public sealed record Concept(string Name, Instances Images);
 /// <param name="Concept">The concept's name.</param>
 /// <param name="Layer">The layer.</param>
 /// <param name="Images">How many of the concept's images each classifier is fitted to, and how many of a random set.</param>
-/// <param name="Scores">The TCAV score against each random set: the share of the explained images whose quantity grows along the concept's
-/// direction.</param>
-/// <param name="RandomScores">The mean score of each random set in the concept's place, against as many random sets.</param>
-/// <param name="RandomRuns">The score of each of these against a single one.</param>
+/// <param name="Scores">The TCAV score of each run, against a random set of its own: the share of the explained images whose quantity grows
+/// along the concept's direction.</param>
+/// <param name="Slopes">By how much it grows in the mean over these images, ∇q·v, in each run; v is of length 1.</param>
+/// <param name="RandomScores">The TCAV scores of random sets against random sets, in as many runs.</param>
+/// <param name="RandomSlopes">The mean slope of each of as many random sets in the concept's place, over as many runs.</param>
 /// <param name="Accuracy">The share of the images, the concept's and random ones, that the classifier of all others puts on their side: 0.5
 /// where there is no such direction.</param>
 /// <param name="Tests">How many tests were made, over concepts and layers.</param>
@@ -21,8 +22,9 @@ public sealed record ConceptTest(
     string Layer,
     int Images,
     IReadOnlyList<double> Scores,
+    IReadOnlyList<double> Slopes,
     IReadOnlyList<double> RandomScores,
-    IReadOnlyList<double> RandomRuns,
+    IReadOnlyList<double> RandomSlopes,
     double Accuracy,
     int Tests
 )
@@ -30,38 +32,44 @@ public sealed record ConceptTest(
     /// <summary>The level of significance, before it is divided by the number of tests.</summary>
     public const double Level = 0.05;
 
-    /// <summary>The mean of the scores.</summary>
+    /// <summary>The TCAV score: the mean of the runs'.</summary>
     public double Score => Scores.Average();
 
-    /// <summary>Their standard deviation.</summary>
-    public double Spread => Statistics.Spread(Scores);
+    /// <summary>The standard deviation of the runs' scores.</summary>
+    public double Spread => Deviation(Scores);
 
-    /// <summary>The 95 % interval of their mean over random sets, by Student's t.</summary>
-    public (double Low, double High) Interval => Inside(Core.Statistics.meanInterval(1 - Level, [.. Scores]));
-
-    /// <summary>The mean score of random sets in the concept's place.</summary>
+    /// <summary>The mean score of random sets.</summary>
     public double RandomScore => RandomScores.Average();
 
-    /// <summary>The standard deviation from one such set to another.</summary>
-    public double RandomSpread => Statistics.Spread(RandomScores);
+    /// <summary>The standard deviation of theirs.</summary>
+    public double RandomSpread => Deviation(RandomScores);
 
-    /// <summary>Where the score of one more random set would lie: a concept beyond it has a <see cref="P"/> that is significant after the
-    /// correction.</summary>
-    public (double Low, double High) RandomInterval =>
-        Inside(Core.Statistics.predictionInterval(1 - Level / Tests, [.. RandomScores]));
+    /// <summary>The mean slope of the runs.</summary>
+    public double Slope => Slopes.Average();
 
-    /// <summary>The two-sided probability of a score so far from those of random sets, were the concept's images such a set: by the t test of
+    /// <summary>Where the slope of one more random set would lie in the concept's place: a concept beyond it has a <see cref="P"/> that is
+    /// significant after the correction.</summary>
+    public (double Low, double High) RandomInterval
+    {
+        get
+        {
+            var (low, high) = Statistics.predictionInterval(1 - (Level / Tests), [.. RandomSlopes]);
+            return (low, high);
+        }
+    }
+
+    /// <summary>The two-sided probability of a slope so far from those of random sets, were the concept's images such a set: by the t test of
     /// one value against several.</summary>
-    public double P => Core.Statistics.oneAgainst([.. RandomScores], Score);
+    public double P => Statistics.oneAgainst([.. RandomSlopes], Slope);
 
     /// <summary><see cref="P"/> times the number of tests, at most 1: Bonferroni's correction.</summary>
     public double CorrectedP => Math.Min(1, P * Tests);
 
-    /// <summary>The probability by the paper's test: a two-sided t test of the runs, <see cref="Scores"/> against <see
-    /// cref="RandomRuns"/>.</summary>
+    /// <summary>The probability by the paper's test, corrected likewise: a two-sided t test of the runs, <see cref="Scores"/> against <see
+    /// cref="RandomScores"/>.</summary>
     /// <remarks>It takes the runs of a concept to be independent, but all of them have its images: the more runs, the more often it calls a
     /// set of images significant that was drawn at random.</remarks>
-    public double RunsP => Core.Statistics.welch([.. Scores], [.. RandomRuns]);
+    public double RunsP => Math.Min(1, Tests * Statistics.welch([.. Scores], [.. RandomScores]));
 
     /// <summary>Whether more images lie on their side than by tossing coins, at the level of 5 %: without that there is no direction, and no
     /// concept.</summary>
@@ -70,35 +78,31 @@ public sealed record ConceptTest(
         get
         {
             var all = 2 * Images;
-            return Core.Statistics.chance(all, (int)Math.Round(Accuracy * all)) < Level;
+            return Statistics.chance(all, (int)Math.Round(Accuracy * all)) < Level;
         }
     }
 
-    /// <summary>Whether the layer has the concept, and its score is not that of random sets.</summary>
+    /// <summary>Whether the layer has the concept, and the quantity grows or falls along it as along no random set.</summary>
     public bool IsSignificant => IsSeparable && CorrectedP < Level;
 
-    private static (double, double) Inside((double Low, double High) ends) =>
-        (Math.Max(0, ends.Low), Math.Min(1, ends.High));
-
-    private static class Statistics
+    private static double Deviation(IReadOnlyList<double> values)
     {
-        public static double Spread(IReadOnlyList<double> values)
-        {
-            var mean = values.Average();
-            return Math.Sqrt(values.Sum(v => (v - mean) * (v - mean)) / (values.Count - 1));
-        }
+        var mean = values.Average();
+        return Math.Sqrt(values.Sum(v => (v - mean) * (v - mean)) / (values.Count - 1));
     }
 }
 
 /// <summary>
 /// TCAV, testing with concept activation vectors: does a score grow where an image has more of a concept? A linear classifier of a layer's
 /// values tells the concept's images from random ones, its normal v is the concept's direction, and the TCAV score is the share of the
-/// explained images x with ∇q(g(z))·v > 0 at z = h(x). Far from the scores of random sets in the concept's place, it is significant.
+/// explained images x with ∇q(g(z))·v > 0 at z = h(x). It is significant where the mean of ∇q·v is further from 0 than random sets of images
+/// in the concept's place have it.
 /// </summary>
 /// <remarks>Kim, Wattenberg, Gilmer, Cai, Wexler, Viegas and Sayres, arXiv 1711.11279. The classifiers are ridge classifiers, and their
-/// accuracy is that of leaving each image out. The paper compares runs by a t test, see <see cref="ConceptTest.RunsP"/>; what decides here is
-/// whether the mean over all runs is further from that of random sets of images than these are from each other, after Crawford and Howell,
-/// The Clinical Neuropsychologist 12(4), 1998.</remarks>
+/// accuracy is that of leaving each image out. The paper compares the runs' scores by a t test, <see cref="ConceptTest.RunsP"/>. What decides
+/// here is the concept's mean slope over all runs against that of whole random sets, after Crawford and Howell, The Clinical
+/// Neuropsychologist 12(4), 1998: the runs of a concept share its images, and of a share, which random sets bring to 0 and to 1 too at late
+/// layers, nothing can stand out.</remarks>
 public sealed class Tcav
 {
     private readonly Model model;
@@ -123,7 +127,7 @@ public sealed class Tcav
     /// <summary>Tests at several layers.</summary>
     /// <param name="model">The classifier.</param>
     /// <param name="layers">Where it is cut; see <see cref="Model.Layers"/>. Where all that follows is linear, the gradient is the same for all
-    /// images, and scores are 0 or 1: cut before.</param>
+    /// images, and a run's score is 0 or 1.</param>
     /// <param name="quantity">The quantity of interest: a class's score, <see cref="Quantity.Class"/>, as a rule.</param>
     /// <param name="runs">How many random sets a concept is compared with, and how many stand in its place.</param>
     /// <param name="ridge">λ of the classifiers, as a multiple of the mean square of the values' distances from their mean: the larger, the
@@ -236,8 +240,9 @@ public sealed class Tcav
                     layer,
                     size,
                     scores.Scores,
-                    [.. random.Select(set => set.Scores.Average())],
+                    scores.Slopes,
                     [.. random.Select(set => set.Scores[0])],
+                    [.. random.Select(set => set.Slopes.Average())],
                     scores.Accuracies.Average(),
                     tests
                 )
