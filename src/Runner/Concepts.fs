@@ -7,12 +7,7 @@ open Attribution
 open TorchSharp
 
 /// What is asked: the quantity, the concepts, what random sets are drawn from, and the explained images.
-type private Question = {
-    Quantity: Quantity
-    Concepts: Concept list
-    Others: ImageSet option
-    Explained: ImageSet
-}
+type private Question = { Quantity: Quantity; Concepts: Concept list; Others: ImageSet option; Explained: ImageSet }
 
 /// The images of a folder or an .npz file, as the model takes them.
 let private load (model: Model) (path: string) : ImageSet =
@@ -39,8 +34,7 @@ let private divided (inputs: Inputs) quantity : ImageSet * ImageSet option =
 
     match classOf inputs quantity with
     | Some k when images.HasTrueClasses ->
-        let own, others =
-            [ 0 .. images.Count - 1 ] |> List.partition (fun i -> images.TrueClasses[i] = int64 k)
+        let own, others = [ 0 .. images.Count - 1 ] |> List.partition (fun i -> images.TrueClasses[i] = int64 k)
 
         if own.IsEmpty then
             raise (
@@ -79,9 +73,7 @@ let private ofDemo (given: Given) (inputs: Inputs) : Question =
 
     {
         Quantity = spelled.For(inputs.Model, ofExplained, Inputs.classOf inputs)
-        Concepts = [
-            for name, k in demoConcepts -> Concept(name, Instances.op_Implicit (ofConcepts.Where k))
-        ]
+        Concepts = [ for name, k in demoConcepts -> Concept(name, Instances.op_Implicit (ofConcepts.Where k)) ]
         Others = Some(ofConcepts.Where(Array.ofList others))
         Explained =
             match classOf inputs spelled with
@@ -205,7 +197,8 @@ let private test (given: Given) (inputs: Inputs) (asked: Question) runs (output:
             Arguments.wrong
                 "Random images are missing: give --random, or --quantity class:K and images whose classes are known.")
 
-    let tcav = Tcav(inputs.Model, layers given inputs, asked.Quantity, runs = runs, seed = Arguments.seed given)
+    let tcav =
+        Tcav(inputs.Model, layers given inputs, asked.Quantity, runs = runs, seed = Arguments.seed given)
 
     let tests =
         Terminal.watch "Looking for concepts" (fun progress ->
@@ -302,7 +295,8 @@ let private factor (given: Given) (inputs: Inputs) (asked: Question) count (outp
         Terminal.watch "Looking for concepts" (fun progress ->
             craft.Find(Instances.op_Implicit asked.Explained, Arguments.batchSize given, progress, given.Stop))
 
-    let rows = Records("concept", "importance", "low", "high", "rank", "image", "top", "left", "coefficient")
+    let rows =
+        Records("concept", "importance", "low", "high", "rank", "image", "top", "left", "coefficient")
 
     for number, concept in Seq.indexed found.All do
         for rank, crop in Seq.indexed (Seq.truncate crops concept.Crops) do
@@ -340,14 +334,12 @@ let private factor (given: Given) (inputs: Inputs) (asked: Question) count (outp
             [| "concept"; "importance"; "95 % interval" |],
             [|
                 for number, concept in Seq.indexed (Seq.truncate count found.All) ->
-                    [|
-                        string (number + 1)
-                        $"%.3f{concept.Importance}"
-                        $"%.3f{concept.Low} to %.3f{concept.High}"
-                    |]
+                    [| string (number + 1); $"%.3f{concept.Importance}"; $"%.3f{concept.Low} to %.3f{concept.High}" |]
                     :> IReadOnlyList<_>
             |],
-            [| $"The {found.All.Count} concepts miss %.0f{100. * found.Error} %% of what the layer sees in the crops." |]
+            [|
+                $"The {found.All.Count} concepts miss %.0f{100. * found.Error} %% of what the layer sees in the crops."
+            |]
         )
     )
 
@@ -371,10 +363,7 @@ let private run (given: Given) =
     use _ = torch.NewDisposeScope()
     let asked = if given.Has Demo && words.IsEmpty then ofDemo given inputs else ofGiven given inputs
 
-    if isCraft then
-        factor given inputs asked count output
-    else
-        test given inputs asked runs output
+    if isCraft then factor given inputs asked count output else test given inputs asked runs output
 
 let command = {
     Name = "concepts"

@@ -6,7 +6,7 @@ open Expecto
 open TorchSharp
 open Support
 
-let private positive (rng: Random) shape = (gaussian rng shape).abs ()
+let private positive (rng: Random) shape = (gaussian rng shape).abs()
 
 let tests =
     testList "Nmf" [
@@ -25,7 +25,7 @@ let tests =
             let rng = Random 3
             // Parts that overlap nowhere can be told in one way alone.
             let w = torch.block_diag [| for _ in 1..3 -> positive rng [ 1; 4 ] |]
-            let w = w / (w * w).sum([| 1L |], true).sqrt ()
+            let w = w / (w * w).sum([| 1L |], true).sqrt()
             let a = (positive rng [ 20; 3 ]).matmul w
 
             for seed in 1L .. 5L do
@@ -43,7 +43,7 @@ let tests =
         law "coefficients satisfy the conditions of a least square under a bound" (fun rng ->
             let a, w = gaussian rng [ 4; 6 ], positive rng [ 3; 6 ]
             let u = Nmf.coefficients 5000 w a
-            let slope = (u.matmul w - a).matmul (w.t ())
+            let slope = (u.matmul w - a).matmul(w.t ())
 
             for u, slope in Array.zip (values u) (values slope) do
                 Expect.isTrue (u >= 0.) "not negative"

@@ -148,10 +148,7 @@ public static class ConceptsTests
             x[i, 0].narrow(0, 0, 4).fill_(1 + (0.1 * i));
             x[i, 1].narrow(0, 4, 4).fill_(2 - (0.1 * i));
         }
-        var model = Model.FromLayers(
-            ("h", x => x.relu()),
-            ("s", h => h.narrow(1, 1, 1).mean([2L, 3L]).pow(2))
-        );
+        var model = Model.FromLayers(("h", x => x.relu()), ("s", h => h.narrow(1, 1, 1).mean([2L, 3L]).pow(2)));
         Craft craft = new(model, "h", Quantity.Class(0), concepts: 2, crop: 0.5);
         using var found = craft.Find(x);
         Expect.equal(found.CropSize, 4, "crop");

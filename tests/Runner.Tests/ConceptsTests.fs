@@ -26,7 +26,11 @@ let private isPicture (file: string) =
 let private run folder (line: string) written =
     let said = attribution $"concepts {line} --out {folder}/out" |> ok
     Expect.equal (files (folder </> "out")) (List.sort written) "files"
-    written |> List.filter _.EndsWith(".png") |> List.iter (fun name -> isPicture (folder </> "out" </> name))
+
+    written
+    |> List.filter _.EndsWith(".png")
+    |> List.iter (fun name -> isPicture (folder </> "out" </> name))
+
     said
 
 let private tcav = [ "concepts.csv"; "concepts.json"; "concepts.png" ]

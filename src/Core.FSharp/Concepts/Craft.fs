@@ -24,19 +24,22 @@ module Craft =
     let private starts side crop =
         let last = side - crop
         let count = 1 + int (ceil (float last / (Step * float crop)))
-        [ for i in 0 .. count - 1 -> if count = 1 then 0 else int (round (float (i * last) / float (count - 1))) ]
+
+        [
+            for i in 0 .. count - 1 -> if count = 1 then 0 else int (round (float (i * last) / float (count - 1)))
+        ]
 
     /// The crops of images of a height and a width, row by row.
-    let crops (height: int) (width: int) (crop: int) (image: int) : Crop list =
-        [
-            for top, left in List.allPairs (starts height crop) (starts width crop) -> { Image = image; Top = top; Left = left }
-        ]
+    let crops (height: int) (width: int) (crop: int) (image: int) : Crop list = [
+        for top, left in List.allPairs (starts height crop) (starts width crop) ->
+            { Image = image; Top = top; Left = left }
+    ]
 
     /// Crops of one size (m×c×s×s) of a batch's images, of which `crops` names the positions.
     let cut (crop: int) (crops: Crop list) (x: Tensor) : Tensor =
         torch.stack [|
             for { Image = image; Top = top; Left = left } in crops ->
-                x[int64 image].narrow(1L, int64 top, int64 crop).narrow (2L, int64 left, int64 crop)
+                x[int64 image].narrow(1L, int64 top, int64 crop).narrow(2L, int64 left, int64 crop)
         |]
 
     let private resize (size: int64[]) (x: Tensor) =
@@ -64,28 +67,31 @@ module Craft =
         let size = Model.batchSize Forward model instances
 
         // The images of a batch as they come, and their crops by so many.
-        Instances.iter size (fun batch ->
-            let first = int (batch.Rows[0].item<int64> ())
-            let height, width = int batch.X.shape[2], int batch.X.shape[3]
+        Instances.iter
+            size
+            (fun batch ->
+                let first = int (batch.Rows[0].item<int64>())
+                let height, width = int batch.X.shape[2], int batch.X.shape[3]
 
-            [ 0 .. int batch.X.shape[0] - 1 ]
-            |> List.collect (crops height width crop)
-            |> List.chunkBySize size
-            |> List.iter (fun some ->
-                use _ = torch.NewDisposeScope()
-                let pixels = cut crop some batch.X |> resize batch.X.shape[2..]
-                let values = sound layer (Model.value layer model pixels)
-                parts.Add(keep (values.``to``(torch.float64).mean [| 2L; 3L |]))
-                found.AddRange [ for crop in some -> { crop with Image = first + crop.Image } ])) instances
+                [ 0 .. int batch.X.shape[0] - 1 ]
+                |> List.collect (crops height width crop)
+                |> List.chunkBySize size
+                |> List.iter (fun some ->
+                    use _ = torch.NewDisposeScope()
+                    let pixels = cut crop some batch.X |> resize batch.X.shape[2..]
+                    let values = sound layer (Model.value layer model pixels)
+                    parts.Add(keep (values.``to``(torch.float64).mean [| 2L; 3L |]))
+                    found.AddRange [ for crop in some -> { crop with Image = first + crop.Image } ]))
+            instances
 
         use _ = torch.NewDisposeScope()
         keep (torch.cat (parts.ToArray())), List.ofSeq found
 
     /// The coefficients of values at each position: n×channels×rows×columns → n×concepts×rows×columns.
     let private coefficients (w: Tensor) (values: Tensor) =
-        let rows = (values.``to`` torch.float64).permute(0L, 2L, 3L, 1L).reshape (-1L, values.shape[1])
+        let rows = (values.``to`` torch.float64).permute(0L, 2L, 3L, 1L).reshape(-1L, values.shape[1])
         let found = Nmf.coefficients Rounds w rows
-        found.reshape(values.shape[0], values.shape[2], values.shape[3], -1L).permute (0L, 3L, 1L, 2L)
+        found.reshape(values.shape[0], values.shape[2], values.shape[3], -1L).permute(0L, 3L, 1L, 2L)
 
     /// <summary>How much of each concept is where in the images: n×concepts×height×width, the coefficients of the layer's values upsampled
     /// bilinearly.</summary>
@@ -102,7 +108,15 @@ module Craft =
     /// <param name="seed">Decides on the numbers.</param>
     /// <param name="designs">N of `Sobol.points`.</param>
     /// <param name="w">The concepts (r×channels).</param>
-    let importance seed designs (w: Tensor) (quantity: Quantity) (layer: string) (model: Model) (instances: Instances) : Tensor =
+    let importance
+        seed
+        designs
+        (w: Tensor)
+        (quantity: Quantity)
+        (layer: string)
+        (model: Model)
+        (instances: Instances)
+        : Tensor =
         let model = Source.model quantity.Source model
 
         if not (Graph.leads layer model.Graph) then
@@ -128,11 +142,11 @@ module Craft =
                 let shown = Sweep.pick i u * (Sweep.pick k points).unsqueeze(2L).unsqueeze 3L
                 let there = i.``to`` first.Head.device
                 let z = torch.tensordot (shown, w, [| 1L |], [| 0L |])
-                let z = (z.permute (0L, 3L, 1L, 2L)).``to`` (first.Head.dtype, first.Head.device)
+                let z = (z.permute (0L, 3L, 1L, 2L)).``to``(first.Head.dtype, first.Head.device)
                 let outputs = read (List.map (Sweep.pick there) past) z
                 let score = quantity.Of (Target.at (i.``to`` batch.Rows.device) explained) outputs
                 scores.Add(keep (score.``to`` (torch.float64, torch.CPU))))
 
-            Sobol.totals concepts ((torch.cat (scores.ToArray())).reshape (batch.X.shape[0], -1L))
+            Sobol.totals concepts ((torch.cat (scores.ToArray())).reshape(batch.X.shape[0], -1L))
 
         Instances.map size (fun batch -> Scope.quietly (fun () -> ofBatch batch)) instances

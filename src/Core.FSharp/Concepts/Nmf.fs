@@ -16,7 +16,7 @@ module Nmf =
         let u = u.clone ()
 
         for k in 0L .. u.shape[1] - 1L do
-            let square = gram[k, k].item<float> ()
+            let square = gram[k, k].item<float>()
 
             if square > 0. then
                 use _ = torch.NewDisposeScope()
@@ -30,7 +30,7 @@ module Nmf =
     /// ‖A - UW‖ / ‖A‖.
     let error (a: Tensor) (u: Tensor) (w: Tensor) : float =
         use _ = torch.NewDisposeScope()
-        ((a - u.matmul w).norm () / a.norm ()).item<float> ()
+        ((a - u.matmul w).norm() / a.norm ()).item<float>()
 
     /// Rounds until the error is steady, or so many: the last one's, and all errors.
     let private rounds most (step: Tensor * Tensor -> Tensor * Tensor) (a: Tensor) (u: Tensor, w: Tensor) =
@@ -60,18 +60,18 @@ module Nmf =
         use _ = torch.NewDisposeScope()
         let a = a.``to`` torch.float64
         let r = int64 rank
-        let scale = sqrt (a.mean().item<float> () / float rank)
+        let scale = sqrt (a.mean().item<float>() / float rank)
 
         let drawn (rows: int64) draw =
             Noise.uniformOf (seed * 2L + draw) [| r |] [| 0L .. rows - 1L |] * Number.Of(2. * scale)
 
         let step (u: Tensor, w: Tensor) =
             let u = columns (a.matmul (w.t ())) (w.matmul (w.t ())) u
-            u, (columns (a.t().matmul u) (u.t().matmul u) (w.t ())).t ()
+            u, (columns (a.t().matmul u) (u.t().matmul u) (w.t ())).t()
 
-        let (u, w), errors = rounds most step a (drawn a.shape[0] 0L, (drawn a.shape[1] 1L).t ())
+        let (u, w), errors = rounds most step a (drawn a.shape[0] 0L, (drawn a.shape[1] 1L).t())
 
-        let lengths = (w * w).sum([| 1L |], true).sqrt ()
+        let lengths = (w * w).sum([| 1L |], true).sqrt()
         let divisors = lengths.masked_fill (Tensor.isZero lengths, Number.Of 1.)
         keep (u * lengths.t ()), keep (w / divisors), errors
 

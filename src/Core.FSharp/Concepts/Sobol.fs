@@ -17,7 +17,7 @@ module Sobol =
         Scope.run (fun () ->
             let drawn draw = Noise.uniformOf (seed * 2L + draw) [| int64 numbers |] [| 0L .. int64 count - 1L |]
             let a, b = drawn 0L, drawn 1L
-            let isOf (i: int64) = (Number.Range(0L, int64 numbers, torch.CPU)).eq (Number.Of i)
+            let isOf (i: int64) = (Number.Range(0L, int64 numbers, torch.CPU)).eq(Number.Of i)
             torch.cat [| yield! [ a; b ]; yield! [ for i in 0L .. int64 numbers - 1L -> torch.where (isOf i, b, a) ] |])
 
     /// <summary>The total index of each number, of functions whose values at these points are given: n×N(d + 2) → n×d; 0 where a function is
@@ -26,7 +26,7 @@ module Sobol =
     /// <param name="values">The values, in the order of the points.</param>
     let totals (numbers: int) (values: Tensor) : Tensor =
         Scope.run (fun () ->
-            let values = (values.``to`` torch.float64).reshape (values.shape[0], int64 numbers + 2L, -1L)
+            let values = (values.``to`` torch.float64).reshape(values.shape[0], int64 numbers + 2L, -1L)
             let own = values.narrow (1L, 0L, 1L)
             let change = values.narrow (1L, 2L, int64 numbers) - own
             // Of a and b, which are independent.

@@ -127,15 +127,11 @@ module Tcav =
         use _ = torch.NewDisposeScope()
         let pairs = torch.tensor (array2D pairs)
         let found = classifiers ridge products pairs
-        let each = (slopes.index_select (1L, pairs.flatten ())).reshape (slopes.shape[0], pairs.shape[0], -1L)
+        let each = (slopes.index_select (1L, pairs.flatten ())).reshape(slopes.shape[0], pairs.shape[0], -1L)
         let along = (each * found.Weights).sum 2L
-        let mean (t: Tensor) = Tensor.toArray<float> (t.``to``(torch.float64).mean [| 0L |])
+        let mean (t: Tensor) = Tensor.toArray<float>(t.``to``(torch.float64).mean [| 0L |])
 
-        {
-            Scores = mean (Tensor.isPositive along)
-            Slopes = mean along
-            Accuracies = found.Accuracies
-        }
+        { Scores = mean (Tensor.isPositive along); Slopes = mean along; Accuracies = found.Accuracies }
 
     /// Some of these, drawn without replacement.
     let private draw (random: Random) count (from: int64[]) =
