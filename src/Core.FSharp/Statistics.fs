@@ -169,3 +169,53 @@ module Statistics =
             corrected[i] <- least)
 
         corrected
+
+    /// Twice the share of Student's t beyond t on one side; of a spread of 0, whether there is a difference at all.
+    let private twoSided (difference: float) (error: float) (degrees: float) =
+        if error > 0. then 2. * StudentT.CDF(0., 1., degrees, -abs difference / error)
+        elif difference = 0. then 1.
+        else 0.
+
+    /// <summary>The two-sided probability of means as different as those of two series, of normal distributions with one mean, by
+    /// Welch's t test.</summary>
+    /// <remarks>Welch, Biometrika 34, 1947.</remarks>
+    /// <exception cref="T:System.ArgumentException">A series has fewer than two values.</exception>
+    let welch (xs: float[]) (ys: float[]) : float =
+        if xs.Length < 2 || ys.Length < 2 then
+            invalidArg "values" "A t test compares two series of at least two values."
+
+        let part (values: float[]) = Statistics.Variance values / float values.Length
+        let x, y = part xs, part ys
+        let degrees = (x + y) ** 2. / (x ** 2. / float (xs.Length - 1) + y ** 2. / float (ys.Length - 1))
+        twoSided (Array.average xs - Array.average ys) (sqrt (x + y)) degrees
+
+    /// <summary>The two-sided probability of a value as far from the mean of some others, where all are of one normal distribution:
+    /// t = (v - m) / (s √(1 + 1/n)) with n - 1 degrees of freedom.</summary>
+    /// <remarks>Crawford and Howell, The Clinical Neuropsychologist 12(4), 1998.</remarks>
+    /// <exception cref="T:System.ArgumentException">There are fewer than two others.</exception>
+    let oneAgainst (others: float[]) (value: float) : float =
+        if others.Length < 2 then
+            invalidArg "others" "One value is compared with at least two."
+
+        let n = float others.Length
+        twoSided (value - Array.average others) (Statistics.StandardDeviation others * sqrt (1. + 1. / n)) (n - 1.)
+
+    /// <summary>Where a further value lies with the probability `level`, of the normal distribution of some: beyond it `oneAgainst` is
+    /// less than 1 - level.</summary>
+    /// <exception cref="T:System.ArgumentException">There are fewer than two.</exception>
+    let predictionInterval (level: float) (values: float[]) : struct (float * float) =
+        if values.Length < 2 then
+            invalidArg "values" "A spread takes at least two values."
+
+        let n, mean = float values.Length, Array.average values
+
+        let half =
+            StudentT.InvCDF(0., 1., n - 1., (1. + level) / 2.)
+            * Statistics.StandardDeviation values
+            * sqrt (1. + 1. / n)
+
+        struct (mean - half, mean + half)
+
+    /// <summary>The probability of at least as many heads as `hits` in `throws` of a fair coin.</summary>
+    let chance (throws: int) (hits: int) : float =
+        if hits <= 0 then 1. else 1. - Binomial.CDF(0.5, throws, float (hits - 1))

@@ -266,6 +266,17 @@ type TracInOption =
     interface IArgParserTemplate with
         member this.Usage = Meaning.of' this
 
+[<RequireQualifiedAccess>]
+type ConceptOption =
+    | Concept of folder: string list
+    | Random of folder: string
+    | Runs of number: int
+    | Craft
+    | Count of number: int
+
+    interface IArgParserTemplate with
+        member this.Usage = Meaning.of' this
+
 type OptimalOption =
     | From of maps: string
 

@@ -64,6 +64,9 @@ let main arguments =
             AttackTests.tests
             SecondOrderMapsTests.tests
             TrainingInfluenceTests.tests
+            TcavTests.tests
+            NmfTests.tests
+            CraftTests.tests
             MetricOptimalTests.tests
             ComplexityTests.tests
             EffectiveComplexityTests.tests

@@ -112,4 +112,30 @@ let tests =
                 0.06
                 0.02
             |])
+
+        testCase "Welch's test gives the tails of Student's density, and is certain where nothing varies" (fun () ->
+            // By Simpson's rule on the density, of 6.31 degrees of freedom.
+            near (Statistics.welch [| 1.; 2.; 3.; 4. |] [| 3.; 5.; 4.; 7.; 9. |]) 0.0466137538553133 "unequal"
+            Expect.equal (Statistics.welch [| 1.; 1. |] [| 1.; 1. |]) 1. "equal"
+            Expect.equal (Statistics.welch [| 1.; 1. |] [| 2.; 2. |]) 0. "different")
+
+        testCase
+            "one value against several is a t test whose share of errors is its level, and the interval its edge"
+            (fun () ->
+                let random = Random 4
+                let normal () = MathNet.Numerics.Distributions.Normal.Sample(random, 3., 2.)
+
+                let isFar _ = Statistics.oneAgainst (Array.init 6 (fun _ -> normal ())) (normal ()) < 0.05
+                let share = Seq.averageBy (fun i -> if isFar i then 1. else 0.) [ 1..4000 ]
+                Expect.isTrue (abs (share - 0.05) < 0.012) $"{share}"
+                let others = Array.init 9 (fun _ -> normal ())
+                let struct (low, high) = Statistics.predictionInterval 0.95 others
+
+                for edge in [ low; high ] do
+                    near (Statistics.oneAgainst others edge) 0.05 "at the edge")
+
+        testCase "the chance of so many heads is counted" (fun () ->
+            near (Statistics.chance 4 3) (5. / 16.) "three of four"
+            near (Statistics.chance 4 0) 1. "none"
+            near (Statistics.chance 10 10) (1. / 1024.) "all")
     ]

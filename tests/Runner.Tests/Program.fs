@@ -25,6 +25,7 @@ let main arguments =
             EvaluateTests.tests
             StudyTests.tests
             OptimisedTests.tests
+            ConceptsTests.tests
             MethodsTests.tests
             MasksTests.tests
             SpeedTests.tests
