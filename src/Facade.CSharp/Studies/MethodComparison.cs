@@ -7,7 +7,8 @@ using static TorchSharp.torch;
 
 namespace Attribution;
 
-/// <summary>Every method of the registry on the images of a report: by criteria, and by the truth where that is known.</summary>
+/// <summary>The methods of the registry on the images of a report, all but those that are left to a study: by criteria, and by the
+/// truth where that is known.</summary>
 internal sealed class MethodComparison(
     Model model,
     ImageSet images,
@@ -26,6 +27,29 @@ internal sealed class MethodComparison(
         ["expected-gradients"] = 40,
     };
 
+    // Kin of what is compared, or passes that are not to be waited for: a study compares these.
+    private static readonly HashSet<string> leftToStudies =
+    [
+        "guided-integrated-gradients",
+        "blur-integrated-gradients",
+        "xrai",
+        "deep-shap",
+        "deep-taylor",
+        "deep-taylor-w-square",
+        "excitation-backpropagation",
+        "full-grad",
+        "feature-ablation",
+        "feature-permutation",
+        "shapley-sampling",
+        "kernel-shap",
+        "lime",
+        "hires-cam",
+        "xgrad-cam",
+        "eigen-cam",
+        "score-cam",
+        "ablation-cam",
+    ];
+
     // And steps.
     private const int FewerIterations = 20;
 
@@ -41,9 +65,12 @@ internal sealed class MethodComparison(
     /// <summary>The images of the study.</summary>
     public int[] Studied => First(OfEachStudied);
 
+    private static IEnumerable<AttributionMethod> Compared =>
+        AttributionMethod.All.Where(method => !leftToStudies.Contains(method.Name));
+
     private StudyMethod[] Methods(Quantity quantity) =>
         [
-            .. AttributionMethod.All.Select(method => new StudyMethod(
+            .. Compared.Select(method => new StudyMethod(
                 method,
                 new()
                 {
@@ -73,7 +100,7 @@ internal sealed class MethodComparison(
         get
         {
             var pixels = (long)images.Height * images.Width;
-            var scored = Studied.Length * (AttributionMethod.All.Count + 1L);
+            var scored = Studied.Length * (Compared.Count() + 1L);
             return PassesOf(Quantity.Predicted, Studied.Length)
                 + (long)Criteria.Sum(metric => metric.Passes(Metrics, pixels) * scored);
         }

@@ -60,7 +60,7 @@ public sealed record ReportOptions
     /// <summary>Instances a pass; null: as many as memory allows. Results depend on it by rounding alone.</summary>
     public int? BatchSize { get; init; }
 
-    /// <summary>Whether every method of the registry is compared by the criteria of a study, and by the truth where it is known,
+    /// <summary>Whether the methods of the registry, but for kin of others and those of many passes, are compared by the criteria of a study, and by the truth where it is known,
     /// and classes are reduced to their essence: minutes for a small network, hours for a large one.</summary>
     public bool IsFull { get; init; }
 

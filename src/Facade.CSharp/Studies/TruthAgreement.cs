@@ -40,6 +40,7 @@ public sealed class TruthAgreement
     private const double Level = 0.95;
 
     // Long work is to be waited for: fewer steps, samples and explanations than the methods' and metrics' own numbers.
+    private const int FewerSuperpixels = 20;
     private const int FewerSteps = 10;
     private const int FewerIterations = 15;
     private const int ShareOfSamples = 10;
@@ -121,7 +122,7 @@ public sealed class TruthAgreement
     [.. AttributionMetric.All.Where(metric => metric.Name != "attack-sensitivity")];
 
     /// <summary>Every method of the registry, with fewer steps, samples and iterations than its own numbers: a tenth of its samples,
-    /// 10 at the least, 10 steps and 15 iterations, and windows side by side.</summary>
+    /// 10 at the least, 10 steps, 15 iterations and 20 superpixels, and windows side by side.</summary>
     /// <param name="images">The images, with which expected gradients compare each.</param>
     /// <param name="quantity">What is explained; null: the predicted class's score.</param>
     /// <param name="seed">Decides on what is drawn.</param>
@@ -145,6 +146,7 @@ public sealed class TruthAgreement
                     WindowSize = window,
                     Stride = window,
                     Background = images,
+                    Features = Features.Superpixels(FewerSuperpixels),
                 }
             )),
         ];
@@ -212,9 +214,9 @@ public sealed class TruthAgreement
             cancellation
         );
         double Cost(StudyMethod method, AttributionMetric metric, MetricSettings own) =>
-            metric.Passes(own, pixels) * (metric.NeedsExplain ? Math.Max(1, method.Passes(images) / Gradient) : 1);
+            metric.Passes(own, pixels) * (metric.NeedsExplain ? Math.Max(1, method.Passes(model, images) / Gradient) : 1);
         double CostOf(StudyMethod method) =>
-            method.Passes(images) + asked.Sum(metric => Cost(method, metric.Metric, metric.Settings));
+            method.Passes(model, images) + asked.Sum(metric => Cost(method, metric.Metric, metric.Settings));
         Passes passes = new((long)(images.Count * run.Methods.Sum(CostOf)), progress, cancellation);
         Failures failures = new(isEvery: true);
         List<MethodScores> found = [];
