@@ -240,10 +240,11 @@ type private Painter(models: Model list, known: KnownImages, step: unit -> unit,
             path "Put into black, the largest first: sufficiency ordering; the last is M(x) of average drop" lt
         ]
 
-    /// The metrics of the figure: an attack takes the derivatives of a map, which are minutes a method.
+    /// The metrics of the figure: an attack takes the derivatives of a map, and the smooth test a hundred maps of each, which are
+    /// minutes a method.
     static member Studied: AttributionMetric[] = [|
         for metric in AttributionMetric.All do
-            if metric.Name <> "attack-sensitivity" then
+            if not (List.contains metric.Name [ "attack-sensitivity"; "smooth-parameter-randomisation" ]) then
                 metric
     |]
 

@@ -68,5 +68,7 @@ let tests =
             let line = scores true 1. 1 id (gaussian (Random 2) [ 1; 1; 1; 5 ])
             Expect.isTrue (Double.IsFinite(line.item<float>())) "a line moves along itself"
             Expect.isTrue (Array.forall Double.IsNaN (values (scores true 1. 1 (fun x -> x * 0.) x))) "zeros"
-            Expect.equal (liveAfter (fun () -> (scores true 1. 1 id x).Dispose())) 0L "live tensors")
+            let images = batch x
+            let work () = (Continuity.scores true 1. 1 (fun _ b -> b.X) target x images).Dispose()
+            Expect.equal (liveAfter work) 0L "live tensors")
     ]

@@ -29,30 +29,36 @@ let tests =
 
         law "is 0 of the gradient; of the gradient times the image, what the shift times the gradient adds" (fun rng ->
             let net, model, images, x = case rng 0.
-            let zero = torch.zeros (x.shape[0], torch.float64)
-            same zero (scores -2. gradient Quantity.predicted model x) "gradient"
+            let slopes = images |> Array.map (fun x -> Plain.gradient net (Plain.oneHot net (Plain.predicted net x)) x)
 
-            let expected = [
-                for image in images do
-                    let g = Plain.gradient net (Plain.oneHot net (Plain.predicted net image)) image
-                    let map = Array.map2 (*) g image
-                    2. * sqrt (Plain.dot g g) / sqrt (Plain.dot map map)
-            ]
+            // Where every ReLU is closed there is no map.
+            let isMap g = Plain.dot g g > 0.
+            let zeros = slopes |> Array.map (fun g -> if isMap g then 0. else nan)
+            same (vector zeros) (scores -2. gradient Quantity.predicted model x) "gradient"
 
+            let added image g =
+                let map = Array.map2 (*) g image
+                if isMap g then 2. * sqrt (Plain.dot g g) / sqrt (Plain.dot map map) else nan
+
+            let expected = Array.map2 added images slopes
             close 1e-8 (vector expected) (scores -2. product Quantity.predicted model x) "times the image")
 
         law "rules go back through the shift too" (fun rng ->
             let _, model, _, x = case rng 0.
             let epsilon = Epsilon 1e-6
             let relevance target batch = Lrp.attribute (Lrp.composite epsilon epsilon epsilon) target batch
-            let found = values (scores -2. relevance (Quantity.ofClass 0) model x)
-            Expect.isTrue (Array.forall Double.IsFinite found) "finite")
+            let target model = Target.ofQuantity (Quantity.ofClass 0) model
+            let moved = InputInvariance.shifted -2. model
+            let whole = (relevance (target moved) (batch (x - 2.))).sum [| 1L; 2L; 3L |]
+            Expect.isTrue (whole.isfinite().all().item<bool>()) "finite")
 
         example "is NaN of a map of zeros, and leaves nothing behind" (fun () ->
             let _, model, _, x = case (Random 3) 0.
             let target = Target.ofQuantity Quantity.predicted model
-            let of' maps = InputInvariance.scores 1. gradient target maps (batch x)
+            let images = batch x
+            let of' maps = InputInvariance.scores 1. gradient target maps images
+            let before = Model.logits model x
             Expect.isTrue (Array.forall Double.IsNaN (values (of' (torch.zeros_like x)))) "zeros"
             Expect.equal (liveAfter (fun () -> (of' x).Dispose())) 0L "live tensors"
-            same (Model.logits model x) (Model.logits model x) "the model's weights are still there")
+            same before (Model.logits model x) "the model is what it was")
     ]

@@ -59,7 +59,8 @@ let tests =
         example "a map of zeros has no share that changes, but a slope" (fun () ->
             let x = gaussian (Random 1) [ 1; 2; 3; 4 ]
             let target = Target.ofQuantity (Quantity.ofClass 0) (model (torch.ones (24L, torch.float64)))
-            let of' isScaled = LocalLipschitz.scores isScaled 1. 0.1 2 1L gradient target (x * 0.) (batch x)
+            let zeros, images = torch.zeros_like x, batch x
+            let of' isScaled = LocalLipschitz.scores isScaled 1. 0.1 2 1L gradient target zeros images
             Expect.isTrue (Double.IsNaN((of' true).item<float>())) "relative"
             Expect.isTrue (Double.IsFinite((of' false).item<float>())) "as it is defined"
             Expect.equal (liveAfter (fun () -> (of' true).Dispose())) 0L "live tensors")

@@ -10,7 +10,8 @@ let private norm (v: float[]) = sqrt (Plain.dot v v)
 
 /// (b - a) / a, |a| at least a thousandth of the largest.
 let private shares (a: float[]) (b: float[]) =
-    let least = 1e-3 * Array.max (Array.map abs a)
+    let largest = Array.max (Array.map abs a)
+    let least = 1e-3 * (if largest > 0. then largest else 1.)
     Array.map2 (fun a b -> (b - a) / max least (abs a)) a b
 
 let private cube _ (b: Batch) = b.X * b.X * b.X
@@ -38,20 +39,26 @@ let tests =
             let net, model, _, x = case rng 0.
             let target = Target.ofQuantity Quantity.predicted model
             let n = int x.shape[0]
-            let mutable isLeftOut = false
 
             let check name scores change look =
-                // Wide enough for some draws to be of another class.
-                let twins = Array.init n (twin net 6 0.7 change look x)
-                isLeftOut <- isLeftOut || twins |> Array.exists (fun (count, _) -> count < 6)
-                let found = scores 0.7 6 3L cube target (cube target (batch x)) (batch x)
-                close 1e-8 (vector (Array.map snd twins)) found name
+                let twins = Array.init n (twin net 4 0.7 change look x >> snd)
+                let found = scores 0.7 4 3L cube target (cube target (batch x)) (batch x)
+                close 1e-8 (vector twins) found name
 
             let differences = Array.map2 (fun a b -> b - a)
             let hidden image = Plain.hidden net image |> Array.map (max 0.)
             check "input" RelativeStability.ofInput shares id
             check "output" RelativeStability.ofOutput differences (Plain.logits net)
             check "representation" (RelativeStability.ofRepresentation "h") shares hidden)
+
+        example "in some of these cases some of the draws are of another class" (fun () ->
+            let counts = [
+                for seed in 1..10 do
+                    let net, _, _, x = case (Random seed) 0.
+                    fst (twin net 4 0.7 shares id x 0)
+            ]
+
+            Expect.isTrue (counts |> List.exists (fun count -> 0 < count && count < 4)) $"{counts}")
 
         example "a change is relative number by number, and by a thousandth of the largest where a number is 0" (fun () ->
             // The map is (x₁, 0), and the second number appears with the change.
@@ -87,10 +94,11 @@ let tests =
             let still _ (b: Batch) = w.expand_as b.X
             let n = x.shape[0]
 
-            let of' maps = RelativeStability.ofInput 0.01 3 1L still target maps (batch x)
-            same (torch.zeros (n, torch.float64)) (of' (w.expand_as x)) "still"
+            let images, maps = batch x, w.expand_as x
+            let of' maps = RelativeStability.ofInput 0.01 3 1L still target maps images
+            same (torch.zeros (n, torch.float64)) (of' maps) "still"
             Expect.isTrue (Array.forall Double.IsNaN (values (of' (torch.zeros_like x)))) "zeros"
-            Expect.equal (liveAfter (fun () -> (of' (w.expand_as x)).Dispose())) 0L "live tensors"
+            Expect.equal (liveAfter (fun () -> (of' maps).Dispose())) 0L "live tensors"
 
             // Of the class of its own sign, x is on the edge of being another.
             let edge =
