@@ -858,13 +858,7 @@ module Metrics =
             "representation"
             "‖(L(xₖ) - L(x)) / L(x)‖"
             (fun radius samples seed explain target ->
-                RelativeStability.ofRepresentation
-                    (RelativeStability.layer target)
-                    radius
-                    samples
-                    seed
-                    explain
-                    target)
+                RelativeStability.ofRepresentation (RelativeStability.layer target) radius samples seed explain target)
         row
             "input-invariance"
             "Input invariance"

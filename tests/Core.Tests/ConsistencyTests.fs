@@ -30,7 +30,11 @@ let tests =
 
             let expected = [
                 for i in 0 .. n - 1 do
-                    let alike = [ for j in 0 .. n - 1 do if j <> i && words[j] = words[i] then j ]
+                    let alike = [
+                        for j in 0 .. n - 1 do
+                            if j <> i && words[j] = words[i] then
+                                j
+                    ]
 
                     if alike.IsEmpty then
                         nan
@@ -46,8 +50,7 @@ let tests =
             Expect.equal found[..1] [| 0.; 0. |] "of two classes"
             Expect.isTrue (Double.IsNaN found[2] && Double.IsNaN found[3]) "zeros"
 
-            let work () =
-                Consistency.scores 2 1 [| 0L; 1L; 0L; 0L |] maps |> ignore
+            let work () = Consistency.scores 2 1 [| 0L; 1L; 0L; 0L |] maps |> ignore
 
             Expect.equal (liveAfter work) 0L "live tensors")
     ]

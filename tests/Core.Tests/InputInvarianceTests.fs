@@ -29,7 +29,9 @@ let tests =
 
         law "is 0 of the gradient; of the gradient times the image, what the shift times the gradient adds" (fun rng ->
             let net, model, images, x = case rng 0.
-            let slopes = images |> Array.map (fun x -> Plain.gradient net (Plain.oneHot net (Plain.predicted net x)) x)
+
+            let slopes =
+                images |> Array.map (fun x -> Plain.gradient net (Plain.oneHot net (Plain.predicted net x)) x)
 
             // Where every ReLU is closed there is no map.
             let isMap g = Plain.dot g g > 0.

@@ -50,7 +50,9 @@ let tests =
 
                     List.max [
                         for draw in 0L .. 3L do
-                            let noise = values (Noise.uniform 3L draw alone) |> Array.map (fun u -> 0.1 * (2. * u - 1.))
+                            let noise =
+                                values (Noise.uniform 3L draw alone) |> Array.map (fun u -> 0.1 * (2. * u - 1.))
+
                             norm (Array.map2 (fun v e -> (v + e) ** 3. - v ** 3.) image noise) / norm noise
                     ])
 

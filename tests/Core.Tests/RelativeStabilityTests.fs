@@ -60,20 +60,22 @@ let tests =
 
             Expect.isTrue (counts |> List.exists (fun count -> 0 < count && count < 4)) $"{counts}")
 
-        example "a change is relative number by number, and by a thousandth of the largest where a number is 0" (fun () ->
-            // The map is (x₁, 0), and the second number appears with the change.
-            let model = ofFunctions [ "s", fun (x: Tensor) -> x.flatten 1L ]
-            let target = Target.ofQuantity (Quantity.ofClass 0) model
-            let x = tensor [ 1; 1; 1; 2 ] [ 10.; 1. ]
-            let noise = values (Noise.uniform 1L 0L (batch x)) |> Array.map (fun u -> 0.1 * (2. * u - 1.))
+        example
+            "a change is relative number by number, and by a thousandth of the largest where a number is 0"
+            (fun () ->
+                // The map is (x₁, 0), and the second number appears with the change.
+                let model = ofFunctions [ "s", fun (x: Tensor) -> x.flatten 1L ]
+                let target = Target.ofQuantity (Quantity.ofClass 0) model
+                let x = tensor [ 1; 1; 1; 2 ] [ 10.; 1. ]
+                let noise = values (Noise.uniform 1L 0L (batch x)) |> Array.map (fun u -> 0.1 * (2. * u - 1.))
 
-            let explain _ (b: Batch) =
-                let first = b.X.narrow (3L, 0L, 1L)
-                torch.cat ([| first; first - 10. |], 3L)
+                let explain _ (b: Batch) =
+                    let first = b.X.narrow (3L, 0L, 1L)
+                    torch.cat ([| first; first - 10. |], 3L)
 
-            let found = RelativeStability.ofInput 0.1 1 1L explain target (explain target (batch x)) (batch x)
-            let map = norm [| noise[0] / 10.; noise[0] / 0.01 |]
-            same (vector [ map / norm [| noise[0] / 10.; noise[1] |] ]) found "by hand")
+                let found = RelativeStability.ofInput 0.1 1 1L explain target (explain target (batch x)) (batch x)
+                let map = norm [| noise[0] / 10.; noise[0] / 0.01 |]
+                same (vector [ map / norm [| noise[0] / 10.; noise[1] |] ]) found "by hand")
 
         law "the units of a map do not matter, and those of an image only to the logits" (fun rng ->
             let _, model, _, x = case rng 9.
@@ -86,46 +88,53 @@ let tests =
 
                 close 1e-9 (of' 1.) (of' 7.5) "7.5 times")
 
-        example "is 0 for a map that stays, and NaN for one of zeros, or where every draw is of another class" (fun () ->
-            let rng = Random 5
-            let _, model, _, x = case rng 9.
-            let target = Target.ofQuantity Quantity.predicted model
-            let w = gaussian rng [ 2; 3; 4 ]
-            let still _ (b: Batch) = w.expand_as b.X
-            let n = x.shape[0]
+        example
+            "is 0 for a map that stays, and NaN for one of zeros, or where every draw is of another class"
+            (fun () ->
+                let rng = Random 5
+                let _, model, _, x = case rng 9.
+                let target = Target.ofQuantity Quantity.predicted model
+                let w = gaussian rng [ 2; 3; 4 ]
+                let still _ (b: Batch) = w.expand_as b.X
+                let n = x.shape[0]
 
-            let images, maps = batch x, w.expand_as x
-            let of' maps = RelativeStability.ofInput 0.01 3 1L still target maps images
-            same (torch.zeros (n, torch.float64)) (of' maps) "still"
-            Expect.isTrue (Array.forall Double.IsNaN (values (of' (torch.zeros_like x)))) "zeros"
-            Expect.equal (liveAfter (fun () -> (of' maps).Dispose())) 0L "live tensors"
+                let images, maps = batch x, w.expand_as x
+                let of' maps = RelativeStability.ofInput 0.01 3 1L still target maps images
+                same (torch.zeros (n, torch.float64)) (of' maps) "still"
+                Expect.isTrue (Array.forall Double.IsNaN (values (of' (torch.zeros_like x)))) "zeros"
+                Expect.equal (liveAfter (fun () -> (of' maps).Dispose())) 0L "live tensors"
 
-            // Of the class of its own sign, x is on the edge of being another.
-            let edge =
-                ofFunctions [ "s", fun (x: Tensor) -> torch.stack ([| x.flatten(1L).sum 1L; x.flatten(1L).sum(1L) * 0. |], 1L) ]
+                // Of the class of its own sign, x is on the edge of being another.
+                let edge =
+                    ofFunctions [
+                        "s",
+                        fun (x: Tensor) -> torch.stack ([| x.flatten(1L).sum 1L; x.flatten(1L).sum(1L) * 0. |], 1L)
+                    ]
 
-            let x = torch.full ([| 1L; 1L; 1L; 1L |], 1e-9.ToScalar(), torch.float64)
+                let x = torch.full ([| 1L; 1L; 1L; 1L |], 1e-9.ToScalar(), torch.float64)
 
-            let isUp = (values (Noise.uniform 1L 0L (batch x)))[0] > 0.5
-            let x = if isUp then -x else x
-            let edge = Target.ofQuantity (Quantity.ofClass 0) edge
-            let found = RelativeStability.ofInput 0.1 1 1L cube edge (cube edge (batch x)) (batch x)
-            Expect.isTrue (Double.IsNaN(found.item<float>())) "none of its class")
+                let isUp = (values (Noise.uniform 1L 0L (batch x)))[0] > 0.5
+                let x = if isUp then -x else x
+                let edge = Target.ofQuantity (Quantity.ofClass 0) edge
+                let found = RelativeStability.ofInput 0.1 1 1L cube edge (cube edge (batch x)) (batch x)
+                Expect.isTrue (Double.IsNaN(found.item<float>())) "none of its class")
 
-        example "what a network makes of an image is read where class activation maps look, or at its last hidden layer" (fun () ->
-            let rng = Random 1
-            let _, model, _, _ = case rng 0.
-            let of' model = RelativeStability.layer (Target.ofQuantity Quantity.predicted model)
-            Expect.equal (of' model) "h" "no channels of several positions"
+        example
+            "what a network makes of an image is read where class activation maps look, or at its last hidden layer"
+            (fun () ->
+                let rng = Random 1
+                let _, model, _, _ = case rng 0.
+                let of' model = RelativeStability.layer (Target.ofQuantity Quantity.predicted model)
+                Expect.equal (of' model) "h" "no channels of several positions"
 
-            let model =
-                graphModel "s" [
-                    node "conv" (convolution rng 2 3 true) [ "x" ]
-                    node "relu" (Activation Relu) [ "conv" ]
-                    node "flat" Flatten [ "relu" ]
-                    node "s" (Linear(gaussian rng [ 3; 60 ], None)) [ "flat" ]
-                ]
+                let model =
+                    graphModel "s" [
+                        node "conv" (convolution rng 2 3 true) [ "x" ]
+                        node "relu" (Activation Relu) [ "conv" ]
+                        node "flat" Flatten [ "relu" ]
+                        node "s" (Linear(gaussian rng [ 3; 60 ], None)) [ "flat" ]
+                    ]
 
-            Expect.equal (of' model) "relu" "a convolution's activation"
-            Expect.equal (of' (ofFunctions [ "s", fun (x: Tensor) -> x.flatten 1L ])) "input" "nothing between")
+                Expect.equal (of' model) "relu" "a convolution's activation"
+                Expect.equal (of' (ofFunctions [ "s", fun (x: Tensor) -> x.flatten 1L ])) "input" "nothing between")
     ]

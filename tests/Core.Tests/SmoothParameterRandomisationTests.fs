@@ -17,7 +17,8 @@ let private saliency x model = explain (Target.ofQuantity (Quantity.ofClass 1) m
 /// The mean of the maps of noisy images.
 let private averaged (deviation: float) samples (x: Tensor) model =
     List.reduce (fun (a: Tensor) b -> a + b) [
-        for draw in 0L .. int64 samples - 1L -> saliency (x + Noise.normal 3L draw (batch x) * Number.Of deviation) model
+        for draw in 0L .. int64 samples - 1L ->
+            saliency (x + Noise.normal 3L draw (batch x) * Number.Of deviation) model
     ]
     / Number.Of(float samples)
 

@@ -52,7 +52,7 @@ let tests =
             let maps = gaussian rng [ 5; 2; 3 ]
             let classes = [| 0L; 1L; 0L; 1L; 0L |]
             close 1e-3 (scores 1.2 classes maps) (Sufficiency.scores (Relaxation.Soft 1e-9) 1.2 classes maps) "τ → 0"
-            let f maps = (Sufficiency.scores (Relaxation.Soft 0.1) 1.2 classes maps).sum ()
+            let f maps = (Sufficiency.scores (Relaxation.Soft 0.1) 1.2 classes maps).sum()
             let direction = gaussian rng [ 5; 2; 3 ]
             let exact = (Diff.gradv f maps direction).item<float>()
             let numerical = (Diff.numgradv 1e-5 f maps direction).item<float>()

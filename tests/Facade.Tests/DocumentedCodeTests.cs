@@ -105,7 +105,10 @@ public static partial class DocumentedCodeTests
         ),
         ["relative-representation-stability"] = Metric(
             (model, maps, images) =>
-                new RelativeRepresentationStability(model, (m, q) => new DeepLift(m, q).Attribute).Evaluate(maps, images)
+                new RelativeRepresentationStability(model, (m, q) => new DeepLift(m, q).Attribute).Evaluate(
+                    maps,
+                    images
+                )
         ),
         ["input-invariance"] = Metric(
             (model, maps, images) =>
@@ -123,7 +126,10 @@ public static partial class DocumentedCodeTests
         ),
         ["efficient-parameter-randomisation"] = Metric(
             (model, maps, images) =>
-                new EfficientParameterRandomisation(model, (m, q) => new DeepLift(m, q).Attribute).Evaluate(maps, images)
+                new EfficientParameterRandomisation(model, (m, q) => new DeepLift(m, q).Attribute).Evaluate(
+                    maps,
+                    images
+                )
         ),
         ["random-logit"] = Metric(
             (model, maps, images) =>

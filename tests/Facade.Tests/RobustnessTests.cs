@@ -111,7 +111,9 @@ public static class RobustnessTests
     private static void OfSets()
     {
         // The class is the sign of the first number.
-        using var model = Model.FromLayers(("s", x => stack([x.flatten(1)[.., 0], zeros_like(x.flatten(1)[.., 0])], 1)));
+        using var model = Model.FromLayers(
+            ("s", x => stack([x.flatten(1)[.., 0], zeros_like(x.flatten(1)[.., 0])], 1))
+        );
         var x = tensor([2.0, 0, 3, 0, -1, 0, 4, 0, 5, 0]).reshape(5, 1, 1, 2);
         var maps = tensor([1.0, 0, 1, 0.1, 1, -0.1, 0, -1, 0, 0]).reshape(5, 1, 1, 2);
         Near(new Sufficiency(model).Evaluate(maps, x), [0.5, 0.5, 0, double.NaN, double.NaN], "sufficiency");

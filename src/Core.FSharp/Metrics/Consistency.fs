@@ -22,7 +22,7 @@ module Consistency =
             let pixels = (Tensor.pixels attributions).``to``(torch.float64, torch.CPU) |> Ranking.requireFinite 0L
             let sides = [| int64 grid; int64 grid |]
             let cells = torch.nn.functional.adaptive_avg_pool2d(pixels.unsqueeze 1L, sides).flatten 1L
-            let first = (Relax.order (cells.abs ())).Positions.narrow (1L, 0L, int64 count)
+            let first = (Relax.order (cells.abs ())).Positions.narrow(1L, 0L, int64 count)
             let struct (places, _) = first.sort 1L
             let signs = cells.gather(1L, places).sign().``to`` torch.int64
 
@@ -30,7 +30,7 @@ module Consistency =
 
             Array.map2
                 (fun size named -> if size > 0. then Some named else None)
-                (Tensor.toArray<float> (Nearby.norms pixels))
+                (Tensor.toArray<float>(Nearby.norms pixels))
                 (Tensor.toArray<int64> signed |> Array.chunkBySize count))
 
     /// <summary>Of the other images whose maps are told by the same words as an image's, the share that has its class; NaN where there

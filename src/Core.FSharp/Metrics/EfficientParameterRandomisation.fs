@@ -36,15 +36,17 @@ module EfficientParameterRandomisation =
         // Map by map: a soft histogram takes a map's memory for each bin.
         let one (i: int64) =
             Scope.run (fun () ->
-                let pixels = (Tensor.pixels (attributions.narrow (0L, i, 1L))).``to``(torch.float64, torch.CPU).flatten 1L
+                let pixels =
+                    (Tensor.pixels (attributions.narrow (0L, i, 1L))).``to``(torch.float64, torch.CPU).flatten 1L
+
                 let low = pixels.amin ([| 1L |], true)
                 let range = pixels.amax ([| 1L |], true) - low
                 let isFlat = Tensor.isZero range
                 let shares = shares relaxation bins ((pixels - low) / range.masked_fill (isFlat, Number.Of 1.))
                 // The logarithm of 0 counts as 0, and has no part in the derivative.
-                let isNone = (Tensor.isPositive shares).logical_not ()
+                let isNone = (Tensor.isPositive shares).logical_not()
                 let logarithms = shares.masked_fill(isNone, Number.Of 1.).log()
-                (-(shares * logarithms).sum 1L).masked_fill (isFlat.squeeze 1L, Number.Of 0.))
+                (-(shares * logarithms).sum 1L).masked_fill(isFlat.squeeze 1L, Number.Of 0.))
 
         Scope.runQuietly (fun () -> torch.cat [| for i in 0L .. attributions.shape[0] - 1L -> one i |])
 

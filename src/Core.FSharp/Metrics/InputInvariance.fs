@@ -7,7 +7,8 @@ open TorchSharp
 /// <remarks>Kindermans et al., The (un)reliability of saliency methods, arXiv 1711.00867.</remarks>
 [<RequireQualifiedAccess>]
 module InputInvariance =
-    /// <summary>f' with f'(x + shift) = f(x): the model behind an op that takes the shift off, on the same weights.</summary>
+    /// <summary>f' with f'(x + shift) = f(x): the model behind an op that takes the shift off, on the same weights. The op's number
+    /// lives as long as the scope that is open.</summary>
     let shifted (shift: float) (model: Model) : Model =
         let input = model.Graph.Input + "/shifted"
         let by = model.Graph.Input + "/shift"
@@ -19,10 +20,7 @@ module InputInvariance =
             Node.create by (Constant constant) []
 
             for node in model.Graph.Nodes do
-                if node.Name = model.Graph.Input then
-                    Node.create node.Name Subtract [ input; by ]
-                else
-                    node
+                if node.Name = model.Graph.Input then Node.create node.Name Subtract [ input; by ] else node
         |]
 
         let graph = { Graph.withNodes nodes model.Graph with Input = input }
@@ -35,7 +33,13 @@ module InputInvariance =
     /// <param name="target">What is explained of f.</param>
     /// <param name="attributions">A_f(x).</param>
     /// <param name="batch">x.</param>
-    let scores (shift: float) (explain: Target -> Batch -> Tensor) target (attributions: Tensor) (batch: Batch) : Tensor =
+    let scores
+        (shift: float)
+        (explain: Target -> Batch -> Tensor)
+        target
+        (attributions: Tensor)
+        (batch: Batch)
+        : Tensor =
         Scope.runQuietly (fun () ->
             let target' = Target.anchored target batch (shifted shift target.Model)
             let found = explain target' { batch with X = Tensor.shift shift batch.X }

@@ -17,7 +17,17 @@ module LocalLipschitz =
     /// <param name="target">What is explained.</param>
     /// <param name="attributions">A(x).</param>
     /// <param name="batch">x.</param>
-    let scores isScaled (white: float) (radius: float) samples seed explain target attributions (batch: Batch) : Tensor =
+    let scores
+        isScaled
+        (white: float)
+        (radius: float)
+        samples
+        seed
+        explain
+        target
+        attributions
+        (batch: Batch)
+        : Tensor =
         Scope.runQuietly (fun () ->
             let near draw = Nearby.noisy (radius * white) seed draw batch
 

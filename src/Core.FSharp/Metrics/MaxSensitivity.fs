@@ -8,7 +8,14 @@ open TorchSharp
 module MaxSensitivity =
     /// <summary>‖A(x + εₖ) - A(x)‖ / ‖A(x)‖ of each sample and instance (samples×n), ‖εₖ‖_∞ ≤ radius; by pixel attribution where
     /// either map is. NaN where A(x) is 0.</summary>
-    let moves (explain: Instances -> Tensor) radius samples seed (attributions: Tensor) (instances: Instances) : Tensor =
+    let moves
+        (explain: Instances -> Tensor)
+        radius
+        samples
+        seed
+        (attributions: Tensor)
+        (instances: Instances)
+        : Tensor =
         let move _ (before: Tensor) (after: Tensor) =
             let size = Nearby.norms before
             Tensor.ratio (Tensor.isPositive size) (Nearby.norms (after - before)) size

@@ -61,7 +61,15 @@ module Nearby =
 
     /// <summary>‖A(x') - A(x)‖ / ‖x' - x‖ of each instance, the first by `size`, the second Euclidean; with `isScaled` of maps as
     /// shares of ‖A(x)‖, and of images as shares of white. NaN where there is nothing to divide by.</summary>
-    let slope (size: Tensor -> Tensor) isScaled (white: float) (x: Tensor) (near: Tensor) (before: Tensor) (after: Tensor) : Tensor =
+    let slope
+        (size: Tensor -> Tensor)
+        isScaled
+        (white: float)
+        (x: Tensor)
+        (near: Tensor)
+        (before: Tensor)
+        (after: Tensor)
+        : Tensor =
         let move, distance = size (after - before), norms (near - x)
         let isMoved = Tensor.isPositive distance
 

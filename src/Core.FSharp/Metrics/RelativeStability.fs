@@ -22,7 +22,17 @@ module RelativeStability =
 
     /// max ‖(A(x') - A(x)) / A(x)‖ / max(‖change of what is looked at‖, ε) over the x' of x's own class; `look` gives logits, and what
     /// is looked at.
-    let private scores change (look: Tensor -> Tensor * Tensor) radius samples seed explain target attributions (batch: Batch) =
+    let private scores
+        change
+        (look: Tensor -> Tensor * Tensor)
+        radius
+        samples
+        seed
+        explain
+        target
+        attributions
+        (batch: Batch)
+        =
         Scope.runQuietly (fun () ->
             let logits, own = look batch.X
             let classes = logits.argmax 1L
@@ -32,7 +42,7 @@ module RelativeStability =
                 let isSame = logits.argmax(1L).eq classes
                 let isDefined = (Tensor.isPositive (Nearby.norms before)).logical_and isSame
 
-                let distance = Nearby.norms(change own values).clamp_min (Number.Of epsilon)
+                let distance = Nearby.norms(change own values).clamp_min(Number.Of epsilon)
                 Tensor.ratio isDefined (Nearby.norms (shares before after)) distance
 
             attributions

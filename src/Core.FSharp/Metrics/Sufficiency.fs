@@ -23,11 +23,11 @@ module Sufficiency =
             // ‖a - b‖² = 2 - 2 a·b
             let nearness = unit.mm (unit.t ()) |> Tensor.shift (threshold * threshold / 2. - 1.)
 
-            let isOther = torch.eye(unit.shape[0], dtype = torch.bool).logical_not ()
+            let isOther = torch.eye(unit.shape[0], dtype = torch.bool).logical_not()
             let isPair = (isMap.unsqueeze 1L).logical_and(isMap.unsqueeze 0L).logical_and isOther
             let near = Relax.isPositive relaxation (torch.ones (1L, torch.float64)) nearness * isPair
 
             let classes = torch.tensor classes
-            let isSame = (classes.unsqueeze 1L).eq (classes.unsqueeze 0L)
+            let isSame = (classes.unsqueeze 1L).eq(classes.unsqueeze 0L)
             let all = near.sum 1L
             Tensor.ratio (Tensor.isPositive all) ((near * isSame).sum 1L) all)
