@@ -292,6 +292,12 @@ type Interop private () =
         =
         MaxSensitivity.scores explain.Invoke radius samples seed attributions instances
 
+    /// Average sensitivity of a method.
+    static member AverageSensitivity
+        (explain: Func<Instances, Tensor>, radius: float, samples: int, seed: int64, attributions, instances)
+        =
+        AverageSensitivity.scores explain.Invoke radius samples seed attributions instances
+
     /// An attack on the maps of instances.
     [<Extension>]
     static member Attacked

@@ -823,21 +823,11 @@ module Metrics =
         | None ->
             fail $"The metric '{row}' makes maps of its own: set MetricSettings.Explain to how the maps were made."
 
-    let private maxSensitivity (s: MetricSettings) target maps batch =
-        let target = Target.anchored target batch target.Model
-        let size = target.BatchSize Gradient (Instances.ofBatch batch)
-
-        // Perturbed instances are counted from 0, wherever in the set they stand.
-        let explain (perturbed: Batch) =
-            explain "max-sensitivity" s target { perturbed with Rows = Sweep.pick perturbed.Rows batch.Rows }
-
-        MaxSensitivity.scores
-            (Instances.map size explain)
-            (0.02 * s.Peak)
-            (samples 10 s)
-            s.Seed
-            maps
-            (Instances.ofBatch batch)
+    /// A sensitivity of maps to noise of a fiftieth of the range.
+    let private sensitivity name scores (s: MetricSettings) target (maps: Tensor) (batch: Batch) : Tensor =
+        let explain = Nearby.explaining (explain name s) target batch
+        let ofPerturbed (perturbed: Instances) = explain (perturbed.Read 0 perturbed.Count)
+        scores ofPerturbed (0.02 * s.Peak) (samples 10 s) s.Seed maps (Instances.ofBatch batch)
 
     let private attackSensitivity (s: MetricSettings) target maps batch =
         let anchored = Target.anchored target batch
@@ -917,6 +907,16 @@ module Metrics =
             PixelCurves.chosenSteps (maps.shape[maps.shape.Length - 2] * maps.shape[maps.shape.Length - 1])
 
         k
+
+    /// A row of how many per cent the map changes for a change of something else, which takes so many passes to see.
+    let private relativeStability look (name: string) what distance scores =
+        row
+            name
+            $"Relative {what} stability"
+            $"maxₖ ‖(A(xₖ) - A(x)) / A(x)‖ / max({distance}, ε), xₖ = x + εₖ of the class of x, every |εₖ| at most a fiftieth of the range"
+            "Agarwal et al., arXiv 2203.06877"
+            (fun s -> scores (0.02 * s.Peak) (samples 10 s) s.Seed (explain name s))
+        |> ofExplanations (fun s -> 1. + look + (gradient + look) * float (samples 10 s))
 
     /// The rows.
     let all: Metric list = [
@@ -1100,7 +1100,7 @@ module Metrics =
             "Max-sensitivity"
             "maxₖ ‖A(x + εₖ) - A(x)‖ / ‖A(x)‖, every |ε| at most a fiftieth of the range"
             "Yeh et al., arXiv 1901.09392"
-            maxSensitivity
+            (sensitivity "max-sensitivity" MaxSensitivity.scores)
         |> ofExplanations (fun s -> 1. + gradient * float (samples 10 s))
         row
             "attack-sensitivity"
@@ -1109,6 +1109,43 @@ module Metrics =
             "Ghorbani, Abid and Zou, arXiv 1710.10547; Dombrowski et al., arXiv 1906.07983"
             attackSensitivity
         |> ofExplanations (fun s -> 1. + gradient * gradient * float (samples 10 s))
+        row
+            "average-sensitivity"
+            "Average sensitivity"
+            "meanₖ ‖A(x + εₖ) - A(x)‖ / ‖A(x)‖, every |ε| at most a fiftieth of the range"
+            "Bhatt, Weller and Moura, arXiv 2005.00631; Yeh et al., arXiv 1901.09392"
+            (sensitivity "average-sensitivity" AverageSensitivity.scores)
+        |> ofExplanations (fun s -> 1. + gradient * float (samples 10 s))
+        row
+            "local-lipschitz"
+            "Local Lipschitz estimate"
+            "maxₖ (‖A(x + εₖ) - A(x)‖ / ‖A(x)‖) / ‖εₖ‖, every |ε| at most a fiftieth of the range, which is the unit of ε"
+            "Alvarez-Melis and Jaakkola, arXiv 1806.08049, relative to the map"
+            (fun s -> LocalLipschitz.scores true s.Peak 0.02 (samples 10 s) s.Seed (explain "local-lipschitz" s))
+        |> ofExplanations (fun s -> 1. + gradient * float (samples 10 s))
+        row
+            "continuity"
+            "Explanation continuity"
+            "max (‖A(x') - A(x)‖₁ / ‖A(x)‖₁) / ‖x' - x‖₂, x' the image moved by a pixel in each of eight directions, the range the unit of x"
+            "Montavon, Samek and Müller, Digital Signal Processing 73, 2018, relative to the map"
+            (fun s -> Continuity.scores true s.Peak 1 (explain "continuity" s))
+        |> ofExplanations (fun _ -> 1. + gradient * 8.)
+        relativeStability 1. "relative-input-stability" "input" "‖(xₖ - x) / x‖" RelativeStability.ofInput
+        relativeStability 1. "relative-output-stability" "output" "‖f(xₖ) - f(x)‖" RelativeStability.ofOutput
+        relativeStability
+            2.
+            "relative-representation-stability"
+            "representation"
+            "‖(L(xₖ) - L(x)) / L(x)‖"
+            (fun radius samples seed explain target ->
+                RelativeStability.ofRepresentation (RelativeStability.layer target) radius samples seed explain target)
+        row
+            "input-invariance"
+            "Input invariance"
+            "‖A_f'(x + s) - A_f(x)‖ / ‖A_f(x)‖, f' the model that takes s off, so that f'(x + s) = f(x), s = -1 of white"
+            "Kindermans et al., arXiv 1711.00867"
+            (fun s -> InputInvariance.scores -s.Peak (explain "input-invariance" s))
+        |> ofExplanations (fun _ -> 1. + gradient)
         row
             "sensitivity-n"
             "Sensitivity-n"
@@ -1135,6 +1172,39 @@ module Metrics =
             parameterRandomisation
         |> from "-1 to 1"
         |> ofExplanations (fun _ -> 1. + gradient * 10.)
+        |> is constant constant
+        |> relaxesIn everything
+        row
+            "smooth-parameter-randomisation"
+            "Smooth parameter randomisation (rank correlation)"
+            "mean over layers l of ρ(|Ā_f|, |Ā_f'|), Ā the mean of the maps of x with noise of a tenth of the range, f' the model with random weights from the logits down to l"
+            "Hedström et al., arXiv 2401.06465"
+            (fun s ->
+                SmoothParameterRandomisation.scores
+                    s.Relaxation
+                    (0.1 * s.Peak)
+                    (samples 10 s)
+                    10
+                    s.Seed
+                    (explain "smooth-parameter-randomisation" s))
+        |> from "-1 to 1"
+        |> ofExplanations (fun s -> 1. + gradient * 11. * float (samples 10 s))
+        |> is constant constant
+        |> relaxesIn [ Argument.Image; Argument.Parameters ]
+        row
+            "efficient-parameter-randomisation"
+            "Efficient parameter randomisation (rise of complexity)"
+            "(ξ(A_f') - ξ(A_f)) / ξ(A_f), ξ = -Σ_b p_b ln p_b the entropy of the histogram of a map in 100 bins, f' the model with random weights in every layer"
+            "Hedström et al., arXiv 2401.06465"
+            (fun s ->
+                EfficientParameterRandomisation.scores
+                    s.Relaxation
+                    100
+                    s.Seed
+                    (explain "efficient-parameter-randomisation" s))
+        |> higher
+        |> from "-1 to ∞"
+        |> ofExplanations (fun _ -> 1. + gradient)
         |> is constant constant
         |> relaxesIn everything
         {

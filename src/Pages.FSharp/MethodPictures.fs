@@ -240,11 +240,13 @@ type private Painter(models: Model list, known: KnownImages, step: unit -> unit,
             path "Put into black, the largest first: sufficiency ordering; the last is M(x) of average drop" lt
         ]
 
-    /// The metrics of the figure: an attack takes the derivatives of a map, which are minutes a method; and masks say what methods
-    /// are to find, where the others ask the network.
+    /// The metrics of the figure: an attack takes the derivatives of a map, and the smooth test a hundred maps of each, which are
+    /// minutes a method; and masks say what methods are to find, where the others ask the network.
     static member Studied: AttributionMetric[] = [|
         for metric in AttributionMetric.All do
-            if metric.Name <> "attack-sensitivity" && not metric.NeedsMasks then
+            let isLong = List.contains metric.Name [ "attack-sensitivity"; "smooth-parameter-randomisation" ]
+
+            if not isLong && not metric.NeedsMasks then
                 metric
     |]
 

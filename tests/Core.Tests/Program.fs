@@ -75,9 +75,18 @@ let main arguments =
             PositionsTests.tests
             RegionsTests.tests
             MaxSensitivityTests.tests
+            AverageSensitivityTests.tests
+            LocalLipschitzTests.tests
+            ContinuityTests.tests
+            RelativeStabilityTests.tests
+            InputInvarianceTests.tests
             SensitivityNTests.tests
             CompletenessGapTests.tests
             ParameterRandomisationTests.tests
+            SmoothParameterRandomisationTests.tests
+            EfficientParameterRandomisationTests.tests
+            SufficiencyTests.tests
+            ConsistencyTests.tests
             RandomLogitTests.tests
             ClassEssenceTests.tests
             StatisticsTests.tests

@@ -109,11 +109,53 @@ public static partial class DocumentedCodeTests
             (model, maps, images) =>
                 new AttackSensitivity(model, (m, q) => new DeepLift(m, q).Attribute).Evaluate(maps, images)
         ),
+        ["average-sensitivity"] = Metric(
+            (model, maps, images) =>
+                new AverageSensitivity(model, (m, q) => new DeepLift(m, q).Attribute).Evaluate(maps, images)
+        ),
+        ["local-lipschitz"] = Metric(
+            (model, maps, images) =>
+                new LocalLipschitz(model, (m, q) => new DeepLift(m, q).Attribute).Evaluate(maps, images)
+        ),
+        ["continuity"] = Metric(
+            (model, maps, images) =>
+                new Continuity(model, (m, q) => new DeepLift(m, q).Attribute).Evaluate(maps, images)
+        ),
+        ["relative-input-stability"] = Metric(
+            (model, maps, images) =>
+                new RelativeInputStability(model, (m, q) => new DeepLift(m, q).Attribute).Evaluate(maps, images)
+        ),
+        ["relative-output-stability"] = Metric(
+            (model, maps, images) =>
+                new RelativeOutputStability(model, (m, q) => new DeepLift(m, q).Attribute).Evaluate(maps, images)
+        ),
+        ["relative-representation-stability"] = Metric(
+            (model, maps, images) =>
+                new RelativeRepresentationStability(model, (m, q) => new DeepLift(m, q).Attribute).Evaluate(
+                    maps,
+                    images
+                )
+        ),
+        ["input-invariance"] = Metric(
+            (model, maps, images) =>
+                new InputInvariance(model, (m, q) => new DeepLift(m, q).Attribute).Evaluate(maps, images)
+        ),
         ["sensitivity-n"] = Metric((model, maps, images) => new SensitivityN(model).Evaluate(maps, images)),
         ["completeness-gap"] = Metric((model, maps, images) => new CompletenessGap(model).Relative(maps, images)),
         ["parameter-randomisation"] = Metric(
             (model, maps, images) =>
                 new ParameterRandomisation(model, (m, q) => new DeepLift(m, q).Attribute).Evaluate(maps, images)
+        ),
+        ["smooth-parameter-randomisation"] = Metric(
+            (model, maps, images) =>
+                new SmoothParameterRandomisation(model, (m, q) => new DeepLift(m, q).Attribute).Evaluate(maps, images)
+        ),
+        ["efficient-parameter-randomisation"] = Metric(
+            (model, maps, images) =>
+                new EfficientParameterRandomisation(model, (m, q) => new DeepLift(m, q).Attribute).Evaluate(
+                    maps,
+                    images
+                )
         ),
         ["random-logit"] = Metric(
             (model, maps, images) =>

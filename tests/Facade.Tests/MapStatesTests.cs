@@ -121,6 +121,12 @@ public static class MapStatesTests
                             or "infidelity"
                             or "sensitivity-n"
                             or "max-sensitivity"
+                            or "average-sensitivity"
+                            or "local-lipschitz"
+                            or "relative-input-stability"
+                            or "relative-output-stability"
+                            or "relative-representation-stability"
+                            or "smooth-parameter-randomisation"
                             or "effective-complexity-loss"
                         )
                     )

@@ -29,6 +29,15 @@ public static class Metrics2Tests
         "completeness-gap",
         "parameter-randomisation",
         "random-logit",
+        "average-sensitivity",
+        "local-lipschitz",
+        "continuity",
+        "relative-input-stability",
+        "relative-output-stability",
+        "relative-representation-stability",
+        "input-invariance",
+        "smooth-parameter-randomisation",
+        "efficient-parameter-randomisation",
     ];
 
     private static readonly MetricSettings settings = new() { Explain = saliency, Samples = 4 };
@@ -135,7 +144,7 @@ public static class Metrics2Tests
                 Check.Refuses(() => metric.Create(model, new()), metric.Name, "MetricSettings.Masks");
             else
                 metric.Create(model, new());
-        Expect.equal(AttributionMetric.All.Count(metric => metric.NeedsExplain), 4, "four do");
+        Expect.equal(AttributionMetric.All.Count(metric => metric.NeedsExplain), 13, "thirteen do");
         Expect.equal(AttributionMetric.All.Count(metric => metric.NeedsMasks), 5, "and five need masks");
     }
 

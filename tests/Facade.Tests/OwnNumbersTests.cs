@@ -26,7 +26,13 @@ public static class OwnNumbersTests
     private const double ToleranceOfDraws = 1e-5;
 
     // They draw normal numbers in float32, and the processor decides on the last digit of those.
-    private static readonly string[] drawn = ["infidelity", "parameter-randomisation"];
+    private static readonly string[] drawn =
+    [
+        "infidelity",
+        "parameter-randomisation",
+        "smooth-parameter-randomisation",
+        "efficient-parameter-randomisation",
+    ];
 
     // Maps of a number a channel and pixel, and maps of a number a pixel.
     private static readonly string[] judgedMaps = ["saliency", "grad-cam"];

@@ -106,6 +106,13 @@ public static class RegistryTests
         "infidelity",
         "max-sensitivity",
         "attack-sensitivity",
+        "average-sensitivity",
+        "local-lipschitz",
+        "continuity",
+        "relative-input-stability",
+        "relative-output-stability",
+        "relative-representation-stability",
+        "input-invariance",
         "completeness-gap",
     ];
 

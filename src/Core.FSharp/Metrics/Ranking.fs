@@ -6,7 +6,7 @@ open TorchSharp
 /// What metrics read of attribution maps: pixels, magnitudes, orders, ranks.
 [<RequireQualifiedAccess>]
 module Ranking =
-    let private requireFinite (first: int64) (pixels: Tensor) =
+    let internal requireFinite (first: int64) (pixels: Tensor) =
         match Tensor.notFinite pixels with
         | [||] -> pixels
         | bad -> fail $"The attribution of instance {first + bad[0]} holds a NaN or an infinity."
