@@ -72,6 +72,13 @@ let main arguments =
             RegionsTests.tests
             MaxSensitivityTests.tests
             SensitivityNTests.tests
+            PixelGroupsTests.tests
+            FaithfulnessCorrelationTests.tests
+            FaithfulnessEstimateTests.tests
+            MonotonicityTests.tests
+            MonotonicityCorrelationTests.tests
+            NonSensitivityTests.tests
+            RegionPerturbationTests.tests
             CompletenessGapTests.tests
             ParameterRandomisationTests.tests
             RandomLogitTests.tests
