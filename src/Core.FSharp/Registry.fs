@@ -537,7 +537,8 @@ module Metrics =
 
     let private higher (row: Metric) = { row with Better = Better.Higher }
     let private from range (row: Metric) = { row with Range = range }
-    let private onBlack (row: Metric) = { row with Blank = "black" }
+    let private onto blank (row: Metric) = { row with Blank = blank }
+    let private onBlack (row: Metric) = row |> onto "black"
     let private ofProbabilities (row: Metric) = { row with Over = Scale.Probabilities }
     let private costs passes (row: Metric) = { row with Passes = passes }
 
@@ -898,6 +899,7 @@ module Metrics =
             (fun s step -> MonotonicityCorrelation.scores s.Relaxation step (samples 5 s) s.Seed)
         |> higher
         |> from "-1 to 1"
+        |> onto "random"
         |> is constant constant
         |> relaxesIn everything
         features
@@ -908,6 +910,7 @@ module Metrics =
             "Nguyen and Martínez, arXiv 2007.07584"
             (fun s step -> NonSensitivity.scores s.Relaxation step (samples 5 s) s.Seed)
         |> from "0 to the number of pixels"
+        |> onto "random"
         |> is constant constant
         |> relaxesIn everything
         row
@@ -921,6 +924,7 @@ module Metrics =
                 score (samples 3 s) s.Seed target maps batch)
         |> higher
         |> from "-∞ to ∞"
+        |> onto "random"
         |> costs (fun s pixels ->
             let regions = PixelGroups.squaresOf (RegionPerturbation.chosenSide pixels) pixels
             1. + float (samples 3 s) * float (RegionPerturbation.steps RegionPerturbation.Share regions))
@@ -937,6 +941,19 @@ module Metrics =
         |> from "-∞ to ∞"
         |> onBlack
         |> costs (fun _ pixels -> 1. + float (PixelGroups.squaresOf (Selectivity.chosenSide pixels) pixels))
+        |> is constant smooth
+        |> relaxesIn [ Argument.Map ]
+        row
+            "road"
+            "ROAD, least less most relevant first"
+            "mean over s of p_c(x without the share s of its pixels, smallest A first) - p_c(x without those, largest A first), pixels filled in from their neighbours; s 10, 20, …, 90 %"
+            "Rong et al., arXiv 2202.00449"
+            (fun s -> Road.scores s.Relaxation Road.shares (0.01 * s.Peak) s.Seed)
+        |> higher
+        |> onto "filled in from neighbours"
+        |> from "-1 to 1"
+        |> ofProbabilities
+        |> costs (fun _ _ -> 1. + 2. * float Road.shares.Length)
         |> is constant smooth
         |> relaxesIn [ Argument.Map ]
         row

@@ -82,6 +82,7 @@ let private faithful = [
     "non-sensitivity"
     "region-perturbation"
     "selectivity"
+    "road"
 ]
 
 /// What a row gives of 5×4 pixels.

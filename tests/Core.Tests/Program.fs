@@ -79,6 +79,7 @@ let main arguments =
             MonotonicityCorrelationTests.tests
             NonSensitivityTests.tests
             RegionPerturbationTests.tests
+            RoadTests.tests
             CompletenessGapTests.tests
             ParameterRandomisationTests.tests
             RandomLogitTests.tests
