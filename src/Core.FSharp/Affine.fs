@@ -116,17 +116,23 @@ module Affine =
     /// Wx.
     let linear (layer: AffineLayer) others x : Tensor = weighed 1. 1. layer others x
 
-    /// Wx with 1 for every weight.
-    let counted (layer: AffineLayer) (others: Tensor list) (x: Tensor) : Tensor =
+    /// Wx with each of its factors changed.
+    let private changed (change: Tensor -> Tensor) (layer: AffineLayer) (others: Tensor list) (x: Tensor) : Tensor =
         let step x (link: Link) =
             if isSum link.Node.Op then
-                sum torch.ones_like others x link
+                sum change others x link
             else
                 match scale others x link with
-                | Some s -> x.expand (torch.broadcast_tensors(x, s).[0].shape)
+                | Some s -> x * change s
                 | None -> move others x link
 
         List.fold step x layer.Links
+
+    /// Wx with 1 for every weight.
+    let counted (layer: AffineLayer) others x : Tensor = changed torch.ones_like layer others x
+
+    /// Wx with the square of every weight.
+    let squared (layer: AffineLayer) others x : Tensor = changed Tensor.square layer others x
 
     /// Whether the layer's bias is that of the op with its weights.
     let private hasPlainBias (layer: AffineLayer) =

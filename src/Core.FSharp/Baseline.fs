@@ -45,28 +45,28 @@ module Blur =
     [<Literal>]
     let Most = 1000.
 
-    /// <summary>A Gaussian's blur of …×h×w, along both sides: of standard deviation σ pixels, truncated at 4σ, edges reflected (d c b
-    /// a | a b c d | d c b a): scipy.ndimage.gaussian_filter's defaults.</summary>
-    let gaussian (sigma: float) (maps: Tensor) : Tensor =
+    /// What each pixel along a line of that many takes from each: of standard deviation σ pixels, truncated at 4σ, edges reflected
+    /// (d c b a | a b c d | d c b a), scipy.ndimage.gaussian_filter's defaults; of σ = 0 from itself alone.
+    let internal weights (sigma: float) (size: int64) : Tensor =
         let radius = int (4. * sigma + 0.5)
-        let bell = [| for i in -radius .. radius -> exp (-0.5 * (float i / sigma) ** 2.) |]
+        let bell = [| for i in -radius .. radius -> if i = 0 then 1. else exp (-0.5 * (float i / sigma) ** 2.) |]
         let total = Array.sum bell
+        let size = int size
+        let weights = Array2D.zeroCreate size size
 
-        /// What each pixel along a line of that many takes from each.
-        let weights (size: int64) =
-            let size = int size
-            let weights = Array2D.zeroCreate size size
+        for i in 0 .. size - 1 do
+            for k in -radius .. radius do
+                let folded = (((i + k) % (2 * size)) + 2 * size) % (2 * size)
+                let from = min folded (2 * size - 1 - folded)
+                weights[i, from] <- weights[i, from] + bell[k + radius] / total
 
-            for i in 0 .. size - 1 do
-                for k in -radius .. radius do
-                    let folded = (((i + k) % (2 * size)) + 2 * size) % (2 * size)
-                    let from = min folded (2 * size - 1 - folded)
-                    weights[i, from] <- weights[i, from] + bell[k + radius] / total
+        torch.tensor weights
 
-            torch.tensor(weights).``to``(maps.dtype, maps.device)
-
+    /// A Gaussian's blur of …×h×w, along both sides.
+    let gaussian (sigma: float) (maps: Tensor) : Tensor =
         let last = maps.shape.Length - 1
-        (weights maps.shape[last - 1]).matmul(maps).matmul((weights maps.shape[last]).t())
+        let along side = (weights sigma side).``to``(maps.dtype, maps.device)
+        (along maps.shape[last - 1]).matmul(maps).matmul((along maps.shape[last]).t())
 
 /// Where a path to the instances begins: `Of` gives a batch (n×…) its baselines, of the same shape.
 [<NoComparison; NoEquality>]

@@ -110,6 +110,9 @@ type Interop private () =
         Distribution = distribution.Invoke
     }
 
+    /// Several as a list.
+    static member List(values: 'a seq) = List.ofSeq values
+
     /// What may be null as what may be missing.
     static member Option(value: 'a) = Option.ofObj value
 
@@ -122,6 +125,14 @@ type Interop private () =
     /// How a metric makes maps of its own.
     static member Explaining(explain: Func<Target, Batch, Tensor>) =
         Some(fun target batch -> explain.Invoke(target, batch))
+
+    /// A game of features, by what is asked about so many.
+    static member Coalitions(plan: Func<int, CoalitionPlan>, features, baseline, target, batch) =
+        Coalitions.attribute plan.Invoke features baseline target batch
+
+    /// Guided Grad-CAM at some layers.
+    static member GuidedGradCam(layers: string seq, target, batch) =
+        GuidedGradCam.attribute (List.ofSeq layers) target batch
 
     /// The curves of some paths.
     static member Curves(relaxation, paths: PixelPath seq, target, attributions, batch) : IReadOnlyList<PixelCurve> =

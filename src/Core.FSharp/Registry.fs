@@ -64,6 +64,10 @@ type MethodSetting =
     | Iterations = 256
     /// The share of the image that a mask covers.
     | Area = 512
+    /// What is hidden and shown as one.
+    | Features = 1024
+    /// The instances that others are compared with.
+    | Background = 2048
 
 namespace Attribution.Core
 
@@ -74,8 +78,8 @@ open TorchSharp
 /// What a method is set up with. Each uses what concerns it.
 [<NoComparison; NoEquality>]
 type MethodSettings = {
-    /// The layer of the methods that look at one; None: the last with channels of several positions.
-    Layer: string option
+    /// The layers of the methods that look at some, whose maps are fused; none: the last with channels of several positions.
+    Layers: string list
     Baseline: Baseline
     /// The points on a path in [0, 1], and their weights.
     Nodes: (float * float)[]
@@ -95,6 +99,14 @@ type MethodSettings = {
     Iterations: int
     /// The share of the image that a mask covers.
     Area: float
+    /// What is hidden and shown as one.
+    Features: Features
+    /// The number that stands for white.
+    Peak: float
+    /// How many noisy copies of an instance any method's maps are averaged over; None: it is explained as it is.
+    Smooth: int option
+    /// Whether any method's maps are averaged over an image and its mirror image, darker and brighter.
+    Augment: bool
 }
 
 /// The passes that a method makes of an instance.
@@ -121,7 +133,7 @@ type Method = {
     Uses: MethodSetting
     /// The samples of an instance where nobody says how many.
     DefaultSamples: int
-    Work: MethodSettings -> Instances -> Work
+    Work: Model -> MethodSettings -> Instances -> Work
     /// What a pass over a batch does.
     Pass: Pass
     /// Whether a network has what it is about, and a sentence for one that has not.
@@ -185,7 +197,7 @@ type Metric = {
 module MethodSettings =
     /// Black baselines, 50 points, multiplied with the input, seed 1.
     let standard: MethodSettings = {
-        Layer = None
+        Layers = []
         Baseline = Baseline.black
         Nodes = Quadrature.nodes RightHand 50
         Multiply = true
@@ -198,6 +210,10 @@ module MethodSettings =
         Maximum = MaximumRule.Rescale
         Iterations = 50
         Area = 0.1
+        Features = Features.usual
+        Peak = 255.
+        Smooth = None
+        Augment = false
     }
 
 [<RequireQualifiedAccess>]
@@ -218,7 +234,7 @@ module MetricSettings =
 /// row.</remarks>
 [<RequireQualifiedAccess>]
 module Methods =
-    let private passes forwards gradients isByRules = {
+    let inline private passes forwards gradients isByRules = {
         Forwards = int64 forwards
         Gradients = int64 gradients
         IsByRules = isByRules
@@ -238,7 +254,7 @@ module Methods =
         Source = source
         Uses = MethodSetting.Nothing
         DefaultSamples = 0
-        Work = fun _ _ -> passes 0 1 false
+        Work = fun _ _ _ -> passes 0 1 false
         Pass = Gradient
         Requires = None
         Smoothness = smoothness Smoothness.Undefined Smoothness.AlmostEverywhere
@@ -246,7 +262,7 @@ module Methods =
     }
 
     let private uses settings (row: Method) = { row with Uses = settings }
-    let private costs work (row: Method) = { row with Work = work }
+    let private costs work (row: Method) = { row with Work = fun _ s x -> work s x }
 
     let private requires sentence has (row: Method) = { row with Requires = Some(sentence, has) }
 
@@ -257,7 +273,7 @@ module Methods =
     let private byScores (row: Method) = { row with Pass = Forward }
 
     /// A way back by rules, after so many passes forth.
-    let private byRules forwards (row: Method) = { row with Pass = Rules; Work = fun _ _ -> passes forwards 1 true }
+    let private byRules forwards (row: Method) = { row with Pass = Rules; Work = fun _ _ _ -> passes forwards 1 true }
 
     /// A row of a method that draws samples, `standard` where nobody says how many.
     let private sampled standard (work: int -> Work) name title formula source attribute =
@@ -270,7 +286,7 @@ module Methods =
         {
             row name title formula source (fun s -> attribute s (count s)) with
                 DefaultSamples = standard
-                Work = fun s _ -> work (count s)
+                Work = fun _ s _ -> work (count s)
         }
 
     let private gradients count = passes 1 count false
@@ -289,8 +305,10 @@ module Methods =
             $"{row.Title} is about attention, a softmax of a product QKᵀ times V"
             (Attention.find >> List.isEmpty >> not)
 
-    let private layer (s: MethodSettings) (target: Target) =
-        s.Layer |> Option.defaultWith (fun () -> CamLayer.last (Model.upTo target.Layer target.Model))
+    let private layers (s: MethodSettings) (target: Target) =
+        match s.Layers with
+        | [] -> [ CamLayer.last (Model.upTo target.Layer target.Model) ]
+        | named -> named
 
     let private bach = "Bach et al., PLoS ONE 10(7), 2015; Montavon et al., 2019"
 
@@ -300,6 +318,10 @@ module Methods =
         |> requires "LRP is about layers of weights" (hasOp Op.isWeighted)
 
     let private epsilon = Epsilon 1e-6
+
+    let private montavon = "Montavon et al., arXiv 1512.02479"
+
+    let private from' source (row: Method) = { row with Source = source }
 
     /// Rules of convolutions, ε in dense layers.
     let private byKind convolution = { Lrp.composite epsilon convolution epsilon with First = None }
@@ -321,10 +343,59 @@ module Methods =
         |> uses (MethodSetting.Baseline ||| MethodSetting.Iterations ||| MethodSetting.Area)
 
     // About: the way back ends at the last convolution, near the top.
-    let private cam name title formula source weights =
-        row name title formula source (fun s target -> GradCam.attribute weights (layer s target) target)
+    let private camBy atLayer name title formula source =
+        row name title formula source (fun s target -> Cam.attribute (atLayer s) (layers s target) target)
         |> uses MethodSetting.Layer
-        |> costs (fun _ _ -> passes 1 0 false)
+        |> costs (fun s _ -> passes (max 1 s.Layers.Length) 0 false)
+
+    let private cam name title formula source weights =
+        camBy (fun _ -> GradCam.atLayer weights) name title formula source
+
+    /// A class activation map that makes passes for each channel of its layers.
+    let private camOfPasses atLayer name title formula source =
+        let channels (model: Model) (s: MethodSettings) (x: Instances) =
+            let layers = if s.Layers.IsEmpty then [ CamLayer.last model ] else s.Layers
+            layers |> List.sumBy (fun layer -> 2L + Cam.channels layer model x)
+
+        {
+            camBy atLayer name title formula source with
+                Work = fun model s x -> passes (channels model s x) 0 false
+                Pass = Forward
+        }
+
+    /// A method that hides and shows features: exact in the parameters, and in the image while the features stay what they are.
+    let private byFeatures (row: Method) = {
+        row with
+            Pass = Forward
+            Uses = row.Uses ||| MethodSetting.Baseline ||| MethodSetting.Features
+            Smoothness =
+                function
+                | Argument.Parameters -> Smoothness.Smooth
+                | argument -> row.Smoothness argument
+    }
+
+    let private features (s: MethodSettings) x = max 1L (Features.count s.Features x)
+
+    /// A game of features.
+    let private game plan standard name title formula source =
+        let planOf (s: MethodSettings) count = plan count s.Seed
+
+        let game =
+            sampled standard gradients name title formula source (fun s count ->
+                Coalitions.attribute (planOf s count) s.Features s.Baseline)
+
+        let work _ (s: MethodSettings) x =
+            let samples = s.Samples |> Option.defaultValue standard
+            use _ = torch.NewDisposeScope()
+            let plan: CoalitionPlan = planOf s samples (int (min (features s x) Coalitions.Most))
+            passes (1L + plan.Shown.shape[0]) 0 false
+
+        { game with Work = work; Uses = MethodSetting.Samples } |> byFeatures
+
+    /// A method that compares instances with others.
+    let private ofBackground attribute (s: MethodSettings) count target batch =
+        let background = s.Background |> Option.defaultWith (fun () -> Instances.ofBatch batch)
+        attribute count background s.Seed target batch
 
     /// The rows.
     let all: Method list = [
@@ -341,6 +412,31 @@ module Methods =
         |> uses (MethodSetting.Steps ||| MethodSetting.Baseline ||| MethodSetting.Multiply)
         |> costs (fun s _ -> passes 1 s.Nodes.Length false)
         |> isSmooth
+        row
+            "guided-integrated-gradients"
+            "Guided integrated gradients"
+            "Σₖ ∇ₓ q(f(xₖ)) ⊙ (xₖ₊₁ - xₖ) from b to x, in each step the numbers of least gradient moving first"
+            "Kapishnikov et al., arXiv 2106.09788"
+            (fun s -> GuidedIntegratedGradients.attribute s.Nodes.Length s.Baseline)
+        |> uses (MethodSetting.Steps ||| MethodSetting.Baseline)
+        |> costs (fun s _ -> passes 1 s.Nodes.Length false)
+        row
+            "blur-integrated-gradients"
+            "Blur integrated gradients"
+            "Σₖ ∇ₓ q(f(x̃ₖ)) ⊙ (xₖ₊₁ - xₖ), xₖ the image blurred less and less, x̃ₖ between xₖ and xₖ₊₁"
+            "Xu, Venugopalan and Sundararajan, arXiv 2004.03383"
+            (fun s -> BlurIntegratedGradients.attribute s.Nodes.Length)
+        |> uses MethodSetting.Steps
+        |> costs (fun s _ -> passes 1 s.Nodes.Length false)
+        |> isSmooth
+        row
+            "xrai"
+            "XRAI"
+            "the mean over what a region adds of IG(black) + IG(white), regions of the largest mean first"
+            "Kapishnikov et al., arXiv 1906.02825, with SLIC's segments"
+            (fun s -> Xrai.attribute s.Nodes (Baseline.white s.Peak))
+        |> uses MethodSetting.Steps
+        |> costs (fun s _ -> passes 2 (2 * s.Nodes.Length) false)
         row
             "guided-backpropagation"
             "Guided backpropagation"
@@ -365,6 +461,18 @@ module Methods =
             (fun s -> DeepLift.observed s.Maximum ignore s.Baseline s.Multiply)
         |> uses (MethodSetting.Baseline ||| MethodSetting.Multiply ||| MethodSetting.MaxPool)
         |> byRules 1
+        {
+            sampled
+                20
+                (fun count -> passes count count true)
+                "deep-shap"
+                "DeepSHAP"
+                "(1/N) Σₖ (x - bₖ) ⊙ mₖ, bₖ drawn from a background, mₖ DeepLIFT's multipliers from it"
+                "Lundberg and Lee, arXiv 1705.07874"
+                (fun s -> ofBackground (DeepShap.attribute s.Maximum) s) with
+                Pass = Rules
+        }
+        |> uses (MethodSetting.Samples ||| MethodSetting.Background ||| MethodSetting.MaxPool)
         relevance "lrp-epsilon" "LRP-ε" "Rᵢ = Σⱼ xᵢwᵢⱼ / (zⱼ ± ε) Rⱼ" (byKind epsilon)
         relevance
             "lrp-epsilon-plus"
@@ -381,6 +489,33 @@ module Methods =
             "LRP, γ, ε and z-box"
             "w + 0.25 w⁺ in place of w in convolutions, ε in dense layers, the box of pixels in the first"
             (Lrp.composite (ZBox(0., 255.)) (Gamma 0.25) epsilon)
+        relevance
+            "deep-taylor"
+            "Deep Taylor decomposition"
+            "Rᵢ = Σⱼ (xᵢwᵢⱼ)⁺ / zⱼ⁺ Rⱼ, the box of pixels in the first layer"
+            (Lrp.deepTaylor (ZBox(0., 255.)))
+        |> from' montavon
+        relevance
+            "deep-taylor-w-square"
+            "Deep Taylor decomposition, w²"
+            "Rᵢ = Σⱼ (xᵢwᵢⱼ)⁺ / zⱼ⁺ Rⱼ, wᵢⱼ² / Σᵢ wᵢⱼ² Rⱼ in the first layer"
+            (Lrp.deepTaylor Square)
+        |> from' montavon
+        row
+            "excitation-backpropagation"
+            "Excitation backpropagation"
+            "Pᵢ = Σⱼ (xᵢwᵢⱼ)⁺ / zⱼ⁺ Pⱼ, from P = ∂q/∂f at the scores"
+            "Zhang et al., arXiv 1608.00507"
+            (fun _ -> Lrp.excitation)
+        |> byRules 0
+        |> requires "Excitation backpropagation is about layers of weights" (hasOp Op.isWeighted)
+        row
+            "full-grad"
+            "FullGrad"
+            "ψ(∇ₓq ⊙ x) + Σ_l Σ_c ψ(∂q/∂z_l ⊙ b_l)_c, ψ the magnitude from 0 to 1, enlarged"
+            "Srinivas and Fleuret, arXiv 1905.00780"
+            (fun _ -> FullGrad.attribute)
+        |> byRules 0
         smoothGrad
             "smoothgrad"
             "SmoothGrad"
@@ -406,11 +541,8 @@ module Methods =
             "Expected gradients"
             "(1/N) Σₖ (x - bₖ) ⊙ ∇ₓ q(f(bₖ + αₖ(x - bₖ))), bₖ drawn from a background, αₖ from [0, 1]"
             "Erion et al., arXiv 1906.10670"
-            (fun s count target batch ->
-                let background = s.Background |> Option.defaultWith (fun () -> Instances.ofBatch batch)
-
-                ExpectedGradients.attribute count background s.Seed target batch)
-        |> uses MethodSetting.Samples
+            (ofBackground ExpectedGradients.attribute)
+        |> uses (MethodSetting.Samples ||| MethodSetting.Background)
         |> isSmooth
         row
             "occlusion"
@@ -433,6 +565,56 @@ module Methods =
         |> uses (MethodSetting.Baseline ||| MethodSetting.Samples)
         |> byScores
         |> isSmooth
+        {
+            row
+                "feature-ablation"
+                "Feature ablation"
+                "q(f(x)) - q(f(x without the feature)), a superpixel for instance"
+                "Zeiler and Fergus, arXiv 1311.2901"
+                (fun s -> FeatureAblation.attribute s.Features s.Baseline) with
+                Work = fun _ s x -> passes (1L + features s x) 0 false
+        }
+        |> byFeatures
+        {
+            sampled
+                10
+                gradients
+                "feature-permutation"
+                "Feature permutation"
+                "(1/N) Σₖ q(f(x)) - q(f(x with the feature of bₖ)), bₖ drawn from a background"
+                "Breiman, Machine Learning 45, 2001; Fisher, Rudin and Dominici, arXiv 1801.01489"
+                (fun s ->
+                    ofBackground
+                        (fun count background seed -> FeaturePermutation.attribute count background seed s.Features)
+                        s) with
+                Work =
+                    fun _ s x ->
+                        let draws = int64 (s.Samples |> Option.defaultValue 10)
+                        passes (draws * (1L + features s x)) 0 false
+        }
+        |> byFeatures
+        |> uses (MethodSetting.Samples ||| MethodSetting.Background ||| MethodSetting.Features)
+        game
+            ShapleySampling.plan
+            20
+            "shapley-sampling"
+            "Shapley value sampling"
+            "(1/N) Σ_π v(those up to i in π) - v(those before i), v(S) = q(f(x with the features outside S hidden))"
+            "Castro, Gómez and Tejada, Computers and Operations Research 36(5), 2009"
+        game
+            KernelShap.plan
+            1000
+            "kernel-shap"
+            "KernelSHAP"
+            "min Σ_S π(S) (v(S) - v(∅) - Σ_{i ∈ S} φᵢ)² with Σ φ = v(all) - v(∅), π(S) = (M-1) / (C(M,|S|) |S| (M-|S|))"
+            "Lundberg and Lee, arXiv 1705.07874"
+        game
+            Lime.plan
+            1000
+            "lime"
+            "LIME"
+            "min Σ_S exp(-D(S)²/σ²) (v(S) - φ₀ - Σ_{i ∈ S} φᵢ)² + ‖φ‖², D the cosine distance of S to all"
+            "Ribeiro, Singh and Guestrin, arXiv 1602.04938"
         byMask
             "meaningful-perturbation"
             "Meaningful perturbation"
@@ -467,12 +649,43 @@ module Methods =
             "ReLU(Σ_c ReLU(∂q/∂A_c) ⊙ A_c)"
             "Jiang et al., IEEE Transactions on Image Processing 30, 2021"
             CamWeights.Positions
+        cam
+            "hires-cam"
+            "HiResCAM"
+            "ReLU(Σ_c ∂q/∂A_c ⊙ A_c)"
+            "Draelos and Carin, arXiv 2011.08891"
+            CamWeights.HighResolution
+        cam
+            "xgrad-cam"
+            "XGrad-CAM"
+            "ReLU(Σ_c w_c A_c), w_c = Σ ∂q/∂A_c ⊙ A_c / Σ A_c"
+            "Fu et al., arXiv 2008.02312"
+            CamWeights.Axiom
+        camBy
+            (fun _ -> EigenCam.atLayer)
+            "eigen-cam"
+            "Eigen-CAM"
+            "A v, v the first right singular vector of A, positions by channels"
+            "Muhammad and Yeasin, arXiv 2008.00299"
+        camOfPasses
+            (fun s -> ScoreCam.atLayer s.Baseline)
+            "score-cam"
+            "Score-CAM"
+            "ReLU(Σ_c α_c A_c), α = softmax_c q(f(b + H_c ⊙ (x - b))), H_c = A_c from 0 to 1, enlarged"
+            "Wang et al., arXiv 1910.01279"
+        |> uses (MethodSetting.Layer ||| MethodSetting.Baseline)
+        camOfPasses
+            (fun _ -> AblationCam.atLayer)
+            "ablation-cam"
+            "Ablation-CAM"
+            "ReLU(Σ_c w_c A_c), w_c = q - q(A without channel c)"
+            "Desai and Ramaswamy, IEEE Winter Conference on Applications of Computer Vision, 2020"
         row
             "guided-grad-cam"
             "Guided Grad-CAM"
             "guided backpropagation ⊙ Grad-CAM"
             "Selvaraju et al., arXiv 1610.02391"
-            (fun s target -> GuidedGradCam.attribute (layer s target) target)
+            (fun s target -> GuidedGradCam.attribute (layers s target) target)
         |> uses MethodSetting.Layer
         |> byRules 1
         |> aboutRelus
@@ -494,6 +707,32 @@ module Methods =
         |> costs (fun _ _ -> passes 0 3 true)
         |> aboutAttention
     ]
+
+/// <summary>A row's method with what may be done to any: averaged over noisy copies, or over mirrored ones.</summary>
+[<RequireQualifiedAccess>]
+module Method =
+    /// Attributions (n×…) of instances, as the settings ask for them.
+    let attribute (row: Method) (s: MethodSettings) (target: Target) (batch: Batch) : Tensor =
+        // Outside all copies, a copy's own samples are drawn anew.
+        let smoothed =
+            match s.Smooth with
+            | Some count -> Steadied.smooth count s.Noise s.Seed (row.Attribute s)
+            | None -> row.Attribute s
+
+        (if s.Augment then Steadied.augment smoothed else smoothed) target batch
+
+    /// The passes that it makes of an instance.
+    let work (row: Method) (model: Model) (s: MethodSettings) (x: Instances) : Work =
+        // What cannot be counted cannot be explained either, and that says why.
+        let one =
+            try
+                row.Work model s x
+            with :? AttributionException -> { Forwards = 1L; Gradients = 0L; IsByRules = false }
+
+        let copies = int64 (Option.defaultValue 1 s.Smooth) * (if s.Augment then Steadied.Augmented else 1L)
+        let own = if copies > 1L || s.Smooth.IsSome then 1L else 0L
+
+        { one with Forwards = own + copies * one.Forwards; Gradients = copies * one.Gradients }
 
 /// <summary>Every metric of attribution maps.</summary>
 /// <remarks>A metric of one's own is one more row.</remarks>

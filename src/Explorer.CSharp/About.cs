@@ -130,7 +130,7 @@ internal sealed record About(string Subject, byte[] Data)
             method.Source,
             Uses = Setting.UsedBys(method.Uses),
             Applies = method.AppliesTo(model),
-            method.Work(new(), images).Passes,
+            method.Work(model, new(), images).Passes,
         };
     }
 

@@ -91,7 +91,7 @@ internal sealed class Answerer(Model model, ImageSet images, Pictures pictures, 
         double OfMethod()
         {
             if (question.Method != StudyMethod.InfluenceDirected)
-                return AttributionMethod.Find(question.Method).Work(Settings(question, image), image).Passes;
+                return AttributionMethod.Find(question.Method).Work(model, Settings(question, image), image).Passes;
             return Gradient + (experts.ContainsKey(ExpertKey(question)) ? 0 : Gradient * images.Count);
         }
         var pixels = (long)image.Height * image.Width;

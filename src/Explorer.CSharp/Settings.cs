@@ -100,6 +100,17 @@ internal sealed record Setting(
             "Stride"
         ),
         Choice(
+            "features",
+            "What is hidden as one",
+            ["usual", "superpixels:20", "superpixels:100", "grid:8", "grid:16"],
+            MethodSetting.Features,
+            (s, text) => s with { Features = Named(text) },
+            text =>
+                text.Split(':') is [var kind, var count]
+                    ? $"Features = Features.{(kind == "grid" ? "Grid" : "Superpixels")}({count})"
+                    : "Features = Features.Usual"
+        ),
+        Choice(
             "max-pool",
             "What a max pool hands on",
             ["rescale", "last-window", "gradient"],
@@ -126,7 +137,24 @@ internal sealed record Setting(
             (s, text) => s with { Layer = text },
             text => $"Layer = \"{text}\""
         ),
+        Integer(
+            "smooth",
+            "Noisy copies to average over",
+            "",
+            MethodSetting.Nothing,
+            1000,
+            (s, n) => s with { Smooth = n },
+            "Smooth"
+        ),
     ];
+
+    private static Features Named(string text) =>
+        text.Split(':') switch
+        {
+            ["grid", var count] => Features.Grid(int.Parse(count, CultureInfo.InvariantCulture)),
+            ["superpixels", var count] => Features.Superpixels(int.Parse(count, CultureInfo.InvariantCulture)),
+            _ => Features.Usual,
+        };
 
     /// <summary>The words by which a method says which settings concern it.</summary>
     public static IReadOnlyList<string> UsedBys(MethodSetting uses) =>

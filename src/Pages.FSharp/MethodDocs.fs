@@ -102,11 +102,15 @@ module internal Documents =
                 MethodSetting.Noise, "`--noise`"
                 MethodSetting.Window, "`--window`, `--stride`"
                 MethodSetting.MaxPool, "`--max-pool`"
+                MethodSetting.Iterations, "`--iterations`"
+                MethodSetting.Area, "`--area`"
+                MethodSetting.Features, "`--features`"
+                MethodSetting.Background, "`--background`"
             ]
             |> List.filter (fst >> method.Uses.HasFlag)
 
         if used.IsEmpty then
-            "none but those of every method, such as `--quantity`"
+            "none but those of every method, such as `--quantity` and `--smooth`"
         else
             used |> List.map snd |> String.concat ", "
 

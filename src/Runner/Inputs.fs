@@ -201,6 +201,21 @@ module Inputs =
             Terminal.watch $"Reading {Path.GetFileName file}" (fun _ -> load ()), file
         | None, paths -> ImageSet.LoadImages(paths, model), String.Join(", ", paths)
 
+    /// The images that --background names, in the numbers of those that are explained. They live as long as the process.
+    let background (given: Given) (inputs: Inputs) : ImageSet option =
+        match List.concat (given.All Background) with
+        | [] -> None
+        | paths ->
+            let isData (path: string) = List.contains (Path.GetExtension(path).ToLowerInvariant()) [ ".npz"; ".npy" ]
+
+            let load () =
+                match paths with
+                | [ file ] when isData file && inputs.Model.InputShape.Count = 3 -> ImageSet.LoadNpz file
+                | [ file ] when isData file -> ImageSet.LoadInstances(file, inputs.Model.InputShape)
+                | _ -> ImageSet.LoadImages(paths, inputs.Model)
+
+            Some(RangeCheck.Fit(inputs.Model, load ()))
+
     /// What is made of a thing that is freed if that fails.
     let private keeping (thing: #IDisposable) work =
         try
@@ -333,4 +348,6 @@ module Inputs =
         yield! given.All Dataset
         yield! given.All Labels
         yield! List.concat (given.All DataOption.Images)
+        yield! List.concat (given.All Background)
+        yield! given.All MethodOption.Features |> List.filter File.Exists
     ]

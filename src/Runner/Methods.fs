@@ -127,15 +127,26 @@ module Methods =
         if not (area > 0. && area < 1.) then
             Arguments.wrong $"--area is a share of the image, between 0 and 1, and not {area}."
 
+        let layers = given.All Map_Layer |> List.distinct
+
+        let background =
+            match Inputs.background given inputs with
+            | Some images -> images
+            | None -> inputs.All
+
         MethodSettings(
             Quantity = quantityOf inputs (quantity given),
             Baseline = baseline given,
             Noise = noise,
             WindowSize = Option.toNullable window,
             Stride = Option.toNullable stride,
-            Layer = Option.toObj (given.Get Map_Layer),
+            Layer = Option.toObj (List.tryHead layers),
+            FusedLayers = (if layers.IsEmpty then [||] else Array.ofList layers.Tail),
             // Which images are explained is no reason to compare them with fewer.
-            Background = Nullable(Instances.op_Implicit inputs.All),
+            Background = Nullable(Instances.op_Implicit background),
+            Features = Spelled.Features(defaultArg (given.Get MethodOption.Features) "usual", inputs.Selected),
+            Smooth = Option.toNullable (Arguments.atLeast 1 "--smooth" (given.Get Smooth)),
+            Augment = given.Has Augment,
             MaxPool = Spelled.MaxPool(defaultArg (given.Get Max_Pool) "rescale"),
             Steps =
                 (match steps given with

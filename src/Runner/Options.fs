@@ -133,6 +133,10 @@ type MethodOption =
     | Map_Layer of name: string
     | Max_Pool of rule: string
     | Area of share: float
+    | Features of features: string
+    | Background of path: string list
+    | Smooth of copies: int
+    | Augment
 
     interface IArgParserTemplate with
         member this.Usage = Meaning.of' this

@@ -29,7 +29,13 @@ let private network (rng: Random) =
     ],
     values last |> Array.chunkBySize 36
 
-let private every = [ CamWeights.Mean; CamWeights.PlusPlus; CamWeights.Positions ]
+let private every = [
+    CamWeights.Mean
+    CamWeights.PlusPlus
+    CamWeights.Positions
+    CamWeights.HighResolution
+    CamWeights.Axiom
+]
 
 /// The definitions on arrays: values and gradients of 3 channels of `size` positions.
 let private twin weights size (values: float[]) (gradient: float[]) =
@@ -44,6 +50,8 @@ let private twin weights size (values: float[]) (gradient: float[]) =
                     match weights with
                     | CamWeights.Mean -> Array.average g
                     | CamWeights.Positions -> max 0. g[p]
+                    | CamWeights.HighResolution -> g[p]
+                    | CamWeights.Axiom -> if Array.sum a = 0. then 0. else Array.sum (Array.map2 (*) g a) / Array.sum a
                     | CamWeights.PlusPlus ->
                         g
                         |> Array.sumBy (fun g ->

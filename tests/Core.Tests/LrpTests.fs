@@ -39,6 +39,7 @@ let private looped rule (net: Plain) k (image: float[]) =
             let down = shared (fun x w -> min (x * w) 0.) w (noBias bias) x relevance
             Array.map2 (fun u d -> alpha * u - beta * d) up down
         | Flat -> shared (fun _ _ -> 1.) w (noBias bias) x relevance
+        | Square -> shared (fun _ w -> w * w) w (noBias bias) x relevance
         | ZBox(low, high) -> shared (fun x w -> x * w - low * max w 0. - high * min w 0.) w (noBias bias) x relevance
 
     top

@@ -32,11 +32,11 @@ let private ablation =
             let ablate groups =
                 FeatureAblation.attribute groups Baseline.black target (batch (tensor [ 1; 3 ] [ 20; 50; 30 ]))
 
-            same (tensor [ 1; 3 ] [ 80; 200; 120 ]) (ablate null) "each alone"
+            same (tensor [ 1; 3 ] [ 80; 200; 120 ]) (ablate Features.numbers) "each alone"
 
             same
                 (tensor [ 1; 3 ] [ 200; 200; 200 ])
-                (ablate (torch.tensor [| 0L; 1L; 0L |]))
+                (ablate (Features.given (torch.tensor [| 0L; 1L; 0L |])))
                 "20 with 30, and 50 alone")
 
         law "equals the plain twin for any groups, whatever the batch outside and inside" (fun rng ->
@@ -51,7 +51,7 @@ let private ablation =
                     Array.init 24 (fun p -> loss net c value (fun i -> groups[i] = groups[p]) image))
                 |> tensor [ images.Length; 2; 3; 4 ]
 
-            let groups = torch.tensor(groups).reshape(2L, 3L, 4L)
+            let groups = Features.given (torch.tensor(groups).reshape(2L, 3L, 4L))
 
             for outer in [ 2; 7 ] do
                 for inner in [ Fixed 1; Fixed 4; Memory(1L <<< 30) ] do
@@ -65,10 +65,11 @@ let private ablation =
                 let _, model, images, x = case rng 0.
                 let target = Target.ofQuantity Quantity.predicted model
 
-                let ablate groups = FeatureAblation.attribute groups Baseline.black target (batch x)
+                let ablate groups = FeatureAblation.attribute (Features.given groups) Baseline.black target (batch x)
 
                 let pixels = torch.arange(12, torch.int64).reshape(1L, 3L, 4L)
-                same (ablate (pixels.expand (2L, 3L, 4L))) (ablate pixels) "broadcast"
+                same (ablate (pixels.expand (2L, 3L, 4L))) ((ablate pixels).unsqueeze(1L).expand_as x) "broadcast"
+                same (ablate pixels) (FeatureAblation.attribute Features.each Baseline.black target (batch x)) "pixels"
 
                 let gap = IntegratedGradients.completenessGap Baseline.black target (batch x) (torch.zeros_like x)
 
@@ -80,9 +81,10 @@ let private ablation =
             let _, model, _, x = case (Random 3) 0.
             let target = Target.ofQuantity Quantity.predicted model
 
-            rejects<ArgumentException>
-                (fun () ->
-                    FeatureAblation.attribute (torch.zeros (2, 3, 5, torch.int64)) Baseline.black target (batch x))
+            let other = Features.given (torch.zeros (2, 3, 5, torch.int64))
+
+            rejects<Attribution.AttributionException>
+                (fun () -> FeatureAblation.attribute other Baseline.black target (batch x))
                 "3×5 for 3×4")
     ]
 

@@ -86,6 +86,10 @@ let main arguments =
             ClassEssenceTests.tests
             StatisticsTests.tests
             PictureTests.tests
+            SuperpixelsTests.tests
+            CoalitionsTests.tests
+            PathsTests.tests
+            CamsTests.tests
             DerivativesTests.tests
         ]
         // TorchSharp lets go of a number before the native call that reads it has returned: a collection that another

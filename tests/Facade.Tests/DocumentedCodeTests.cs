@@ -50,6 +50,32 @@ public static partial class DocumentedCodeTests
         ["guided-grad-cam"] = Method((model, images) => new GuidedGradCam(model).Attribute(images)),
         ["attention-rollout"] = Method((model, images) => new AttentionRollout(model).Attribute(images)),
         ["attention-relevance"] = Method((model, images) => new AttentionRelevance(model).Attribute(images)),
+        ["guided-integrated-gradients"] = Method((model, images) => new GuidedIntegratedGrad(model).Attribute(images)),
+        ["blur-integrated-gradients"] = Method((model, images) => new BlurIntegratedGrad(model).Attribute(images)),
+        ["xrai"] = Method((model, images) => new Xrai(model).Attribute(images)),
+        ["deep-shap"] = Method((model, images) => new DeepShap(model, background: images).Attribute(images)),
+        ["deep-taylor"] = Method(
+            (model, images) => new Lrp(model, composite: LrpComposite.DeepTaylor).Attribute(images)
+        ),
+        ["deep-taylor-w-square"] = Method(
+            (model, images) => new Lrp(model, composite: LrpComposite.DeepTaylorSquare).Attribute(images)
+        ),
+        ["excitation-backpropagation"] = Method(
+            (model, images) => new ExcitationBackpropagation(model).Attribute(images)
+        ),
+        ["full-grad"] = Method((model, images) => new FullGrad(model).Attribute(images)),
+        ["feature-ablation"] = Method((model, images) => new FeatureAblation(model, Features.Usual).Attribute(images)),
+        ["feature-permutation"] = Method(
+            (model, images) => new FeaturePermutation(model, background: images).Attribute(images)
+        ),
+        ["shapley-sampling"] = Method((model, images) => new ShapleySampling(model).Attribute(images)),
+        ["kernel-shap"] = Method((model, images) => new KernelShap(model).Attribute(images)),
+        ["lime"] = Method((model, images) => new Lime(model).Attribute(images)),
+        ["hires-cam"] = Method((model, images) => new HiResCam(model).Attribute(images)),
+        ["xgrad-cam"] = Method((model, images) => new XGradCam(model).Attribute(images)),
+        ["eigen-cam"] = Method((model, images) => new EigenCam(model).Attribute(images)),
+        ["score-cam"] = Method((model, images) => new ScoreCam(model).Attribute(images)),
+        ["ablation-cam"] = Method((model, images) => new AblationCam(model).Attribute(images)),
     };
 
     private static readonly Dictionary<string, string> metrics = new()

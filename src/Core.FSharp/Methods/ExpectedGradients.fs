@@ -9,28 +9,6 @@ open TorchSharp
 /// shrink its map.</remarks>
 [<RequireQualifiedAccess>]
 module ExpectedGradients =
-    let private read (background: Instances) (which: Tensor) (x: Tensor) =
-        let struct (positions, place, _) = which.unique (return_inverse = true)
-
-        let found = torch.cat [| for i in Tensor.toArray<int64> positions -> background.Read (int i) 1 |]
-
-        if found.shape[1..] <> x.shape[1..] then
-            let text (t: Tensor) = Tensor.shapeText t.shape[1..]
-
-            fail
-                $"The background's instances have the shape {text found}, but those to be explained {text x}: give both the same shape."
-
-        found.index_select(0L, place).``to``(x.dtype, x.device)
-
-    let private requireOthers (rows: Tensor) (others: Tensor) =
-        match Array.tryFindIndex ((=) 0.) (Tensor.toArray<float> others) with
-        | Some i ->
-            let row = rows[int64 i].item<int64>()
-
-            fail
-                $"Expected gradients compare an image with others, but every one drawn for instance {row} is the image itself: give more images, or a background of others."
-        | None -> ()
-
     /// <summary>(1/N) Σₖ (x - bₖ) ⊙ ∇ₓ t(bₖ + αₖ(x - bₖ)), k = 1…N, bₖ drawn from the background and αₖ from [0, 1]; the mean
     /// is over the bₖ that are not x.</summary>
     /// <exception cref="T:Attribution.AttributionException">All that were drawn for an instance are it itself.</exception>
@@ -38,20 +16,18 @@ module ExpectedGradients =
         Scope.runQuietly (fun () ->
             let x = batch.X
             let drawn = (Noise.uniformOf seed [| 3L; int64 count |] batch.Ids).``to`` x.device
-            let part = (Number.Range(0L, int64 count, x.device)).``to`` torch.float64
 
             // A Latin hypercube (McKay, Beckman and Conover, 1979): α, and the place in the background, lie once in each of N
             // equal parts of their ranges, paired at random. Each draw is uniform as before, and their mean varies less.
-            let draw (parts: Tensor) row = Tensor.add parts (drawn.select (1L, row)) / Number.Of(float count)
-
-            let position = draw (drawn.select(1L, 2L).argsort(1L).``to`` torch.float64) 0L
-            let which = (draw part 1L * Number.Of(float background.Count)).``to`` torch.int64
+            let order = drawn.select(1L, 2L).argsort(1L).``to`` torch.float64
+            let position = Tensor.add order (drawn.select (1L, 0L)) / Number.Of(float count)
+            let which = Background.places count background (drawn.select (1L, 1L))
 
             let at (t: Tensor) (i: Tensor) (k: Tensor) =
                 t.flatten () |> Sweep.pick (Tensor.add (i * Number.Of(int64 count)) k)
 
             let points i k =
-                let start = read background (at which i k) x
+                let start = Background.read background (at which i k) x
                 let difference = Sweep.pick i x - start
                 let along = Tensor.likeInstances x ((at position i k).``to`` x.dtype)
                 Tensor.add start (along * difference), difference
@@ -68,5 +44,5 @@ module ExpectedGradients =
             let sums = Sweep.gradientsAmong (Sweep.explained target batch) all one points each target batch
 
             let others = sums.narrow (1L, -1L, 1L)
-            requireOthers batch.Rows (others.detach ())
+            Background.requireOthers "Expected gradients" batch.Rows (others.detach ())
             (sums.narrow (1L, 0L, sums.shape[1] - 1L) / others).reshape(x.shape).``to`` x.dtype)

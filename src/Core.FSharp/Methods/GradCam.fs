@@ -188,6 +188,96 @@ module CamLayer =
     /// <exception cref="T:Attribution.AttributionException">There is none.</exception>
     let last (model: Model) : string = model.Known.CamLayers.GetOrAdd(model.Graph.Output, fun _ -> find model)
 
+/// A layer that a class activation map looks at, for a batch.
+[<NoComparison; NoEquality>]
+type internal CamCut = {
+    /// Its values A, as channels of positions: n×c×h×w.
+    Values: Tensor
+    /// Its values as the network has them, and what flows past it.
+    Held: Tensor list
+    /// Values as the network has them as channels of positions.
+    Layout: Tensor -> Tensor
+    /// Values as the network has them, and what flows past, to the target's outputs.
+    Outputs: Tensor list -> Tensor -> Tensor
+}
+
+/// <summary>What all class activation maps share: the layer's values, and the way from its positions to the image's.</summary>
+[<RequireQualifiedAccess>]
+module Cam =
+    /// <exception cref="T:Attribution.AttributionException">The layer has no positions, or the target does not depend on it.</exception>
+    let internal cut (layer: string) (target: Target) (batch: Batch) : CamCut =
+        let model = Model.upTo target.Layer target.Model
+
+        if not (Graph.leads layer model.Graph) then
+            fail
+                $"What is explained ends at layer '{target.Layer}', which does not depend on layer '{layer}': {CamLayer.choice model}."
+
+        let slice = Model.cut layer model
+        let held = Scope.quietly (fun () -> slice.H batch.X)
+
+        match CamLayer.layout layer model held.Head.shape batch.X.shape[1..] with
+        | None ->
+            fail
+                $"Layer '{layer}' has no channels of several positions (n×c×h×w, or tokens of a grid), which a class activation map needs: {CamLayer.choice model}."
+        | Some layout -> {
+            Values = layout (Tensor.readable held.Head)
+            Held = held
+            Layout = layout
+            Outputs = fun past -> slice.G past >> target.Read
+          }
+
+    /// <summary>Maps of a layer's positions (n×h'×w') as of the images': n×h×w, bilinearly; of signals and volumes linearly and
+    /// trilinearly.</summary>
+    let enlarge (x: Tensor) (maps: Tensor) : Tensor =
+        let maps = maps.unsqueeze 1L
+
+        let mode =
+            match maps.ndim with
+            | 3L -> torch.InterpolationMode.Linear
+            | 4L -> torch.InterpolationMode.Bilinear
+            | _ -> torch.InterpolationMode.Trilinear
+
+        torch.nn.functional.interpolate(maps, x.shape[2..], mode = mode, align_corners = false).squeeze 1L
+
+    /// How many channels a layer has for such instances.
+    let channels (layer: string) (model: Model) (instances: Instances) : int64 =
+        use _ = torch.NewDisposeScope()
+        let one = (Model.instances model instances).Read 0 1
+
+        let shape =
+            match (if model.IsOpaque then None else Some((Model.survey one.shape[1..] model).TryGetValue layer)) with
+            | Some(true, { Seen.Shape = shape; Grid = Some grid }) ->
+                [| 1L .. shape.LongLength |]
+                |> Array.except grid.Axes
+                |> Array.map (fun axis -> shape[int axis - 1])
+            | Some(true, { Seen.Shape = shape }) -> Array.truncate 1 shape
+            | _ -> [| (Scope.quietly (fun () -> Model.value layer model one)).shape[1] |]
+
+        Array.fold (*) 1L shape
+
+    let internal positions (values: Tensor) = [| 2L .. values.ndim - 1L |]
+
+    /// <summary>The maps that `atLayer` gives of layers (n×h'×w'), enlarged (n×h×w); of several layers the mean of their maps, each as
+    /// a share of its largest magnitude.</summary>
+    let attribute
+        (atLayer: string -> Target -> Batch -> Tensor)
+        (layers: string list)
+        (target: Target)
+        (batch: Batch)
+        : Tensor =
+        Scope.run (fun () ->
+            let map layer = enlarge batch.X (atLayer layer target batch)
+
+            let share (map: Tensor) =
+                let largest = map.abs().flatten(1L).amax [| 1L |]
+                let isEmpty = Tensor.isZero largest
+                map / Tensor.likeInstances map (largest.masked_fill (isEmpty, Number.Of 1.))
+
+            match layers with
+            | [] -> invalidArg "layers" "A class activation map looks at one layer at least."
+            | [ layer ] -> map layer
+            | several -> torch.stack([| for layer in several -> share (map layer) |]).mean [| 0L |])
+
 /// What a layer's values A (c×h×w) are weighed with, given the gradient g of the target with respect to them.
 [<RequireQualifiedAccess>]
 type CamWeights =
@@ -197,18 +287,30 @@ type CamWeights =
     | PlusPlus
     /// ReLU(g), position by position: LayerCAM.
     | Positions
+    /// g, position by position: HiResCAM.
+    | HighResolution
+    /// A channel's Σ g ⊙ A / Σ A: XGrad-CAM.
+    | Axiom
 
-/// <summary>Class activation maps: where a layer with positions holds what raises the target.</summary>
+/// <summary>Class activation maps by gradients: where a layer with positions holds what raises the target.</summary>
 /// <remarks>Grad-CAM: Selvaraju et al., arXiv 1610.02391. Grad-CAM++: Chattopadhay et al., arXiv 1710.11063. LayerCAM: Jiang et
-/// al., IEEE Transactions on Image Processing 30, 2021.</remarks>
+/// al., IEEE Transactions on Image Processing 30, 2021. HiResCAM: Draelos and Carin, arXiv 2011.08891. XGrad-CAM: Fu et al., arXiv
+/// 2008.02312.</remarks>
 [<RequireQualifiedAccess>]
 module GradCam =
     let private weigh weights (values: Tensor) (gradient: Tensor) =
-        let positions = [| 2L .. values.ndim - 1L |]
+        let positions = Cam.positions values
 
         match weights with
         | CamWeights.Mean -> gradient.mean (positions, true)
         | CamWeights.Positions -> gradient.relu ()
+        | CamWeights.HighResolution -> gradient
+        | CamWeights.Axiom ->
+            // A channel whose values sum to 0 has no share of them.
+            let sum = values.sum (positions, true)
+            let isZero = Tensor.isZero sum
+            let share = (gradient * values).sum(positions, true) / sum.masked_fill (isZero, Number.Of 1.)
+            share.masked_fill (isZero, Number.Of 0.)
         | CamWeights.PlusPlus ->
             // α ReLU(g) with g² cancelled, which leaves no 0/0 where g is 0.
             let denominator = gradient * values.sum (positions, true) |> Tensor.shift 2.
@@ -219,36 +321,11 @@ module GradCam =
     /// around the layer are held fixed.</summary>
     /// <exception cref="T:Attribution.AttributionException">The layer has no positions, or the target does not depend on it.</exception>
     let atLayer weights (layer: string) (target: Target) (batch: Batch) : Tensor =
-        let model = Model.upTo target.Layer target.Model
+        let cut = Cam.cut layer target batch
+        let rest = cut.Outputs cut.Held.Tail >> Target.ofOwn target batch.Rows
+        let gradient = cut.Layout(Tensor.readable (Diff.gradEach rest cut.Held.Head))
+        (weigh weights cut.Values gradient * cut.Values).sum(1L).relu()
 
-        if not (Graph.leads layer model.Graph) then
-            fail
-                $"What is explained ends at layer '{target.Layer}', which does not depend on layer '{layer}': {CamLayer.choice model}."
-
-        let slice = Model.cut layer model
-        let held = Scope.quietly (fun () -> slice.H batch.X)
-        let values = held.Head
-
-        match CamLayer.layout layer model values.shape batch.X.shape[1..] with
-        | None ->
-            fail
-                $"Layer '{layer}' has no channels of several positions (n×c×h×w, or tokens of a grid), which a class activation map needs: {CamLayer.choice model}."
-        | Some layout ->
-            let rest = slice.G held.Tail >> target.Read >> Target.ofOwn target batch.Rows
-            let gradient = layout (Tensor.readable (Diff.gradEach rest values))
-            let values = layout (Tensor.readable values)
-            (weigh weights values gradient * values).sum(1L).relu()
-
-    /// <summary>The same upsampled bilinearly to the image: n×h×w; of signals and volumes linearly and trilinearly.</summary>
+    /// <summary>The same enlarged to the image: n×h×w.</summary>
     /// <exception cref="T:Attribution.AttributionException">The layer has no positions.</exception>
-    let attribute weights (layer: string) (target: Target) (batch: Batch) : Tensor =
-        Scope.run (fun () ->
-            let map = (atLayer weights layer target batch).unsqueeze 1L
-
-            let mode =
-                match map.ndim with
-                | 3L -> torch.InterpolationMode.Linear
-                | 4L -> torch.InterpolationMode.Bilinear
-                | _ -> torch.InterpolationMode.Trilinear
-
-            torch.nn.functional.interpolate(map, batch.X.shape[2..], mode = mode, align_corners = false).squeeze 1L)
+    let attribute weights (layer: string) : Target -> Batch -> Tensor = Cam.attribute (atLayer weights) [ layer ]

@@ -15,6 +15,8 @@ type LrpRule =
     | AlphaBeta of alpha: float * beta: float
     /// To all inputs alike.
     | Flat
+    /// In proportion to the squares of the weights, w².
+    | Square
     /// For the first layer, whose inputs are pixels between a lowest and a highest value.
     | ZBox of low: float * high: float
 
@@ -53,7 +55,7 @@ module Lrp =
         | Gamma gamma -> require (gamma >= 0.) $"γ is 0 or more, but is {gamma}."
         | ZBox(low, high) ->
             require (low < high) $"The z-box reaches from a lower to a higher pixel, but {low} to {high} was given."
-        | Flat -> ()
+        | (Flat | Square) -> ()
 
     let composite (first: LrpRule) (convolution: LrpRule) (dense: LrpRule) = {
         First = Some first
@@ -133,6 +135,7 @@ module Lrp =
 
             if beta = 0. then up else up - part negative positive beta
         | Flat -> shareParts [ torch.ones_like x, Affine.counted layer others ] relevance
+        | Square -> shareParts [ torch.ones_like x, Affine.squared layer others ] relevance
         | ZBox(low, high) ->
             let low, high = bounds evaluated.Node x (low, high)
             shareParts [ x, linear; -low, positive; -high, negative ] relevance
@@ -193,11 +196,8 @@ module Lrp =
             | Function((Moves | Places | Selects | Chooses), _, _) -> evaluated.Pull relevance
             | _ -> generic 1.
 
-    /// <summary>The relevance of each input of each instance (n×…). The relevances of an instance sum to the target's value as
-    /// far as biases take none.</summary>
-    /// <exception cref="T:System.ArgumentException">α - β is not 1, or another parameter of a rule has no meaning.</exception>
-    /// <exception cref="T:Attribution.AttributionException">A node's rule makes a NaN or an infinity.</exception>
-    let attribute (composite: LrpComposite) (target: Target) (batch: Batch) : Tensor =
+    /// What rules bring back of `seed z g`, z the values that the target is read from and g its gradient there.
+    let private propagate name seed (composite: LrpComposite) (target: Target) (batch: Batch) : Tensor =
         Seq.append (Option.toList composite.First @ [ composite.Convolution; composite.Dense ]) composite.Layers.Values
         |> Seq.iter required
 
@@ -237,5 +237,25 @@ module Lrp =
             let a, b = at low, at high
             torch.minimum(a, b).expand_as x, torch.maximum(a, b).expand_as x
 
-        let name = "Layer-wise relevance propagation (LRP)"
-        Target.propagateFinite name (ofOp epsilon ruleFor bounds) (fun z gradient -> z * gradient) target batch
+        Target.propagateFinite name (ofOp epsilon ruleFor bounds) seed target batch
+
+    /// <summary>The relevance of each input of each instance (n×…). The relevances of an instance sum to the target's value as
+    /// far as biases take none.</summary>
+    /// <exception cref="T:System.ArgumentException">α - β is not 1, or another parameter of a rule has no meaning.</exception>
+    /// <exception cref="T:Attribution.AttributionException">A node's rule makes a NaN or an infinity.</exception>
+    let attribute (composite: LrpComposite) (target: Target) (batch: Batch) : Tensor =
+        propagate "Layer-wise relevance propagation (LRP)" (fun z gradient -> z * gradient) composite target batch
+
+    let private zPlus = AlphaBeta(1., 0.)
+
+    /// <summary>Excitation backpropagation: the probability that a walk from the score down the network, at each layer to an input in
+    /// proportion to what it adds by positive weights, ends at a pixel (n×…). An instance's sum to 1; of a margin to what its
+    /// classes' weights do.</summary>
+    /// <remarks>Zhang et al., arXiv 1608.00507: the marginal winning probability, without contrast. It is the z⁺ rule in all layers, whatever
+    /// the score's size.</remarks>
+    let excitation (target: Target) (batch: Batch) : Tensor =
+        propagate "Excitation backpropagation" (fun _ gradient -> gradient) (composite zPlus zPlus zPlus) target batch
+
+    /// <summary>Deep Taylor decomposition: a first rule in the first layer, z⁺ in all others.</summary>
+    /// <remarks>Montavon et al., arXiv 1512.02479: pixels have a box's rule (ZBox), and inputs that may be any numbers w² (Square).</remarks>
+    let deepTaylor (first: LrpRule) : LrpComposite = composite first zPlus zPlus

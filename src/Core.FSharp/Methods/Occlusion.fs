@@ -59,8 +59,9 @@ module Occlusion =
 
                 windows.index_select(0L, place.``to`` torch.int64).reshape(shape).``to`` x.device)
 
-        let masks k = each |> List.map (Sweep.pick k) |> List.reduce (fun a b -> a.logical_and b)
-        let losses = FeatureAblation.losses total masks baseline target batch
+        let masks _ k = each |> List.map (Sweep.pick k) |> List.reduce (fun a b -> a.logical_and b)
+        let windows = Array.create (int x.shape[0]) total
+        let losses = FeatureAblation.losses windows masks baseline target batch
 
         // Summed over the windows of a side after the other: n×windows×… → n×…×side.
         let sum =

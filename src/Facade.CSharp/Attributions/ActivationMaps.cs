@@ -4,19 +4,41 @@ namespace Attribution;
 /// raises a quantity. Paths around the layer are held fixed.</summary>
 public abstract class ActivationMap : MapMethod
 {
-    private readonly CamWeights weights;
+    private readonly Func<Instances, LayerMap> atLayer;
+
+    /// <summary>The maps of a batch at a layer's own resolution.</summary>
+    private protected delegate Tensor LayerMap(string layer, Target target, Batch batch);
 
     private protected ActivationMap(Model model, Quantity? quantity, string? layer, CamWeights weights)
-        : this(weights, model, quantity, Cuts.Named(model, layer, quantity ?? Quantity.Predicted)) { }
+        : this(model, quantity, layer, _ => (at, target, batch) => Core.GradCam.atLayer(weights, at, target, batch)) { }
 
-    private ActivationMap(CamWeights weights, Model model, Quantity? quantity, string layer)
+    private protected ActivationMap(
+        Model model,
+        Quantity? quantity,
+        string? layer,
+        Func<Instances, LayerMap> atLayer,
+        bool isByChannel = false
+    )
+        : this(atLayer, model, quantity, Cuts.Named(model, layer, quantity ?? Quantity.Predicted), isByChannel) { }
+
+    private ActivationMap(
+        Func<Instances, LayerMap> atLayer,
+        Model model,
+        Quantity? quantity,
+        string layer,
+        bool isByChannel
+    )
         : base(
             model,
             quantity,
-            Pass.Gradient,
-            _ => 1,
-            _ => (target, batch) => Core.GradCam.attribute(weights, layer, target, batch)
-        ) => (this.weights, Layer) = (weights, layer);
+            isByChannel ? Pass.Forward : Pass.Gradient,
+            x => isByChannel ? 2 + Cam.channels(layer, model.Core, x.Core) : 1,
+            x =>
+            {
+                var map = atLayer(x);
+                return (target, batch) => Cam.enlarge(batch.X, map(layer, target, batch));
+            }
+        ) => (this.atLayer, Layer) = (atLayer, layer);
 
     /// <summary>The layer that is looked at.</summary>
     public string Layer { get; }
@@ -28,7 +50,7 @@ public abstract class ActivationMap : MapMethod
         int? batchSize = null,
         IProgress<Progress>? progress = null,
         CancellationToken cancellation = default
-    ) => Run((t, batch) => Core.GradCam.atLayer(weights, Layer, t, batch), x, batchSize, progress, cancellation);
+    ) => Run((t, batch) => atLayer(x)(Layer, t, batch), x, batchSize, progress, cancellation);
 }
 
 /// <summary>
@@ -61,3 +83,49 @@ public sealed class GradCamPlusPlus(Model model, Quantity? quantity = null, stri
 /// <inheritdoc cref="GradCam" path="/param|/exception"/>
 public sealed class LayerCam(Model model, Quantity? quantity = null, string? layer = null)
     : ActivationMap(model, quantity, layer, CamWeights.Positions);
+
+/// <summary>HiResCAM, ReLU(Σ_c ∂q/∂A_c ⊙ A_c): each position of a layer's channels A weighed by its own gradient, of either sign.
+/// Where only dense layers follow, the sum before the ReLU is the quantity but for its bias.</summary>
+/// <remarks>Draelos and Carin, arXiv 2011.08891. Paths around the layer are held fixed.</remarks>
+/// <inheritdoc cref="GradCam" path="/param|/exception"/>
+public sealed class HiResCam(Model model, Quantity? quantity = null, string? layer = null)
+    : ActivationMap(model, quantity, layer, CamWeights.HighResolution);
+
+/// <summary>XGrad-CAM, ReLU(Σ_c w_c A_c) with w_c = Σ ∂q/∂A_c ⊙ A_c / Σ A_c: Grad-CAM in which a channel's weight follows from two
+/// axioms, sensitivity and conservation.</summary>
+/// <remarks>Fu et al., arXiv 2008.02312. A channel whose values sum to 0 has no weight. Paths around the layer are held fixed.</remarks>
+/// <inheritdoc cref="GradCam" path="/param|/exception"/>
+public sealed class XGradCam(Model model, Quantity? quantity = null, string? layer = null)
+    : ActivationMap(model, quantity, layer, CamWeights.Axiom);
+
+/// <summary>Eigen-CAM, A v: a layer's values A (positions by channels) along their first right singular vector v. It is of no class, and
+/// asks for no gradient.</summary>
+/// <remarks>Muhammad and Yeasin, arXiv 2008.00299. The sign is the one that leaves more of it positive.</remarks>
+/// <inheritdoc cref="GradCam" path="/param|/exception"/>
+public sealed class EigenCam(Model model, Quantity? quantity = null, string? layer = null)
+    : ActivationMap(model, quantity, layer, _ => Core.EigenCam.atLayer);
+
+/// <summary>Score-CAM, ReLU(Σ_c α_c A_c) with α the softmax over channels of q(f(b + H_c ⊙ (x - b))): a layer's channels A, weighed by what
+/// the quantity is where each of them, enlarged and scaled to 0…1, lets the image be seen. It asks for no gradient.</summary>
+/// <remarks>Wang et al., arXiv 1910.01279. It takes a pass a channel.</remarks>
+/// <param name="model">The classifier.</param>
+/// <param name="quantity">What is explained; null: the score of the class predicted for each instance.</param>
+/// <param name="layer">A layer with positions; null: <see cref="Cuts.LastConvolution"/>'s.</param>
+/// <param name="baseline">What hidden pixels become; null: <see cref="Baseline.Black"/>.</param>
+/// <inheritdoc cref="GradCam" path="/exception"/>
+public sealed class ScoreCam(Model model, Quantity? quantity = null, string? layer = null, Baseline? baseline = null)
+    : ActivationMap(
+        model,
+        quantity,
+        layer,
+        x => (at, target, batch) => Core.ScoreCam.atLayer(Baseline.For(baseline, x), at, target, batch),
+        isByChannel: true
+    );
+
+/// <summary>Ablation-CAM, ReLU(Σ_c w_c A_c) with w_c = q - q(A without channel c): a layer's channels A, weighed by what the quantity loses
+/// without each. It asks for no gradient.</summary>
+/// <remarks>Desai and Ramaswamy, IEEE Winter Conference on Applications of Computer Vision, 2020, but for the division by q, which scales a
+/// whole map. It takes a pass a channel. Paths around the layer are held fixed.</remarks>
+/// <inheritdoc cref="GradCam" path="/param|/exception"/>
+public sealed class AblationCam(Model model, Quantity? quantity = null, string? layer = null)
+    : ActivationMap(model, quantity, layer, _ => Core.AblationCam.atLayer, isByChannel: true);

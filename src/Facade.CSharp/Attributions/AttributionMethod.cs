@@ -22,6 +22,10 @@ public sealed record MethodSettings
     /// <summary>The layer of the methods that look at one; null: the last convolution's.</summary>
     public string? Layer { get; init; }
 
+    /// <summary>Further layers, whose maps are fused with that layer's: the mean of all, each as a share of its largest
+    /// magnitude.</summary>
+    public IReadOnlyList<string> FusedLayers { get; init; } = [];
+
     /// <summary>Where paths begin, and what hidden pixels become.</summary>
     public Baseline Baseline { get; init; } = Baseline.Black;
 
@@ -61,6 +65,16 @@ public sealed record MethodSettings
     /// <summary>The share of the image that a mask covers.</summary>
     public double Area { get; init; } = 0.1;
 
+    /// <summary>What is hidden and shown as one.</summary>
+    public Features Features { get; init; } = Features.Usual;
+
+    /// <summary>How many noisy copies of an instance any method's maps are averaged over, with <see cref="Noise"/>; null: it is explained
+    /// as it is.</summary>
+    public int? Smooth { get; init; }
+
+    /// <summary>Whether any method's maps are averaged over an image and its mirror image, each as it is, darker and brighter.</summary>
+    public bool Augment { get; init; }
+
     /// <summary>Refuses what makes no sense to a method that uses it.</summary>
     internal void Require(MethodSetting uses)
     {
@@ -75,6 +89,11 @@ public sealed record MethodSettings
         if (uses.HasFlag(MethodSetting.Area))
             RequireArea(Area);
         RequireBackground(Background);
+        if (Smooth is { } copies)
+        {
+            RequireSamples(copies);
+            RequireNoise(Noise);
+        }
     }
 
     // As many as memory has room for.
@@ -127,9 +146,9 @@ public sealed record MethodSettings
     }
 
     /// <summary>The core's settings for instances.</summary>
-    internal Core.MethodSettings InCore(string? layer, Instances x) =>
+    internal Core.MethodSettings InCore(IEnumerable<string> layers, Instances x) =>
         new(
-            Interop.Option(layer),
+            Interop.List(layers),
             Baseline.For(x),
             QuadratureModule.nodes(Rule.InCore(), Steps),
             MultiplyWithInput,
@@ -141,8 +160,15 @@ public sealed record MethodSettings
             Stride,
             MaxPool.InCore(),
             Iterations,
-            Area
+            Area,
+            Features.Core,
+            x.Peak,
+            Interop.Option(Smooth),
+            Augment
         );
+
+    /// <summary>The layers that are named.</summary>
+    internal IEnumerable<string> Layers => Layer is null ? FusedLayers : FusedLayers.Prepend(Layer);
 
     /// <summary>These settings for another quantity, from another baseline.</summary>
     public MethodSettings For(Quantity quantity, Baseline baseline) =>
@@ -191,9 +217,12 @@ public sealed class AttributionMethod
     public MethodSetting Uses => row.Uses;
 
     /// <summary>What it takes for one of such instances.</summary>
-    public Work Work(MethodSettings settings, Instances x)
+    /// <param name="model">The classifier.</param>
+    /// <param name="settings">Its settings.</param>
+    /// <param name="x">The instances, the first of which stands for all.</param>
+    public Work Work(Model model, MethodSettings settings, Instances x)
     {
-        var work = row.Work.Invoke(settings.InCore(null, x)).Invoke(x.Core);
+        var work = Core.MethodModule.work(row, model.Core, settings.InCore(settings.Layers, x), x.Core);
         return new(work.Forwards, work.Gradients, work.IsByRules);
     }
 
@@ -213,17 +242,23 @@ public sealed class AttributionMethod
         if (row.Requires is { Value: var (title, has) })
             model.Require(title, has.Invoke);
         settings.Require(Uses);
-        var layer = Uses.HasFlag(MethodSetting.Layer) ? Cuts.Named(model, settings.Layer, settings.Quantity) : null;
+        string[] layers = Uses.HasFlag(MethodSetting.Layer)
+            ?
+            [
+                Cuts.Named(model, settings.Layers.FirstOrDefault(), settings.Quantity),
+                .. settings.Layers.Skip(1).Select(model.RequireLayer),
+            ]
+            : [];
         return (x, batchSize, progress, cancellation) =>
         {
-            var work = Work(settings, x);
-            var attribute = row.Attribute.Invoke(settings.InCore(layer, x));
+            var work = Work(model, settings, x);
+            var inCore = settings.InCore(layers, x);
             return model.Map(
                 x,
                 settings.Quantity,
                 row.Pass,
                 x.Count * (work.Forwards + work.Gradients),
-                (target, batch) => attribute.Invoke(target).Invoke(batch),
+                (target, batch) => Core.MethodModule.attribute(row, inCore, target, batch),
                 batchSize,
                 progress,
                 cancellation

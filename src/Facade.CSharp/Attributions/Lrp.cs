@@ -29,6 +29,9 @@ public sealed class LrpRule
     /// <summary>To all inputs alike.</summary>
     public static LrpRule Flat { get; } = new(Attribution.Core.LrpRule.Flat);
 
+    /// <summary>In proportion to the squares of the weights: w².</summary>
+    public static LrpRule Square { get; } = new(Attribution.Core.LrpRule.Square);
+
     /// <summary>For the first layer alone: in proportion to xw - l max(w, 0) - h min(w, 0), l and h being what its input is for
     /// the lowest and the highest pixel.</summary>
     public static LrpRule ZBox(double low = 0, double high = 255) => new(Attribution.Core.LrpRule.NewZBox(low, high));
@@ -57,6 +60,13 @@ public sealed record LrpComposite(
 
     /// <summary>The z-box for the first layer, γ for convolutions and ε for dense layers.</summary>
     public static LrpComposite EpsilonGammaBox { get; } = new(LrpRule.Gamma(), LrpRule.Epsilon(), LrpRule.ZBox());
+
+    /// <summary>Deep Taylor decomposition: z⁺ everywhere, but for the first layer's box of pixels.</summary>
+    /// <remarks>Montavon et al., arXiv 1512.02479.</remarks>
+    public static LrpComposite DeepTaylor { get; } = new(LrpRule.ZPlus, LrpRule.ZPlus, LrpRule.ZBox());
+
+    /// <summary>The same with w² in the first layer, for inputs that may be any numbers.</summary>
+    public static LrpComposite DeepTaylorSquare { get; } = new(LrpRule.ZPlus, LrpRule.ZPlus, LrpRule.Square);
 
     internal Core.LrpComposite For(Model model) =>
         new(
@@ -91,10 +101,7 @@ public sealed class Lrp : MapMethod
     /// <inheritdoc cref="Lrp(Model, int?, LrpComposite)"/>
     public Lrp(Model model, Quantity quantity, LrpComposite? composite = null)
         : base(
-            model.Require(
-                "LRP is about layers of weights",
-                graph => graph.Nodes.Any(node => OpModule.isWeighted(node.Op))
-            ),
+            RequireWeights("LRP", model),
             quantity,
             Pass.Rules,
             _ => 1,
@@ -104,4 +111,34 @@ public sealed class Lrp : MapMethod
                 return (target, batch) => Core.Lrp.attribute(rules, target, batch);
             }
         ) { }
+
+    internal static Model RequireWeights(string method, Model model) =>
+        model.Require(
+            $"{method} is about layers of weights",
+            graph => graph.Nodes.Any(node => OpModule.isWeighted(node.Op))
+        );
 }
+
+/// <summary>Excitation backpropagation: the probability that a walk from the scores down the network, in each layer to an input in
+/// proportion to what it adds by positive weights, ends at a number of the instance. A class's sum to 1.</summary>
+/// <remarks>Zhang et al., arXiv 1608.00507: the marginal winning probability, without contrast.</remarks>
+/// <param name="model">The classifier.</param>
+/// <param name="quantity">What is explained; null: the score of the class predicted for each instance.</param>
+/// <exception cref="AttributionException">The model has no layer of weights; or, when maps are asked for, a rule makes a number that is
+/// not finite.</exception>
+public sealed class ExcitationBackpropagation(Model model, Quantity? quantity = null)
+    : MapMethod(
+        Lrp.RequireWeights("Excitation backpropagation", model),
+        quantity,
+        Pass.Rules,
+        _ => 1,
+        _ => Core.Lrp.excitation
+    );
+
+/// <summary>FullGrad, ψ(∇ₓq ⊙ x) + Σ_l Σ_c ψ(∂q/∂z_l ⊙ b_l)_c: the gradient times the image, and the gradient times the bias of every layer
+/// with positions, magnitudes from 0 to 1; n×h×w.</summary>
+/// <remarks>Srinivas and Fleuret, arXiv 1905.00780. Normalisations and constants are part of the biases.</remarks>
+/// <param name="model">The classifier.</param>
+/// <param name="quantity">What is explained; null: the score of the class predicted for each instance.</param>
+public sealed class FullGrad(Model model, Quantity? quantity = null)
+    : MapMethod(model, quantity, Pass.Rules, _ => 1, _ => Core.FullGrad.attribute);

@@ -50,5 +50,18 @@ public abstract class MapMethod
         int? batchSize,
         IProgress<Progress>? progress,
         CancellationToken cancellation
-    ) => model.Map(x, quantity, pass, x.Count * passes(x), map, batchSize, progress, cancellation);
+    ) =>
+        model.Map(
+            x,
+            quantity,
+            pass,
+            x.Count * passes(x),
+            (target, batch) => Laid(map(target, batch), batch),
+            batchSize,
+            progress,
+            cancellation
+        );
+
+    /// <summary>Maps of a batch as they are given.</summary>
+    private protected virtual Tensor Laid(Tensor maps, Batch batch) => maps;
 }

@@ -81,7 +81,7 @@ public sealed class GuidedGradCam : MapMethod
             quantity,
             Pass.Rules,
             _ => 2,
-            _ => (target, batch) => Core.GuidedGradCam.attribute(layer, target, batch)
+            _ => (target, batch) => Interop.GuidedGradCam([layer], target, batch)
         ) => Layer = layer;
 
     /// <summary>The layer that is looked at.</summary>

@@ -252,7 +252,7 @@ public sealed class Benchmark : IDisposable
         {
             if (Explainer(method, settings) is not { } explain)
                 continue;
-            var work = method.Work(settings, some);
+            var work = method.Work(model, settings, some);
             var images = work.Forwards + work.Gradients > 2 ? few : some;
             var n = images.shape[0];
             yield return new(

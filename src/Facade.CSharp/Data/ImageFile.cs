@@ -97,6 +97,19 @@ internal sealed class ImageFile
             }
         );
 
+    /// <summary>A picture of regions, as it is: height × width whole numbers, one for each colour.</summary>
+    /// <exception cref="AttributionException">The file is missing, damaged, or no picture.</exception>
+    public static Tensor Labels(string path) =>
+        FileErrors.Reading(
+            $"'{path}'",
+            () =>
+            {
+                using var scope = NewDisposeScope();
+                var pixels = new ImageFile(path, path, null).Upright().to(ScalarType.Int64);
+                return pixels.mul(tensor([65536L, 256L, 1L]).view(3, 1, 1)).sum(0).MoveToOuterDisposeScope();
+            }
+        );
+
     private static IEnumerable<(string Path, string? Folder)> InFolder(string folder)
     {
         string[] Pictures(string inside, SearchOption depth) =>

@@ -70,7 +70,7 @@ public sealed class Explanations
         MethodRun run = new(model, parts, methods, options, progress, cancellation);
         Explanations found = new(images, run, options.Names);
         Passes passes = new(
-            (long)Math.Ceiling(run.Methods.Sum(method => method.Passes(parts.All)) * images.Count),
+            (long)Math.Ceiling(run.Methods.Sum(method => method.Passes(model, parts.All)) * images.Count),
             progress.In($"Explaining {Words.Count(images.Count, "image")}"),
             cancellation
         );

@@ -63,7 +63,7 @@ internal sealed class MethodComparison(
     private RunOptions Run => new() { IsEveryMethod = true, BatchSize = options.BatchSize };
 
     private long PassesOf(Quantity quantity, int count) =>
-        (long)Methods(quantity).Sum(method => method.Passes(images)) * count;
+        (long)Methods(quantity).Sum(method => method.Passes(model, images)) * count;
 
     /// <summary>Forward passes, about.</summary>
     public long Passes => StudyPasses + PassesOf(Quantity.Predicted, First(OfEachLocated).Length);

@@ -97,7 +97,7 @@ internal sealed class MethodRun
     {
         if (HasFailed(method))
             return null;
-        var next = passes.Next((long)(method.Passes(parts.All) * part.Images.Count));
+        var next = passes.Next((long)(method.Passes(model, parts.All) * part.Images.Count));
         return Failures.Try(
             Failing(method.Name),
             () =>

@@ -171,6 +171,58 @@ public static class Spelled
             _ => throw new UsageException($"--distribution takes all, own or class:K,…, and not '{text}'."),
         };
 
+    /// <summary>Features: superpixels:N, grid:N, each, or a file: a picture whose colours tell regions apart, or an .npy file of whole
+    /// numbers, h×w for all images or n×h×w for each its own.</summary>
+    /// <param name="text">One of these.</param>
+    /// <param name="images">The images whose features they are.</param>
+    /// <exception cref="UsageException">It is none of these.</exception>
+    /// <exception cref="AttributionException">The file does not fit the images.</exception>
+    public static Features Features(string text, ImageSet images)
+    {
+        static int Count(string option, string number) =>
+            int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var count)
+            && count is > 0 and <= 4096
+                ? count
+                : throw new UsageException($"--features {option}:N takes a number from 1 to 4096, and not '{number}'.");
+        switch (Split(text))
+        {
+            case ("each", null):
+                return Attribution.Features.Each;
+            case ("usual", null):
+                return Attribution.Features.Usual;
+            case ("superpixels", null):
+                return Attribution.Features.Superpixels();
+            case ("superpixels", { } number):
+                return Attribution.Features.Superpixels(Count("superpixels", number));
+            case ("grid", { } number):
+                return Attribution.Features.Grid(Count("grid", number));
+        }
+        if (!System.IO.File.Exists(text))
+            throw new UsageException(
+                $"--features takes superpixels:N, grid:N, each or a file of regions, and not '{text}'."
+            );
+        using var scope = TorchSharp.torch.NewDisposeScope();
+        var labels = NpyArray.Is(text) ? NpyArray.Load(text) : ImageFile.Labels(text);
+        long[] sides = images.Height == 1 && labels.ndim < 3 ? [images.Width] : [images.Height, images.Width];
+        var shape = labels.shape;
+        if (labels.is_floating_point())
+            throw new AttributionException($"The features in '{text}' are {labels.dtype}, but must be whole numbers.");
+        if (shape.SequenceEqual(sides))
+            return Attribution.Features.Given(labels);
+        if (shape.Length == sides.Length + 1 && shape.Skip(1).SequenceEqual(sides))
+        {
+            // One set for each image of those that were loaded, or that are explained.
+            long[] rows = [.. Enumerable.Range(0, images.Count).Select(i => (long)images.Position(i))];
+            if (shape[0] == images.Count)
+                return Attribution.Features.Given(labels.unsqueeze(1));
+            if (rows.Max() < shape[0])
+                return Attribution.Features.Given(labels.index_select(0, TorchSharp.torch.tensor(rows)).unsqueeze(1));
+        }
+        throw new AttributionException(
+            $"The features in '{text}' have the shape {string.Join('×', shape)}, but the images are {string.Join('×', sides)}: give one whole number a pixel, for all images or for each of them."
+        );
+    }
+
     /// <summary>A baseline: black, white, random, random:SEED or blur:PIXELS.</summary>
     /// <exception cref="UsageException">It is none of these.</exception>
     public static Baseline Baseline(string text)

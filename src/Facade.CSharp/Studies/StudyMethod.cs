@@ -197,19 +197,27 @@ public sealed class StudyMethod
                     yield return $" · {settings.Iterations} iterations";
                 if (Layer is { } layer)
                     yield return $" · layer {layer}";
+                if (Uses(MethodSetting.Layer) && settings.FusedLayers is { Count: > 0 } fused)
+                    yield return $" · fused with {string.Join(", ", fused)}";
+                if (Uses(MethodSetting.Features) && settings.Features != Features.Usual)
+                    yield return $" · features {settings.Features.Name}";
                 if (IsByBackground && settings.Background is { } background)
                     yield return $" · background of {background.Count} images, without the image itself";
                 if (Uses(MethodSetting.MaxPool) && settings.MaxPool != MaxPoolRule.Rescale)
                     yield return $" · max pools by {settings.MaxPool.ToString().ToLowerInvariant()}";
                 if (Uses(MethodSetting.Multiply))
                     yield return Alone;
+                if (settings.Smooth is { } copies)
+                    yield return $" · over {copies} copies with noise {settings.Noise}";
+                if (settings.Augment)
+                    yield return " · over mirrored, darker and brighter copies";
             }
             return string.Concat(Parts());
         }
     }
 
     /// <summary>Whether it compares images with others.</summary>
-    internal bool IsByBackground => Name == "expected-gradients";
+    internal bool IsByBackground => Uses(MethodSetting.Background);
 
     /// <summary>How many images it compares with, where it is told which.</summary>
     internal int? Background => IsByBackground ? settings.Background?.Count : null;
@@ -221,10 +229,23 @@ public sealed class StudyMethod
         : Baseline.Black;
 
     /// <summary>Passes an image, a gradient's counting three.</summary>
-    internal double Passes(Instances x) =>
-        tolerance is not null ? Gradient * GuessedSteps
-        : maps is not null ? 0
-        : method?.Work(settings, x).Passes ?? Gradient;
+    internal double Passes(Model model, Instances x)
+    {
+        if (tolerance is not null)
+            return Gradient * GuessedSteps;
+        if (maps is not null)
+            return 0;
+        if (method is null)
+            return Gradient;
+        // To count features is to find them in an image.
+        if (counted is not { } last || last.Model != model || last.Of != x.Core)
+            counted = last = new(model, x.Core, method.Work(model, settings, x).Passes);
+        return last.Passes;
+    }
+
+    private sealed record Counted(Model Model, Core.Instances Of, double Passes);
+
+    private Counted? counted;
 
     /// <summary>Refuses a layer that the model has not: a mistake in what was asked for, and no fault of one method.</summary>
     internal void RequireLayer(Model model)

@@ -253,7 +253,7 @@ internal sealed class StudyRun : Workload
     // A power of two, so that small units are parts of large ones.
     private int SizeOf(StudyMethod method)
     {
-        var size = Math.Clamp(UnitPasses / Math.Max(1, method.Passes(parts.All)), 1, parts.Size);
+        var size = Math.Clamp(UnitPasses / Math.Max(1, method.Passes(model, parts.All)), 1, parts.Size);
         return 1 << (int)Math.Log2(size);
     }
 
@@ -276,7 +276,7 @@ internal sealed class StudyRun : Workload
         return new(
             JsonSerializer.Serialize(new UnitKey(method.Name, method.Description, start, asked)),
             $"{method.Name}, {(count == 1 ? $"image {start}" : $"images {start} to {start + count - 1}")}",
-            count * (method.Passes(parts.All) + metrics.Where(m => asked.Contains(m.Name)).Sum(PassesOf))
+            count * (method.Passes(model, parts.All) + metrics.Where(m => asked.Contains(m.Name)).Sum(PassesOf))
         );
     }
 
@@ -337,7 +337,7 @@ internal sealed class StudyRun : Workload
                     CountFrom(method, key.Start),
                     part =>
                     {
-                        var next = passes.Next((long)(method.Passes(parts.All) * part.Images.Count));
+                        var next = passes.Next((long)(method.Passes(model, parts.All) * part.Images.Count));
                         var made = method.Explain(model, part, batchSize, next, cancellation);
                         found.Rows[StudyRecord.Maps] = [.. MapStates.Of(made.Maps).Select(state => (double)state)];
                         if (made.Gaps is { } gaps)
