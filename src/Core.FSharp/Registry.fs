@@ -1183,6 +1183,21 @@ module Metrics =
         |> is constant smooth
         |> relaxesIn [ Argument.Map ]
         row
+            "irof"
+            "IROF"
+            "1 - ∫₀¹ p_c(x⁽ᵖ⁾) / p_c(x) dp, x⁽ᵖ⁾ with the share p of its superpixels in the mean colour, largest mean A first"
+            "Rieger and Hansen, arXiv 2003.08747"
+            (fun s target maps batch ->
+                let count = Irof.chosenCount (batch.X.shape[2] * batch.X.shape[3])
+                Irof.scores s.Relaxation count target maps batch)
+        |> higher
+        |> from "-∞ to 1"
+        |> onto "the mean colour"
+        |> ofProbabilities
+        |> costs (fun _ pixels -> 1. + float (Irof.chosenCount pixels))
+        |> is constant almost
+        |> relaxesIn [ Argument.Map ]
+        row
             "road"
             "ROAD, least less most relevant first"
             "mean over s of p_c(x without the share s of its pixels, smallest A first) - p_c(x without those, largest A first), pixels filled in from their neighbours; s 10, 20, …, 90 %"

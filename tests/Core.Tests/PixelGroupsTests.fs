@@ -82,6 +82,7 @@ let private faithful = [
     "non-sensitivity"
     "region-perturbation"
     "selectivity"
+    "irof"
     "road"
 ]
 

@@ -80,6 +80,7 @@ let main arguments =
             NonSensitivityTests.tests
             RegionPerturbationTests.tests
             RoadTests.tests
+            IrofTests.tests
             CompletenessGapTests.tests
             ParameterRandomisationTests.tests
             RandomLogitTests.tests

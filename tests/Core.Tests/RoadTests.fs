@@ -94,8 +94,8 @@ let tests =
             let one = fill 3 3 (set [ 0..7 ]) image
             same (vector (Array.create 9 9.)) (vector one) "one that is there gives all")
 
-        example "a hole in a slope is filled by the slope, at 224×224 too" (fun () ->
-            let side = 224
+        example "a hole in a slope is filled by the slope, whatever its size" (fun () ->
+            let side = 96
 
             let slope =
                 torch.arange(int64 (side * side), dtype = torch.float64).reshape(1L, 1L, int64 side, int64 side)
@@ -103,8 +103,8 @@ let tests =
 
             let inside =
                 set [
-                    for row in 20..200 do
-                        for column in 30..210 -> row * side + column
+                    for row in 5..90 do
+                        for column in 10..80 -> row * side + column
                 ]
 
             for dtype, tolerance in [ torch.float64, 1e-9; torch.float32, 1e-3 ] do
@@ -130,10 +130,9 @@ let tests =
             let x, v = gaussian rng [ 2; 2; 5; 4 ], gaussian rng [ 2; 2; 5; 4 ]
             let masks = torch.cat [| for count in [ 3; 15 ] -> mask 5 4 (some rng count 20) |]
             let f (x: Tensor) = (Imputation.fill masks x).pow(Number.Of 3.).sum()
-            close 1e-6 (centralDifferences f x) (Diff.grad f x) "first"
-            let twice = Diff.hessianv f x v
+            close 1e-6 (Diff.numgradv 1e-5 f x v) (Diff.gradv f x v) "first"
             let numerical = (Diff.grad f (x + v * 1e-5) - Diff.grad f (x - v * 1e-5)) / 2e-5
-            close 1e-6 numerical twice "second"
+            close 1e-6 numerical (Diff.hessianv f x v) "second"
 
             let work () =
                 use _ = torch.NewDisposeScope()

@@ -123,6 +123,8 @@ public static partial class DocumentedCodeTests
         ["non-sensitivity"] = Metric((model, maps, images) => new NonSensitivity(model).Evaluate(maps, images)),
         ["region-perturbation"] = Metric((model, maps, images) => new RegionPerturbation(model).Evaluate(maps, images)),
         ["selectivity"] = Metric((model, maps, images) => new RegionSelectivity(model).Evaluate(maps, images)),
+        ["irof"] = Metric((model, maps, images) => new Irof(model).Evaluate(maps, images)),
+        ["road"] = Metric((model, maps, images) => new Road(model).Evaluate(maps, images)),
         ["completeness-gap"] = Metric((model, maps, images) => new CompletenessGap(model).Relative(maps, images)),
         ["parameter-randomisation"] = Metric(
             (model, maps, images) =>

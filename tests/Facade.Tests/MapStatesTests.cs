@@ -123,6 +123,7 @@ public static class MapStatesTests
                             or "monotonicity-correlation"
                             or "non-sensitivity"
                             or "region-perturbation"
+                            or "road"
                             or "max-sensitivity"
                             or "effective-complexity-loss"
                         )

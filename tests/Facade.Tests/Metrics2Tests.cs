@@ -230,6 +230,8 @@ public static class Metrics2Tests
         var (whole, none) = (model.Logits(x)[.., 0], model.Logits(x * 0 + 255)[.., 0]);
         Near(ends, ((whole + none) / 2).to(float64).data<double>(), "one region");
         Near(new RegionPerturbation(model, 0, 5).Evaluate(multiplied, x * 0 + 7), [0, 0, 0], "of one colour");
+        Near(new Road(model, 0, noise: 0).Evaluate(multiplied, x * 0 + 7), [0, 0, 0], "filled in by the same");
+        Near(new Irof(model, 0).Evaluate(multiplied, x * 0 + 7), [0, 0, 0], "of the mean colour");
     }
 
     private static void Randomised()
@@ -322,6 +324,10 @@ public static class Metrics2Tests
         Out(() => new RegionPerturbation(model, share: 1.1), "more than all");
         Out(() => new RegionPerturbation(model, samples: 0), "no samples");
         Out(() => new RegionSelectivity(model, side: 0), "no region");
+        Out(() => new Irof(model, superpixels: 0), "no superpixels");
+        Out(() => new Road(model, shares: []), "no shares");
+        Out(() => new Road(model, shares: [1]), "all pixels");
+        Out(() => new Road(model, noise: -1), "no noise");
         Out(() => new ParameterRandomisation(model, saliency, steps: 0), "no steps");
         Out(() => EffectiveComplexity.Evaluate(Images(1), 1), "above the largest");
         Check.Refuses(() => Sparseness.Evaluate(Images(1) / 0 * 0), "NaN");

@@ -22,7 +22,8 @@ module Road =
     /// instance (n).</summary>
     /// <param name="shares">s.</param>
     /// <param name="noise">The standard deviation of what is added to each number that is filled in.</param>
-    let scores relaxation (shares: float list) (noise: float) seed target attributions (batch: Batch) : Tensor =
+    let scores relaxation (shares: float seq) (noise: float) seed target attributions (batch: Batch) : Tensor =
+        let shares = List.ofSeq shares
         let pixels = (Ranking.requireMaps batch.X attributions).flatten 1L
         let n, each = pixels.shape[0], int64 shares.Length
         // Of all instances the most first, and then the least.
