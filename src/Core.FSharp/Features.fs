@@ -56,7 +56,10 @@ module Features =
     /// <summary>About so many superpixels of each image.</summary>
     let superpixels (count: int) : Features = {
         Name = $"superpixels:{count}"
-        Of = fun batch -> laid batch.X (Superpixels.slic count batch.X)
+        Of =
+            fun batch ->
+                Images.require "Superpixels are" batch.X
+                laid batch.X (Superpixels.slic count batch.X)
     }
 
     /// About 50: superpixels of images, a grid of what has no colours, and of a table each number while these are as few.
@@ -100,7 +103,8 @@ module Features =
 
             match fits with
             | None ->
-                fail
+                invalidArg
+                    "features"
                     $"The features have the shape {Tensor.shapeText labels.shape}, which fits no instances of {Tensor.shapeText own}: give a whole number for each of {Tensor.shapeText sides}, the same for all instances or one set for each."
             | Some all ->
                 let last = if all.shape[0] = 1L then 0L else Array.max batch.Ids

@@ -16,6 +16,13 @@ module Images =
         | [| channels; depth; height; width |] -> Some [| channels; depth * height; width |]
         | _ -> None
 
+    /// <summary>Requires images.</summary>
+    /// <exception cref="T:Attribution.AttributionException">x holds none.</exception>
+    let require (name: string) (x: Tensor) =
+        if x.ndim <> 4L then
+            fail
+                $"{name} for images (n×c×h×w), but the instances have the shape {Tensor.shapeText x.shape}: choose another method."
+
     /// Instances as images.
     let lay (x: Tensor) : Tensor =
         match shape x.shape[1..] with

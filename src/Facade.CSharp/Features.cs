@@ -52,8 +52,8 @@ public sealed class Features
 
     /// <summary>The features of instances, counted from 0 in each: n×h×w of images, or of the instances' shape where channels are told
     /// apart.</summary>
-    /// <exception cref="ArgumentException">The instances are no images, which superpixels are of.</exception>
-    /// <exception cref="AttributionException">Labels that were given do not fit the instances.</exception>
+    /// <exception cref="ArgumentException">Labels that were given are of another size.</exception>
+    /// <exception cref="AttributionException">The instances are no images, which superpixels are of; or labels were given of fewer.</exception>
     public Tensor Of(Instances x)
     {
         using var scope = NewDisposeScope();

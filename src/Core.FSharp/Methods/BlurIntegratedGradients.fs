@@ -13,10 +13,11 @@ module BlurIntegratedGradients =
     let private Share = 0.22
 
     /// <summary>Σₖ ∇ₓ t(x at the middle of step k) ⊙ (xₖ₊₁ - xₖ): n×c×h×w.</summary>
-    /// <exception cref="T:System.ArgumentException">The instances are no images, or there is less than one step.</exception>
+    /// <exception cref="T:System.ArgumentException">There is less than one step.</exception>
+    /// <exception cref="T:Attribution.AttributionException">The instances are no images.</exception>
     let attribute (steps: int) (target: Target) (batch: Batch) : Tensor =
         let x = batch.X
-        Tensor.requireDims "x" [ 4 ] x
+        Images.require "Blur integrated gradients are" x
 
         if steps < 1 then
             invalidArg "steps" $"A path has at least 1 step, but {steps} were asked for."

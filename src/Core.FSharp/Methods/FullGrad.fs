@@ -36,7 +36,7 @@ module FullGrad =
         let range = high - low
         ((flat - low) / range.masked_fill (Tensor.isZero range, Number.Of 1.)).reshape part.shape
 
-    /// <summary>S (n×h×w): the mean over the image's channels of the first part, and the sum over the channels of each layer.</summary>
+    /// <summary>S (n×h×w): the sum over the image's channels of the first part, and over the channels of each layer; of tables n×f.</summary>
     let attribute (target: Target) (batch: Batch) : Tensor =
         Scope.runQuietly (fun () ->
             let x = batch.X
@@ -48,4 +48,9 @@ module FullGrad =
                         Cam.enlarge x ((scaled part).sum 1L)
             ]
 
-            List.fold Tensor.add ((scaled (x * gradient)).sum 1L) (maps |> List.map (fun map -> map.``to`` x.dtype)))
+            let own = scaled (x * gradient)
+
+            List.fold
+                Tensor.add
+                (if x.ndim > 2L then own.sum 1L else own)
+                (maps |> List.map (fun map -> map.``to`` x.dtype)))

@@ -1,6 +1,5 @@
 namespace Attribution.Core
 
-open Attribution
 open TorchSharp
 
 /// <summary>Any method, on average over copies of each instance that should be explained alike: what is explained stays what it is of the
@@ -55,10 +54,7 @@ module Steadied =
     /// <remarks>Test-time augmentation as pytorch-grad-cam's aug_smooth has it.</remarks>
     /// <exception cref="T:Attribution.AttributionException">The instances are no images.</exception>
     let augment (explain: Target -> Batch -> Tensor) (target: Target) (batch: Batch) : Tensor =
-        if batch.X.ndim <> 4L then
-            fail
-                $"Mirroring is for images (n×c×h×w), but the instances have the shape {Tensor.shapeText batch.X.shape}: average over noise instead (--smooth)."
-
+        Images.require "Mirroring is" batch.X
         let mirror (t: Tensor) = t.flip (t.ndim - 1L)
 
         let copies = [

@@ -37,10 +37,10 @@ module Xrai =
         turn
 
     /// <summary>Of each pixel the mean attribution of what its region added: n×h×w.</summary>
-    /// <exception cref="T:System.ArgumentException">The instances are no images.</exception>
+    /// <exception cref="T:Attribution.AttributionException">The instances are no images.</exception>
     let attribute nodes (white: Baseline) (target: Target) (batch: Batch) : Tensor =
         let x = batch.X
-        Tensor.requireDims "x" [ 4 ] x
+        Images.require "XRAI is" x
 
         Scope.runQuietly (fun () ->
             let from baseline = (IntegratedGradients.attribute nodes baseline true target batch).sum 1L

@@ -13,8 +13,8 @@ public sealed class FeatureAblation : MapMethod
     /// images whose channels are hidden together; it stays the caller's and is copied. null: each number is a group, which for
     /// an image takes c·h·w passes.</param>
     /// <param name="baseline">What hidden numbers become; null: <see cref="Baseline.Black"/>.</param>
-    /// <exception cref="ArgumentException">groups holds no whole numbers.</exception>
-    /// <exception cref="AttributionException">When maps are asked for: groups is of another shape.</exception>
+    /// <exception cref="ArgumentException">groups holds no whole numbers; or, when maps are asked for, is of another shape.
+    /// </exception>
     public FeatureAblation(Model model, Quantity? quantity = null, Tensor? groups = null, Baseline? baseline = null)
         : this(model, groups is null ? Features.Numbers : Features.Given(groups), quantity, baseline) =>
         isOfNumbers = true;
