@@ -193,3 +193,42 @@ module internal Recompute =
             |]
         else
             f xs
+
+/// b ↦ f s b, linear in b and its own transpose whatever s is: its derivative is f s of what comes back.
+type internal SelfAdjoint() =
+    inherit torch.autograd.SingleTensorFunction<SelfAdjoint>()
+
+    override _.Name = "SelfAdjoint"
+
+    override _.forward(context, [<ParamArray>] given: obj[]) =
+        let setting, b = given[1] :?> Tensor, given[2] :?> Tensor
+        context.save_data ("f", given[0])
+        context.save_data ("answer", (b.shape, b.dtype, b.device))
+        context.save_for_backward (ResizeArray [ setting ])
+
+        Scope.run (fun () ->
+            use _ = Recording.Pause()
+            (given[0] :?> Tensor -> Tensor -> Tensor) setting (b.detach ()))
+
+    override _.backward(context, w) =
+        let shape, dtype, device = context.get_data "answer" :?> (int64[] * torch.ScalarType * torch.Device)
+        use _ = torch.NewDisposeScope()
+
+        let product =
+            try
+                SelfAdjoint.Apply(context.get_data "f", context.get_saved_variables().[0], w)
+            with e ->
+                // An exception here would end the process.
+                Failure.Keep e
+                torch.full (shape, Number.Of nan, dtype, device)
+
+        let none = torch.zeros [||]
+        Handed.Keep([ none; product ] |> List.map _.DetachFromDisposeScope())
+        ResizeArray [ null; none; product ]
+
+    /// f s b, which costs a derivative the memory of s and f's time once more.
+    static member Apply(f: obj, setting: Tensor, b: Tensor) : Tensor =
+        if torch.is_grad_enabled () && b.requires_grad then
+            SelfAdjoint.apply [| f; box setting; box b |]
+        else
+            (f :?> Tensor -> Tensor -> Tensor) setting b

@@ -759,7 +759,7 @@ module Metrics =
     let private ofCurves paths score (s: MetricSettings) target maps (batch: Batch) : Tensor =
         let struct (pixels, fewest) = steps s (batch.X.shape[2] * batch.X.shape[3])
         let paths = paths |> List.map (PixelCurves.inSteps pixels fewest)
-        score (PixelCurves.curves s.Relaxation paths target maps batch)
+        score s (PixelCurves.curves s.Relaxation paths target maps batch)
 
     /// A row of a metric of the logits whose lower scores are the better, with a derivative almost everywhere in all arguments.
     let private row name title formula source scores : Metric = {
@@ -783,7 +783,8 @@ module Metrics =
 
     let private higher (row: Metric) = { row with Better = Better.Higher }
     let private from range (row: Metric) = { row with Range = range }
-    let private onBlack (row: Metric) = { row with Blank = "black" }
+    let private onto blank (row: Metric) = { row with Blank = blank }
+    let private onBlack (row: Metric) = row |> onto "black"
     let private ofProbabilities (row: Metric) = { row with Over = Scale.Probabilities }
     let private costs passes (row: Metric) = { row with Passes = passes }
 
@@ -808,9 +809,21 @@ module Metrics =
             let struct (step, _) = steps s pixels
             own + share * float pixels / float step)
 
-    let private curve own share path score = curves own share [ path ] (List.head >> score)
+    let private curve own share path score = curves own share [ path ] (fun _ -> List.head >> score)
 
-    let private area (curves: PixelCurve list) =
+    /// A score of features, the steps through all pixels, each scored so many times.
+    let private features draws name title formula source scores =
+        {
+            row name title formula source (fun s target maps (batch: Batch) ->
+                let struct (step, _) = steps s (batch.X.shape[2] * batch.X.shape[3])
+                scores s step target maps batch) with
+                HasSteps = true
+        }
+        |> costs (fun s pixels ->
+            let struct (step, _) = steps s pixels
+            1. + float (draws s: int) * ceil (float pixels / float step))
+
+    let private area (_: MetricSettings) (curves: PixelCurve list) =
         let curves = List.map PixelCurves.normalised curves
         Proportionality.area curves[0] curves[1]
 
@@ -1157,6 +1170,124 @@ module Metrics =
         |> onBlack
         |> costs (fun s _ -> 1. + 3. * float (samples 100 s))
         |> is smooth smooth
+        row
+            "faithfulness-correlation"
+            "Faithfulness correlation"
+            "corr_S (Σ_{p ∈ S} A_p, f_c(x) - f_c(x without S)), S random sets of a fifth of the pixels"
+            "Bhatt, Weller and Moura, arXiv 2005.00631"
+            (fun s -> FaithfulnessCorrelation.scores 0.2 (samples 100 s) s.Seed Baseline.black)
+        |> higher
+        |> from "-1 to 1"
+        |> onBlack
+        |> costs (fun s _ -> 1. + float (samples 100 s))
+        |> is smooth smooth
+        features
+            (fun _ -> 1)
+            "faithfulness-estimate"
+            "Faithfulness estimate"
+            "corr_F (Σ_{p ∈ F} A_p, p_c(x) - p_c(x without F)), F the steps of pixels in the order of attribution, each hidden alone"
+            "Alvarez-Melis and Jaakkola, arXiv 1806.07538"
+            (fun _ step -> FaithfulnessEstimate.scores step Baseline.black)
+        |> higher
+        |> from "-1 to 1"
+        |> onBlack
+        |> ofProbabilities
+        |> is almost smooth
+        curves
+            2.
+            1.
+            [ Monotonicity.path 1 Baseline.black ]
+            (fun s -> List.head >> Monotonicity.ofCurve s.Relaxation)
+            "monotonicity"
+            "Monotonicity (share of the steps)"
+            "meanₖ [p_c(x⁽ᵏ⁾) ≥ p_c(x⁽ᵏ⁻¹⁾)], x⁽ᵏ⁾ black but for the first k steps of pixels, smallest |A| first"
+            "Arya et al., arXiv 1909.03012, whose metric is 1 where this is, and 0 elsewhere"
+        |> higher
+        |> from "0 to 1"
+        |> ofProbabilities
+        |> is constant constant
+        |> relaxesIn everything
+        features
+            (samples 5)
+            "monotonicity-correlation"
+            "Monotonicity (rank correlation)"
+            "ρ_F (|Σ_{p ∈ F} A_p|, E (f_c(x) - f_c(x_F))²), F the steps of pixels in the order of attribution, x_F drawing F from the image's range"
+            "Nguyen and Martínez, arXiv 2007.07584"
+            (fun s step -> MonotonicityCorrelation.scores s.Relaxation step (samples 5 s) s.Seed)
+        |> higher
+        |> from "-1 to 1"
+        |> onto "random"
+        |> is constant constant
+        |> relaxesIn everything
+        features
+            (samples 5)
+            "non-sensitivity"
+            "Non-sensitivity (pixels)"
+            "Σ |F| over the steps F of pixels with either A_p = 0 for all p ∈ F or f_c(x_F) = f_c(x) always, x_F drawing F from the image's range"
+            "Nguyen and Martínez, arXiv 2007.07584"
+            (fun s step -> NonSensitivity.scores s.Relaxation step (samples 5 s) s.Seed)
+        |> from "0 to the number of pixels"
+        |> onto "random"
+        |> is constant constant
+        |> relaxesIn everything
+        row
+            "region-perturbation"
+            "Region perturbation (AOPC)"
+            "1/(L+1) · Σ_{k=0..L} f_c(x) - f_c(x⁽ᵏ⁾), x⁽ᵏ⁾ with k squares of a grid drawn from the image's range, largest ΣA first; L 16 % of them"
+            "Samek et al., arXiv 1509.06321"
+            (fun s target maps batch ->
+                let side = RegionPerturbation.chosenSide (batch.X.shape[2] * batch.X.shape[3])
+                let score = RegionPerturbation.scores s.Relaxation side RegionPerturbation.Share
+                score (samples 3 s) s.Seed target maps batch)
+        |> higher
+        |> from "-∞ to ∞"
+        |> onto "random"
+        |> costs (fun s pixels ->
+            let regions = PixelGroups.squaresOf (RegionPerturbation.chosenSide pixels) pixels
+            1. + float (samples 3 s) * float (RegionPerturbation.steps RegionPerturbation.Share regions))
+        |> is constant almost
+        |> relaxesIn [ Argument.Map ]
+        row
+            "selectivity"
+            "Selectivity"
+            "∫₀¹ f_c(x without the share p of the squares of a grid, largest ΣA first) dp"
+            "Montavon, Samek and Müller, Digital Signal Processing 73, 2018"
+            (fun s target maps batch ->
+                let side = Selectivity.chosenSide (batch.X.shape[2] * batch.X.shape[3])
+                Selectivity.scores s.Relaxation side Baseline.black target maps batch)
+        |> from "-∞ to ∞"
+        |> onBlack
+        |> costs (fun _ pixels -> 1. + float (PixelGroups.squaresOf (Selectivity.chosenSide pixels) pixels))
+        |> is constant smooth
+        |> relaxesIn [ Argument.Map ]
+        row
+            "irof"
+            "IROF"
+            "1 - ∫₀¹ p_c(x⁽ᵖ⁾) / p_c(x) dp, x⁽ᵖ⁾ with the share p of its superpixels in the mean colour, largest mean A first"
+            "Rieger and Hansen, arXiv 2003.08747"
+            (fun s target maps batch ->
+                let count = Irof.chosenCount (batch.X.shape[2] * batch.X.shape[3])
+                Irof.scores s.Relaxation count target maps batch)
+        |> higher
+        |> from "-∞ to 1"
+        |> onto "the mean colour"
+        |> ofProbabilities
+        |> costs (fun _ pixels -> 1. + float (Irof.chosenCount pixels))
+        |> is constant almost
+        |> relaxesIn [ Argument.Map ]
+        row
+            "road"
+            "ROAD, least less most relevant first"
+            "mean over s of p_c(x without the share s of its pixels, smallest A first) - p_c(x without those, largest A first), pixels filled in from their neighbours; s 10, 20, …, 90 %"
+            "Rong et al., arXiv 2202.00449"
+            (fun s -> Road.scores s.Relaxation Road.shares (0.01 * s.Peak) s.Seed)
+        |> higher
+        |> onto "filled in from neighbours"
+        |> from "-1 to 1"
+        |> ofProbabilities
+        |> costs (fun _ _ -> 1. + 2. * float Road.shares.Length)
+        |> is constant smooth
+        |> relaxesIn [ Argument.Map ]
         row
             "completeness-gap"
             "Completeness gap, relative"

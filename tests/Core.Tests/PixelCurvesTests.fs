@@ -15,6 +15,7 @@ let private ordered order (map: float[]) =
     | PixelOrder.All -> List.sortBy (fun p -> -map[p]) [ 0..11 ]
     | PixelOrder.Descending -> List.sortBy (fun p -> -map[p]) positive
     | PixelOrder.Ascending -> List.sortBy (fun p -> map[p]) positive
+    | PixelOrder.ByMagnitude -> List.sortBy (fun p -> abs map[p]) [ 0..11 ]
 
 /// A curve of one instance.
 let curve (pixels: float list) (attribution: float list) (scores: float list) (whole: float) : PixelCurve =
@@ -117,7 +118,7 @@ let ofSum (paths: PixelPath list) (read: PixelCurve list -> 'a) (map: float list
 let scoreOfSum paths (score: PixelCurve list -> Tensor) map image : float = (ofSum paths score map image).item<float>()
 
 let private all = [
-    for order in [ PixelOrder.All; PixelOrder.Descending; PixelOrder.Ascending ] do
+    for order in [ PixelOrder.All; PixelOrder.Descending; PixelOrder.Ascending; PixelOrder.ByMagnitude ] do
         for change in [ PixelChange.Remove; PixelChange.Insert ] do
             for isAboveBlack in [ false; true ] ->
                 {

@@ -81,6 +81,15 @@ let main arguments =
             RelativeStabilityTests.tests
             InputInvarianceTests.tests
             SensitivityNTests.tests
+            PixelGroupsTests.tests
+            FaithfulnessCorrelationTests.tests
+            FaithfulnessEstimateTests.tests
+            MonotonicityTests.tests
+            MonotonicityCorrelationTests.tests
+            NonSensitivityTests.tests
+            RegionPerturbationTests.tests
+            RoadTests.tests
+            IrofTests.tests
             CompletenessGapTests.tests
             ParameterRandomisationTests.tests
             SmoothParameterRandomisationTests.tests

@@ -141,6 +141,21 @@ public static partial class DocumentedCodeTests
                 new InputInvariance(model, (m, q) => new DeepLift(m, q).Attribute).Evaluate(maps, images)
         ),
         ["sensitivity-n"] = Metric((model, maps, images) => new SensitivityN(model).Evaluate(maps, images)),
+        ["faithfulness-correlation"] = Metric(
+            (model, maps, images) => new FaithfulnessCorrelation(model).Evaluate(maps, images)
+        ),
+        ["faithfulness-estimate"] = Metric(
+            (model, maps, images) => new FaithfulnessEstimate(model).Evaluate(maps, images)
+        ),
+        ["monotonicity"] = Metric((model, maps, images) => new Monotonicity(model).Evaluate(maps, images)),
+        ["monotonicity-correlation"] = Metric(
+            (model, maps, images) => new MonotonicityCorrelation(model).Evaluate(maps, images)
+        ),
+        ["non-sensitivity"] = Metric((model, maps, images) => new NonSensitivity(model).Evaluate(maps, images)),
+        ["region-perturbation"] = Metric((model, maps, images) => new RegionPerturbation(model).Evaluate(maps, images)),
+        ["selectivity"] = Metric((model, maps, images) => new RegionSelectivity(model).Evaluate(maps, images)),
+        ["irof"] = Metric((model, maps, images) => new Irof(model).Evaluate(maps, images)),
+        ["road"] = Metric((model, maps, images) => new Road(model).Evaluate(maps, images)),
         ["completeness-gap"] = Metric((model, maps, images) => new CompletenessGap(model).Relative(maps, images)),
         ["parameter-randomisation"] = Metric(
             (model, maps, images) =>

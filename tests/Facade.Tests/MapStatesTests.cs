@@ -120,6 +120,11 @@ public static class MapStatesTests
                             "random-logit"
                             or "infidelity"
                             or "sensitivity-n"
+                            or "faithfulness-correlation"
+                            or "monotonicity-correlation"
+                            or "non-sensitivity"
+                            or "region-perturbation"
+                            or "road"
                             or "max-sensitivity"
                             or "average-sensitivity"
                             or "local-lipschitz"
@@ -300,7 +305,15 @@ public static class MapStatesTests
                 for (var i = 0; i < 2; i++)
                 {
                     var isOfAll =
-                        metric.Name is "deletion" or "insertion" or "pixel-flipping" or "effective-complexity-loss";
+                        metric.Name
+                        is "deletion"
+                            or "insertion"
+                            or "pixel-flipping"
+                            or "effective-complexity-loss"
+                            or "faithfulness-estimate"
+                            or "monotonicity"
+                            or "monotonicity-correlation"
+                            or "non-sensitivity";
                     var step = isOfAll ? 15 : (int)Math.Min(15, Math.Max(1, positive[i] / 25));
                     var asked = Scores(step, i)[0];
                     Expect.isTrue(

@@ -26,6 +26,12 @@ public static class Metrics2Tests
         "infidelity",
         "max-sensitivity",
         "sensitivity-n",
+        "faithfulness-correlation",
+        "monotonicity",
+        "monotonicity-correlation",
+        "non-sensitivity",
+        "region-perturbation",
+        "selectivity",
         "completeness-gap",
         "parameter-randomisation",
         "random-logit",
@@ -223,6 +229,21 @@ public static class Metrics2Tests
         Expect.isTrue(gap.Evaluate(multiplied * 2, x).Min() > 1, "and not");
         var sensitivity = new SensitivityN(model, 0, [0.2], 10, white);
         Near(sensitivity.Evaluate(multiplied, x), [1, 1, 1], "sensitivity-n");
+        var correlation = new FaithfulnessCorrelation(model, 0, 0.3, 10, white);
+        Near(correlation.Evaluate(multiplied, x), [1, 1, 1], "faithfulness correlation");
+        var estimate = new FaithfulnessEstimate(model, 0, 3, Scale.Logits, white);
+        Near(estimate.Evaluate(multiplied, x), [1, 1, 1], "faithfulness estimate");
+        var steps = multiplied.mean([1]).gt(0).to(float64);
+        var monotonicity = new Monotonicity(model, 0, 1, false, Scale.Logits, white);
+        Near(monotonicity.Evaluate(multiplied, x), steps.mean([1, 2]).data<double>(), "monotonicity");
+        Near(new Monotonicity(model, 0, 1, true, Scale.Logits, white).Evaluate(multiplied, x), [0, 0, 0], "strictly");
+        Near(new NonSensitivity(model, 0, 1, 2).Evaluate(multiplied * 0, x), [25, 25, 25], "non-sensitivity");
+        var ends = new RegionSelectivity(model, 0, 5, Scale.Logits, white).Evaluate(multiplied, x);
+        var (whole, none) = (model.Logits(x)[.., 0], model.Logits(x * 0 + 255)[.., 0]);
+        Near(ends, ((whole + none) / 2).to(float64).data<double>(), "one region");
+        Near(new RegionPerturbation(model, 0, 5).Evaluate(multiplied, x * 0 + 7), [0, 0, 0], "of one colour");
+        Near(new Road(model, 0, noise: 0).Evaluate(multiplied, x * 0 + 7), [0, 0, 0], "filled in by the same");
+        Near(new Irof(model, 0).Evaluate(multiplied, x * 0 + 7), [0, 0, 0], "of the mean colour");
     }
 
     private static void Randomised()
@@ -308,6 +329,21 @@ public static class Metrics2Tests
         Out(() => new SensitivityN(model, shares: []), "no sizes");
         Out(() => new SensitivityN(model, shares: [1]), "all pixels");
         Out(() => new SensitivityN(model, subsets: 1), "one set");
+        Out(() => new FaithfulnessCorrelation(model, share: 1), "all pixels");
+        Out(() => new FaithfulnessCorrelation(model, subsets: 1), "one set");
+        Out(() => new FaithfulnessEstimate(model, pixelsPerStep: 0), "no pixels a step");
+        Out(() => new FaithfulnessEstimate(model, scale: Scale.Map), "no score");
+        Out(() => new Monotonicity(model, pixelsPerStep: 0), "no pixels a step");
+        Out(() => new MonotonicityCorrelation(model, samples: 0), "no samples");
+        Out(() => new NonSensitivity(model, pixelsPerStep: 0), "no pixels a step");
+        Out(() => new RegionPerturbation(model, side: 0), "no region");
+        Out(() => new RegionPerturbation(model, share: 1.1), "more than all");
+        Out(() => new RegionPerturbation(model, samples: 0), "no samples");
+        Out(() => new RegionSelectivity(model, side: 0), "no region");
+        Out(() => new Irof(model, superpixels: 0), "no superpixels");
+        Out(() => new Road(model, shares: []), "no shares");
+        Out(() => new Road(model, shares: [1]), "all pixels");
+        Out(() => new Road(model, noise: -1), "no noise");
         Out(() => new ParameterRandomisation(model, saliency, steps: 0), "no steps");
         Out(() => EffectiveComplexity.Evaluate(Images(1), 1), "above the largest");
         Check.Refuses(() => Sparseness.Evaluate(Images(1) / 0 * 0), "NaN");

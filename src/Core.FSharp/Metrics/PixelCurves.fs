@@ -12,6 +12,8 @@ type PixelOrder =
     | Descending
     /// The pixels of positive attribution, the smallest first.
     | Ascending
+    /// All pixels, the smallest magnitude first.
+    | ByMagnitude
 
 /// What happens to a pixel, in all its channels at once.
 [<RequireQualifiedAccess>]
@@ -76,7 +78,8 @@ module PixelCurves =
     let private counts path (pixels: Tensor) : int64[][] =
         let lengths =
             match path.Order with
-            | PixelOrder.All -> Array.create (int pixels.shape[0]) (pixels.shape[1] * pixels.shape[2])
+            | (PixelOrder.All | PixelOrder.ByMagnitude) ->
+                Array.create (int pixels.shape[0]) (pixels.shape[1] * pixels.shape[2])
             | (PixelOrder.Descending | PixelOrder.Ascending) -> Ranking.positives pixels
 
         let steps (length: int64) =
@@ -102,6 +105,7 @@ module PixelCurves =
         match order with
         // The positive pixels come first: no count goes beyond them.
         | (PixelOrder.All | PixelOrder.Descending) -> Relax.order (pixels.flatten 1L)
+        | PixelOrder.ByMagnitude -> Relax.order (pixels.flatten(1L).abs().neg())
         | PixelOrder.Ascending ->
             let flat = pixels.flatten 1L
 
