@@ -69,6 +69,10 @@ type internal ReportPictures(report: AttributionReport) =
     /// An image as it is.
     member _.Input row description = draw $"input-{number row}" description (fun () -> input row)
 
+    /// An image (c×h×w) that was made.
+    member _.Made name (image: torch.Tensor) description =
+        draw name description (fun () -> bytes (image.unsqueeze 0L) brightness)
+
     /// A map (h×w) as grey on black.
     member _.PointCloud name row (map: torch.Tensor) description =
         draw $"{name}-{number row}-point-cloud" description (fun () ->

@@ -151,6 +151,7 @@ type TopOption =
 
 type ExpertsOption =
     | No_Pictures
+    | Ideal
 
     interface IArgParserTemplate with
         member this.Usage = Meaning.of' this
@@ -246,6 +247,13 @@ type InteractionOption =
 type TracInOption =
     | Training of file: string
     | Last of number: int
+
+    interface IArgParserTemplate with
+        member this.Usage = Meaning.of' this
+
+type ExamplesOption =
+    | Count of number: int
+    | Among of path: string list
 
     interface IArgParserTemplate with
         member this.Usage = Meaning.of' this

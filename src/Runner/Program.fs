@@ -24,6 +24,7 @@ let private commands = [
     Optimal.command
     Interactions.command
     TracIn.command
+    Examples.command
     Worker.command
     ClusterList.command
     Merge.command

@@ -10,8 +10,7 @@ open Support
 let private ascent: Ascent = { Steps = 12; Rate = 0.1; Shift = 0.06; Zoom = 0.05; Turn = 5.; Peak = 255.; Seed = 3L }
 
 /// A law of ascents, which take a while: of three draws.
-let private climb name (check: Random -> unit) =
-    example name (fun () -> Seq.iter (Random >> check) [ 1; 2; 3 ])
+let private climb name (check: Random -> unit) = example name (fun () -> Seq.iter (Random >> check) [ 1; 2; 3 ])
 
 /// An ascent whose steps see the image as it is.
 let private still = { ascent with Shift = 0.; Zoom = 0.; Turn = 0. }
