@@ -27,7 +27,7 @@ let private run (given: Given) =
     use output = Output.Of given
     use inputs = Inputs.load given
     let images = Inputs.few given 6 inputs
-    let layer = (Methods.layers given inputs |> List.last)
+    let layer = Methods.layers given inputs |> List.last
     let examples = Examples(inputs.Model, layer, Arguments.units given)
     let set, isOwn = among given inputs
 
@@ -53,7 +53,13 @@ let private run (given: Given) =
 
         let tile (example: Example) =
             let one = PictureTable.Images((set.Take [ example.Position ]).Images(), float set.Peak)
-            PictureTile(one[0L], caption set example.Position, $"says {name example.Class} · %.3g{example.Distance}")
+
+            PictureTile(
+                one[0L],
+                caption set example.Position,
+                $"says {name example.Class}",
+                $"distance %.3g{example.Distance}"
+            )
 
         for i, (near, file) in Seq.indexed (Seq.zip found (pictureNames images)) do
             given.Stop.ThrowIfCancellationRequested()
@@ -83,9 +89,9 @@ let private run (given: Given) =
             PictureTable.Write(
                 output.Draft file,
                 $"Examples for {caption images i}",
-                $"On the left what is explained, then what layer {layer} puts nearest to it among {set.Count} images, and how far that is (cosine distance)",
+                $"On the left what is explained, then what is nearest to it of {set.Count} images by the values of layer {layer}: cosine distance",
                 1,
-                128.,
+                168.,
                 groups
             )
 

@@ -21,7 +21,7 @@ let private pictureNames (experts: ExpertSummary seq) =
 let private idealSteps (given: Given) =
     match given.Has Ideal, Methods.iterations given with
     | true, _ when given.Has No_Pictures -> Arguments.wrong "--ideal asks for pictures: leave --no-pictures out."
-    | true, steps -> defaultArg steps 128
+    | true, steps -> defaultArg steps 64
     | false, Some _ -> Arguments.wrong "--iterations is for --ideal: give both."
     | false, None -> 0
 

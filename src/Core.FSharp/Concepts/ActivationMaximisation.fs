@@ -30,7 +30,7 @@ type Ascent = {
 [<RequireQualifiedAccess>]
 module Spectrum =
     // Chosen: how much less the colours of natural images vary than their light.
-    let private redBlue, greenPurple = 0.5, 0.3
+    let private redBlue, greenPurple = 0.2, 0.13
 
     let private axes (like: Tensor) =
         let unit (weight: float) (axis: float list) =

@@ -48,6 +48,14 @@ module Examples =
             let cosine = a.matmul (b.t ()) / both.masked_fill (Tensor.isZero both, Number.Of 1.)
             (Tensor.complement cosine).clamp_min(Number.Of 0.)
 
+    let private requireSameShape (instances: Instances) (set: Instances) =
+        use _ = torch.NewDisposeScope()
+        let shape (some: Instances) = (some.Read 0 (min 1 some.Count)).shape[1..]
+
+        if instances.Count > 0 && set.Count > 0 && shape instances <> shape set then
+            fail
+                $"The instances have the shape {Tensor.shapeText (shape instances)}, but those of the set {Tensor.shapeText (shape set)}: give a set of their shape."
+
     /// <summary>What there is to know of some instances beside those of a set, which is read a batch at a time; of the instances all are held
     /// in memory.</summary>
     /// <exception cref="T:Attribution.AttributionException">There are no instances, the layer does not lead to the scores, or the shapes
@@ -56,6 +64,7 @@ module Examples =
         if not (Graph.leads layer model.Graph) then
             fail $"Layer '{layer}' does not lead to the scores: choose one of those before them."
 
+        requireSameShape instances set
         let cuts = Model.slices [ layer ] model
 
         let run () =
@@ -73,10 +82,6 @@ module Examples =
             let values, x = own.narrow (1L, 0L, last), instances.Read 0 instances.Count
 
             let isItself (others: Tensor) =
-                if others.shape[1..] <> x.shape[1..] then
-                    fail
-                        $"The instances have the shape {Tensor.shapeText x.shape[1..]}, but those of the set {Tensor.shapeText others.shape[1..]}: give a set of their shape."
-
                 torch.stack ([| for i in 0L .. count - 1L -> others.eq(x[i]).flatten(1L).all(1L) |], 1L)
 
             // A row for each of the set: its distances, where it is an instance itself, and its class.

@@ -34,8 +34,8 @@ public sealed class IdealImages : IDisposable
 /// many images: ask for several.</remarks>
 public sealed class ActivationMaximisation
 {
-    // Chosen by the pictures of the demo's network.
-    internal const int FewSteps = 64;
+    // Chosen, as the other numbers are, by the pictures of the demo's network.
+    internal const int Steps = 64;
 
     private readonly Model model;
     private readonly Quantity quantity;
@@ -61,7 +61,7 @@ public sealed class ActivationMaximisation
         string layer,
         int unit,
         Units units = Units.Auto,
-        double rate = 0.1,
+        double rate = 0.05,
         double shift = 0.06,
         double zoom = 0.05,
         double turn = 5
@@ -85,7 +85,7 @@ public sealed class ActivationMaximisation
     public ActivationMaximisation(
         Model model,
         Quantity quantity,
-        double rate = 0.1,
+        double rate = 0.05,
         double shift = 0.06,
         double zoom = 0.05,
         double turn = 5
@@ -119,7 +119,7 @@ public sealed class ActivationMaximisation
     /// <exception cref="AttributionException">The model takes no images, or no shape is known, or the layer has no such unit.</exception>
     public IdealImages Image(
         long seed = 1,
-        int steps = 128,
+        int steps = Steps,
         int draws = 1,
         IReadOnlyList<long>? shape = null,
         double peak = 255,

@@ -21,7 +21,7 @@ internal sealed class ReportBuilder
     // What a unit wants to see is looked for where that takes a second or two: for small images.
     private const int SmallSide = 64;
     private const int Ideals = 3;
-    private const long IdealPasses = Gradient * Ideals * (ActivationMaximisation.FewSteps + 1);
+    private const long IdealPasses = Gradient * Ideals * (ActivationMaximisation.Steps + 1);
 
     // What a gradient costs, in forward passes.
     private const long Gradient = 3;
@@ -261,7 +261,7 @@ internal sealed class ReportBuilder
             () =>
                 new ActivationMaximisation(model, survey.Layer, unit, options.Units).Image(
                     options.Seed,
-                    ActivationMaximisation.FewSteps,
+                    ActivationMaximisation.Steps,
                     Ideals,
                     [images.Channels, images.Height, images.Width],
                     images.Peak,
