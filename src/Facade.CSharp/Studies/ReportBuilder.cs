@@ -20,7 +20,7 @@ internal sealed class ReportBuilder
 
     // What a unit wants to see is looked for where that takes a second or two: for small images.
     private const int SmallSide = 64;
-    private const int Ideals = 3;
+    private const int Ideals = 2;
     private const long IdealPasses = Gradient * Ideals * (ActivationMaximisation.Steps + 1);
 
     // What a gradient costs, in forward passes.
