@@ -171,7 +171,7 @@ module internal ReportPage =
                 for i, value in Seq.indexed found.Reached ->
                     let name = $"{noun}-{unit}-ideal-{i + 1}"
                     let words = $"An image that {noun} {unit} of layer {layer} wants to see, found from noise"
-                    Some($"value {Html.fixedTo 2 value}", page.Pictures.Made name found.Images[int64 i] words)
+                    Some($"value {Html.fixedTo 2 value}", page.Pictures.Made name found.Images i words)
             ]
 
             let caption = [ str "by activation maximisation: images found from noise that make its value large" ]

@@ -69,9 +69,9 @@ type internal ReportPictures(report: AttributionReport) =
     /// An image as it is.
     member _.Input row description = draw $"input-{number row}" description (fun () -> input row)
 
-    /// An image (c×h×w) that was made.
-    member _.Made name (image: torch.Tensor) description =
-        draw name description (fun () -> bytes (image.unsqueeze 0L) brightness)
+    /// One of some images (n×c×h×w) that were made.
+    member _.Made name (images: torch.Tensor) (i: int) description =
+        draw name description (fun () -> bytes (images.narrow (0L, int64 i, 1L)) brightness)
 
     /// A map (h×w) as grey on black.
     member _.PointCloud name row (map: torch.Tensor) description =

@@ -13,8 +13,14 @@ internal sealed class ReportMaps(ImageSet images) : IDisposable
     private readonly Dictionary<int, IdealImages> ideals = [];
 
     /// <summary>What a unit wants to see, which is looked for once.</summary>
-    public IdealImages Ideal(int unit, Func<IdealImages> find) =>
-        ideals.TryGetValue(unit, out var known) ? known : ideals[unit] = find();
+    public IdealImages Ideal(int unit, Func<IdealImages> find)
+    {
+        if (ideals.TryGetValue(unit, out var known))
+            return known;
+        var found = find();
+        found.Images.DetachFromDisposeScope();
+        return ideals[unit] = found;
+    }
 
     /// <summary>The pixel attributions of some images (h×w each), of which `attribute` computes what is missing.</summary>
     /// <param name="name">What makes them.</param>
