@@ -43,6 +43,18 @@ module Images =
                 "attributions"
                 $"Maps of the shape {text maps.shape[1..]} are none of instances of {text instance}."
 
+    [<Literal>]
+    let private Laid = "/image"
+
+    /// The shape of the instances that a model's images stand for; None where they are images.
+    let original (model: Model) : int64[] option =
+        model.Graph.Nodes
+        |> Array.tryPick (fun node ->
+            match node.Op with
+            | Reshape instance when node.Inputs = [ model.Graph.Input ] && node.Name + Laid = model.Graph.Input ->
+                Some instance
+            | _ -> None)
+
     /// Kept with the graph that they are made of.
     let private laid =
         System.Runtime.CompilerServices.ConditionalWeakTable<Known, ConcurrentDictionary<string, Model>>()
@@ -53,7 +65,7 @@ module Images =
         | None -> model
         | Some image ->
             let make _ =
-                let input = model.Graph.Input + "/image"
+                let input = model.Graph.Input + Laid
 
                 let nodes = [|
                     Node.create input Input []

@@ -352,3 +352,12 @@ type Interop private () =
         (relaxation, explain: Func<Model, Tensor>, isAlone: bool, steps: int, seed: int64, attributions, model)
         =
         ParameterRandomisation.curve relaxation explain.Invoke isAlone steps seed attributions model
+
+    /// Whether a model's instances are images, and no others that are laid out as such.
+    static member HasImages(model: Model) = (Images.original model).IsNone
+
+    /// What a target wants to see, and its values on the way: n×(c·h·w + steps + 1), in the numbers of the instances.
+    static member Ideal(ascent: Ascent, target: Target, batch: Batch) : Tensor =
+        Scope.run (fun () ->
+            let images, values = ActivationMaximisation.images ascent target batch
+            torch.cat ([| images.flatten 1L; values.``to`` (images.dtype, images.device) |], 1L))

@@ -55,3 +55,39 @@ module Optimise =
             let unknown = torch.full (start.shape[0], Number.Of infinity, torch.float64, start.device)
             let last = Seq.fold next [ torch.zeros_like start; start; unknown; start ] (seq { 0 .. steps - 1 })
             better (valued last[1] |> fst) last[1] (last[2], last[3]) |> snd)
+
+    let private meanDecay, squareDecay = 0.9, 0.999
+
+    /// <summary>Where steps up a slope lead from a start, by Adam: m ← 0.9 m + 0.1 g, v ← 0.999 v + 0.001 g², p ← p + η m̂ / √(v̂ + ε), m̂ and v̂
+    /// as if m and v had always been so, g divided by its largest magnitude, and η falling from `rate`; and the values on the way (n×steps).</summary>
+    /// <remarks>Kingma and Ba, Adam: a method for stochastic optimization, arXiv 1412.6980. Each number has a step of its own, whatever the
+    /// size of its slope. ε is under the root, which has a derivative at 0 so.</remarks>
+    /// <param name="steps">How many.</param>
+    /// <param name="rate">The length of the first step, in the numbers of p.</param>
+    /// <param name="valued">The values (n) and the gradients at some p, of a step's number: what is climbed may differ from step to
+    /// step.</param>
+    /// <param name="start">The first p: n×….</param>
+    let ascend (steps: int) rate (valued: int -> Tensor -> Tensor * Tensor) (start: Tensor) : Tensor * Tensor =
+        let mix (decay: float) (mean: Tensor) (next: Tensor) =
+            Tensor.add (mean * Number.Of decay) (next * Number.Of(1. - decay))
+
+        let full (decay: float) k (mean: Tensor) = mean / Number.Of(1. - decay ** float (k + 1))
+
+        let next (state: Tensor list) k =
+            Scope.runMany (fun () ->
+                let value, gradient = valued k state[2]
+                let gradient = unit gradient
+                let mean = mix meanDecay state[0] gradient
+                let square = mix squareDecay state[1] (Tensor.square gradient)
+                let length = (full squareDecay k square |> Tensor.shift 1e-16).sqrt()
+                let step = full meanDecay k mean / length * Number.Of(rateAt rate steps k)
+
+                let values = torch.cat (Array.ofList (state[3..] @ [ value.unsqueeze 1L ]), 1L)
+                [ mean; square; Tensor.add state[2] step; values ])
+
+        let found =
+            Scope.runMany (fun () ->
+                let zeros = torch.zeros_like start
+                (Seq.fold next [ zeros; zeros; start ] (seq { 0 .. steps - 1 }))[2..3])
+
+        found[0], found[1]

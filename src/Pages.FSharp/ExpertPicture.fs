@@ -13,7 +13,14 @@ open Attribution.Pages
 type internal ExpertRow = { Label: string; Panels: torch.Tensor list }
 
 /// The images of one expert, and the magnitude that their heat maps share.
-type internal ExpertColumn = { Title: string; Note: string; Magnitude: float; Rows: ExpertRow list }
+type internal ExpertColumn = {
+    Title: string
+    Note: string
+    Magnitude: float
+    /// What the unit wants to see, where that is asked for.
+    Ideal: ExpertRow option
+    Rows: ExpertRow list
+}
 
 /// <summary>The labelled picture of an expert: the images of its distribution for which it is most active, each with the point
 /// cloud of what the expert sees there, x ⊙ ∇ₓ h_i(x), the image seen through it, and the heat map, on a scale that the
@@ -22,13 +29,18 @@ type internal ExpertColumn = { Title: string; Note: string; Magnitude: float; Ro
 /// <param name="images">The images among which the experts were found.</param>
 /// <param name="names">What classes are called.</param>
 /// <param name="title">What the image at a position is called; null: "image" and its label.</param>
+/// <param name="idealSteps">The steps in which images are looked for that a unit wants to see, which stand above the others (see <see
+/// cref="T:Attribution.ActivationMaximisation"/>); 0: none are.</param>
+/// <param name="seed">Decides on these.</param>
 [<Sealed>]
 type ExpertPicture
     (
         model: Model,
         images: ImageSet,
         names: ClassNames,
-        [<Optional; DefaultParameterValue(null: Func<int, string>)>] title: Func<int, string>
+        [<Optional; DefaultParameterValue(null: Func<int, string>)>] title: Func<int, string>,
+        [<Optional; DefaultParameterValue(0)>] idealSteps: int,
+        [<Optional; DefaultParameterValue(1L)>] seed: int64
     ) =
 
     let captions = [ "input"; "what it sees"; "input, masked"; "for and against" ]
@@ -78,6 +90,30 @@ type ExpertPicture
             Visualization.HeatMap(x, maps, magnitude)
         ]
 
+        let ideal () =
+            use found =
+                ActivationMaximisation(model, expert.Layer, unit, expert.Units)
+                    .Image(
+                        seed,
+                        idealSteps,
+                        captions.Length,
+                        x.shape[1..],
+                        float images.Peak,
+                        batchSize,
+                        cancellation = cancellation
+                    )
+
+            let values = found.Reached |> Seq.map (number "G4") |> String.concat ", "
+            let pictures = Drawing.bytes (float images.Peak) found.Images
+
+            if found.IsDead then
+                { Label = $"wants to see: nothing, the {expert.Noun} stays at 0; {expert.Advice}"; Panels = [] }
+            else
+                {
+                    Label = $"wants to see, from noise in {idealSteps} steps · values {values}"
+                    Panels = [ for i in 0L .. pictures.shape[0] - 1L -> pictures[i] ]
+                }
+
         let label (image: ActiveImage) (cloud: torch.Tensor) =
             String.concat " · " [
                 titled image.Position
@@ -93,6 +129,7 @@ type ExpertPicture
             Note =
                 $"""influence {number "G4" influence} · active on {number "0.0" (100. * share)} %% of the distribution"""
             Magnitude = magnitude
+            Ideal = if idealSteps > 0 then Some(ideal ()) else None
             Rows = [
                 for i, image in Seq.indexed active ->
                     { Label = label image clouds[int64 i]; Panels = [ for picture in pictures -> picture[int64 i] ] }
@@ -127,7 +164,10 @@ type ExpertPicture
             first.Rows
             |> List.splitInto 2
             |> List.mapi (fun i rows ->
-                if i = 0 then { first with Rows = rows } else { first with Title = ""; Note = ""; Rows = rows })
+                if i = 0 then
+                    { first with Rows = rows }
+                else
+                    { first with Title = ""; Note = ""; Ideal = None; Rows = rows })
         | opposite -> [
             first
             column
@@ -141,7 +181,7 @@ type ExpertPicture
                 cancellation
           ]
 
-    let drawColumn canvas left column =
+    let drawColumn canvas left band column =
         let write colour size (x, y) room text = Drawing.write canvas colour size (x, y) room text
 
         let at k = left + float32 k * (panel.Width + apart)
@@ -155,14 +195,18 @@ type ExpertPicture
 
         write Drawing.faint Drawing.TextSize (left, top - Drawing.Gap) columnWidth column.Note
 
-        for i, row in List.indexed column.Rows do
-            let line = top + float32 i * rowHeight
+        let drawRow line row =
             write Drawing.ink labelSize (left, line + Drawing.TextSize + 2f) columnWidth row.Label
 
             for k, pixels in List.indexed row.Panels do
                 Drawing.pixels canvas pixels (SKRect.Create(SKPoint(at k, line + Drawing.LineHeight), panel))
 
-        let line = top + float32 column.Rows.Length * rowHeight - apart
+        Option.iter (drawRow top) column.Ideal
+
+        for i, row in List.indexed column.Rows do
+            drawRow (top + band + float32 i * rowHeight) row
+
+        let line = top + band + float32 column.Rows.Length * rowHeight - apart
 
         for k, caption in List.indexed captions do
             write Drawing.faint labelSize (at k, line + labelSize) panel.Width caption
@@ -189,12 +233,13 @@ type ExpertPicture
         use _ = torch.NewDisposeScope()
         let columns = columns expert batchSize cancellation
         let rows = columns |> List.map _.Rows.Length |> List.max
+        let band = if columns |> List.exists _.Ideal.IsSome then rowHeight else 0f
         let room = 2f * columnWidth + columnsApart
         let heading = if isNull expert.Opposite then "Expert" else "Experts"
 
         Drawing.png
             (2f * Drawing.Margin + room)
-            (top + float32 rows * rowHeight + 2f * Drawing.LineHeight + barHeight + Drawing.Margin)
+            (top + band + float32 rows * rowHeight + 2f * Drawing.LineHeight + barHeight + Drawing.Margin)
             (fun canvas ->
                 let write colour size line text =
                     Drawing.write
@@ -209,7 +254,7 @@ type ExpertPicture
                 write Drawing.faint Drawing.TextSize Drawing.LineHeight (settings expert)
 
                 for i, column in List.indexed columns do
-                    drawColumn canvas (Drawing.Margin + float32 i * (columnWidth + columnsApart)) column)
+                    drawColumn canvas (Drawing.Margin + float32 i * (columnWidth + columnsApart)) band column)
 
     /// <summary>Draws an expert as a PNG file.</summary>
     /// <param name="path">The file.</param>

@@ -160,6 +160,23 @@ module internal ReportPage =
         |> Html.panels (List.length panels) 3
         |> imageRow page id view.Instance [ value ]
 
+    /// What a unit wants to see, found from noise.
+    let private ideal (page: Page) id (unit: int) (found: IdealImages) =
+        let noun, layer = page.Report.Noun, page.Report.Layer
+
+        if found.IsDead then
+            Html.paragraph $"What it wants to see could not be found: the {noun} stays at 0, whatever it is shown."
+        else
+            let panels = [
+                for i, value in Seq.indexed found.Reached ->
+                    let name = $"{noun}-{unit}-ideal-{i + 1}"
+                    let words = $"An image that {noun} {unit} of layer {layer} wants to see, found from noise"
+                    Some($"value {Html.fixedTo 2 value}", page.Pictures.Made name found.Images i words)
+            ]
+
+            let caption = [ str "by activation maximisation: images found from noise that make its value large" ]
+            Html.row' $"{id}-ideal" "What it wants to see" caption (Html.panels panels.Length panels.Length panels)
+
     let private expertFigure (page: Page) section (f: ExpertFigure) =
         let first = f.Experts[0]
         let overs = f.Experts |> Seq.map distribution |> String.concat ", and over "
@@ -171,6 +188,8 @@ module internal ReportPage =
                 $"The expert over {overs}, on the images of {page.Class first.Class} on which it is most active."
             if f.Views |> Seq.forall (fun v -> v.Activation <= 0.) then
                 Html.warning $"The {first.Noun} is not above 0 on any of them."
+            if not (isNull f.Ideal) then
+                ideal page id first.Unit f.Ideal
             yield!
                 oneThenFold "image" [
                     for v in f.Views -> viewRow page $"{id}-{v.Instance.Position}" (viewPanels page first.Unit [] v) v

@@ -69,6 +69,10 @@ type internal ReportPictures(report: AttributionReport) =
     /// An image as it is.
     member _.Input row description = draw $"input-{number row}" description (fun () -> input row)
 
+    /// One of some images (n×c×h×w) that were made.
+    member _.Made name (images: torch.Tensor) (i: int) description =
+        draw name description (fun () -> bytes (images.narrow (0L, int64 i, 1L)) brightness)
+
     /// A map (h×w) as grey on black.
     member _.PointCloud name row (map: torch.Tensor) description =
         draw $"{name}-{number row}-point-cloud" description (fun () ->

@@ -347,7 +347,7 @@ let private factor (given: Given) (inputs: Inputs) (asked: Question) count (outp
 
 let private run (given: Given) =
     let runs = Arguments.atLeast 2 "--runs" (given.Get ConceptOption.Runs) |> Option.defaultValue 20
-    let count = Arguments.atLeast 1 "--count" (given.Get ConceptOption.Count) |> Option.defaultValue 6
+    let count = Arguments.atLeast 1 "--count" (given.Get Count) |> Option.defaultValue 6
     let words = List.concat (given.All ConceptOption.Concept)
     let isCraft = given.Has ConceptOption.Craft
     words |> List.iter (named >> ignore)
@@ -374,6 +374,7 @@ let command = {
         Inputs.options
         @ [
             Group.of'<ConceptOption>
+            Group.of'<CountOption>
             Group.of'<CutOption>
             Group.of'<QuestionOption>
             Group.of'<BatchOption>

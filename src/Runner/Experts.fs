@@ -17,9 +17,24 @@ let private pictureNames (experts: ExpertSummary seq) =
         several
         |> List.mapi (fun i e -> $"expert-{i.ToString().PadLeft(digits, '0')}-{plain e.Layer}-{plain e.Quantity}.png")
 
-let private draw (given: Given) (output: Output) (inputs: Inputs) (experts: IReadOnlyList<ExpertSummary>) =
+/// The steps in which images are looked for that experts want to see; 0 where nobody asks for them.
+let private idealSteps (given: Given) =
+    match given.Has Ideal, Methods.iterations given with
+    | true, _ when given.Has No_Pictures -> Arguments.wrong "--ideal asks for pictures: leave --no-pictures out."
+    | true, steps -> defaultArg steps 64
+    | false, Some _ -> Arguments.wrong "--iterations is for --ideal: give both."
+    | false, None -> 0
+
+let private draw (given: Given) (output: Output) (inputs: Inputs) steps (experts: IReadOnlyList<ExpertSummary>) =
     let painter =
-        ExpertPicture(inputs.Model, inputs.Selected, inputs.Names, (fun i -> inputs.Selected.Title i))
+        ExpertPicture(
+            inputs.Model,
+            inputs.Selected,
+            inputs.Names,
+            (fun i -> inputs.Selected.Title i),
+            steps,
+            int64 (Arguments.seed given)
+        )
 
     Terminal.watch "Drawing what experts see" (fun progress ->
         for i, (expert, name) in Seq.indexed (Seq.zip experts (pictureNames experts)) do
@@ -36,7 +51,8 @@ let private asked (given: Given) (inputs: Inputs) =
             Methods.ask inputs inputs.Selected quantity distribution
     |]
 
-let private subject given inputs = Clusters.subject [ "--top"; "--no-pictures" ] (Inputs.files given inputs) given
+let private subject given inputs =
+    Clusters.subject [ "--top"; "--no-pictures"; "--ideal"; "--iterations" ] (Inputs.files given inputs) given
 
 /// The work of a worker.
 let plan (given: Given) (inputs: Inputs) (prepared: string option) =
@@ -81,6 +97,7 @@ let private find (given: Given) (inputs: Inputs) top =
 
 let private run (given: Given) =
     let top = Arguments.atLeast 1 "--top" (given.Get Top)
+    let ideal = idealSteps given
     use output = Output.Of given
     use inputs = Inputs.load given
     Inputs.sayDoubt given inputs
@@ -93,7 +110,7 @@ let private run (given: Given) =
     if given.Has No_Pictures then
         output.Commit "experts.json and influence.npz"
     else
-        draw given output inputs experts
+        draw given output inputs ideal experts
         output.Commit $"""{Words.Count(experts.Count, "picture")}, experts.json and influence.npz"""
 
 let command = {
@@ -105,6 +122,12 @@ let command = {
         Inputs.options
         @ Methods.expertOptions
         @ Clusters.submitting
-        @ [ Group.of'<TopOption>; Group.of'<ExpertsOption>; Group.of'<BatchOption>; Group.of'<OutOption> ]
+        @ [
+            Group.of'<TopOption>
+            Group.of'<ExpertsOption>
+            Group.of'<IterationOption>
+            Group.of'<BatchOption>
+            Group.of'<OutOption>
+        ]
     Run = run
 }

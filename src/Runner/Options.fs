@@ -167,6 +167,7 @@ type TopOption =
 
 type ExpertsOption =
     | No_Pictures
+    | Ideal
 
     interface IArgParserTemplate with
         member this.Usage = Meaning.of' this
@@ -272,7 +273,18 @@ type ConceptOption =
     | Random of folder: string
     | Runs of number: int
     | Craft
+
+    interface IArgParserTemplate with
+        member this.Usage = Meaning.of' this
+
+type CountOption =
     | Count of number: int
+
+    interface IArgParserTemplate with
+        member this.Usage = Meaning.of' this
+
+type ExamplesOption =
+    | Among of path: string list
 
     interface IArgParserTemplate with
         member this.Usage = Meaning.of' this

@@ -25,6 +25,7 @@ let private commands = [
     Interactions.command
     TracIn.command
     Concepts.command
+    Examples.command
     Worker.command
     ClusterList.command
     Merge.command

@@ -56,4 +56,20 @@ let tests =
             let found (c: Tensor) = (Optimise.descend 4 0.3 id (slope w c) (torch.zeros_like c)).sum()
             let c = gaussian rng [ 1; 3 ]
             close 1e-5 (centralDifferences found c) (Diff.grad found c) "the derivative")
+
+        law "Adam climbs a hill to its top, each row its own, and says the values on the way" (fun rng ->
+            let c, w = gaussian rng [ 3; 4 ], Tensor.shift 0.5 ((gaussian rng [ 3; 4 ]).abs())
+            let hill (w: Tensor) (c: Tensor) _ x = (bowl w c x).neg(), (slope w c x).neg()
+            let found, values' = Optimise.ascend 300 0.2 (hill w c) (torch.zeros_like c)
+            close 0.05 c found "the top"
+            Expect.equal values'.shape [| 3L; 300L |] "a value a step"
+            same ((bowl w c (torch.zeros_like c)).neg()) (values'.select (1L, 0L)) "the first"
+            let alone, _ = Optimise.ascend 300 0.2 (hill w[0L] c[0L]) (torch.zeros (1L, 4L, torch.float64))
+            same (found.narrow (0L, 0L, 1L)) alone "the first row alone")
+
+        law "Adam's first step is as long in each number as it is asked to be, and follows the slope" (fun rng ->
+            let g = gaussian rng [ 2; 5 ] |> fun g -> g + g.sign ()
+            let climb _ (x: Tensor) = Tensor.sumEach (x * g), g
+            let found, _ = Optimise.ascend 1 0.3 climb (torch.zeros_like g)
+            close 1e-6 (g.sign () * Number.Of 0.3) found "0.3 along its sign")
     ]

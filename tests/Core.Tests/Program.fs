@@ -61,6 +61,8 @@ let main arguments =
             PriorTests.tests
             OptimiseTests.tests
             PerturbationMasksTests.tests
+            ActivationMaximisationTests.tests
+            ExamplesTests.tests
             AttackTests.tests
             SecondOrderMapsTests.tests
             TrainingInfluenceTests.tests

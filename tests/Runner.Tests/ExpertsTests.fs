@@ -99,6 +99,26 @@ let tests =
                 "channel-max"
                 "the summary says it")
 
+        example "draws what experts want to see where that is asked for, and finds the same experts" (fun folder ->
+            let draw options out =
+                attribution $"experts {tiny folder} --layer fc1l --quantity margin:0,1 {options} --out {folder}/{out}"
+                |> ok
+                |> ignore
+
+                use picture = SkiaSharp.SKBitmap.Decode(folder </> out </> "expert.png")
+                picture.Height, File.ReadAllBytes(folder </> out </> "expert.png")
+
+            let plain, _ = draw "" "plain"
+            let taller, first = draw "--ideal --iterations 3" "ideal"
+            Expect.isGreaterThan taller plain "a row of images more"
+            Expect.equal (snd (draw "--ideal --iterations 3" "again")) first "the same seed, the same picture"
+            Expect.notEqual (snd (draw "--ideal --iterations 3 --seed 2" "other")) first "another seed, another"
+
+            Expect.equal
+                (File.ReadAllText(folder </> "ideal/experts.json"))
+                (File.ReadAllText(folder </> "plain/experts.json"))
+                "the experts")
+
         example "takes the distribution by true class" (fun folder ->
             attribution $"experts {tiny folder} --layer fc2 --distribution class:2,0 --out {folder}/out"
             |> ok

@@ -69,4 +69,52 @@ let tests =
 
             Expect.containsAll (columns folder "tracin.csv") [ "side"; "training_image"; "influence" ] "columns"
             Expect.hasLength (File.ReadAllLines(folder </> "out/tracin.csv")) (1 + 2 * 2 * 2) "rows")
+
+        example "examples shows the nearest images of either kind, and names them" (fun folder ->
+            let dataset = Tiny.dataset folder
+            use model = Attribution.Model.LoadVgg16(Tiny.vgg16 folder)
+            use images = Attribution.ImageSet.LoadNpz dataset
+            let x = Attribution.Instances.op_Implicit (images.Take [ 0; 1 ])
+            let all = Attribution.Instances.op_Implicit images
+            let near = Attribution.Examples(model, "fc1l").Find(x, all, 2)
+            // Ids that several images share name no file.
+            let written = [ "examples-0.png"; "examples-1.png" ]
+
+            let check options =
+                let said = run folder $"examples --layer fc1l --count 2 {options}" ("examples.json" :: written)
+                Expect.stringContains said "counterfactual" "the table"
+                let rows = (json (folder </> "out/examples.json")).GetProperty("rows").EnumerateArray() |> List.ofSeq
+                let text (name: string) (row: System.Text.Json.JsonElement) = row.GetProperty(name).GetString()
+
+                let found kind = [
+                    for row in rows do
+                        if text "kind" row = kind then
+                            row.GetProperty("position").GetInt32()
+                ]
+
+                let expected (some: Attribution.NearExamples -> seq<Attribution.Example>) = [
+                    for each in near do
+                        for example in some each -> example.Position
+                ]
+
+                Expect.equal (found "similar") (expected (fun near -> near.Similar)) "similar"
+                Expect.equal (found "counterfactual") (expected (fun near -> near.Counterfactual)) "counterfactual"
+
+            check ""
+            check $"--among {dataset}")
+
+        example "examples says in a sentence that there is nothing to choose from" (fun folder ->
+            for among, message in [ "--indices 0", "explained"; "--layer fc1x", "'fc1'" ] do
+                let options = if among.StartsWith "--indices" then $"{among} --among {folder}/one.npz" else among
+
+                if among.StartsWith "--indices" then
+                    use images = Attribution.ImageSet.LoadNpz(Tiny.dataset folder)
+                    use one = images.Take([ 0 ]).Images().permute(0L, 2L, 3L, 1L).contiguous()
+                    use writer = new Attribution.NpzWriter(folder </> "one.npz")
+                    writer.Add("X", one)
+                    writer.Commit()
+
+                let told = attribution $"examples {tiny folder} {options} --out {folder}/out" |> fails
+                Expect.stringContains told message "what is wrong"
+                Expect.isFalse (Directory.Exists(folder </> "out")) "no folder")
     ]

@@ -18,6 +18,11 @@ internal sealed class ReportBuilder
     private const int LocatedOfEach = 10;
     private const int Resamples = 10_000;
 
+    // What a unit wants to see is looked for where that takes a second or two: for small images.
+    private const int SmallSide = 64;
+    private const int Ideals = 2;
+    private const long IdealPasses = Gradient * Ideals * (ActivationMaximisation.Steps + 1);
+
     // What a gradient costs, in forward passes.
     private const long Gradient = 3;
     private const long Path = Gradient * Steps;
@@ -147,7 +152,7 @@ internal sealed class ReportBuilder
         const long View = Gradient + Path;
         var located = 2L * (options.Truth?.Pairs.Count ?? 0) * 2 * LocatedOfEach * View;
         return 3L * images.Count
-            + 8L * choice.Pairs.Count * Views * View
+            + 8L * choice.Pairs.Count * (Views * View + (HasIdeals ? IdealPasses : 0))
             + explained * (Gradient + View)
             + ReportMethods.All.Count * (2L * drop + 200L * choice.Figures.Length)
             + located
@@ -228,7 +233,10 @@ internal sealed class ReportBuilder
                     .Select(same => new ExpertFigure(
                         [.. same.DistinctBy(e => (e.Against, e.Distribution))],
                         ViewsOf(same.Key.Unit, same.Key.Class, Views)
-                    )),
+                    )
+                    {
+                        Ideal = HasIdeals ? IdealOf(same.Key.Unit) : null,
+                    }),
             ],
             companions
         );
@@ -244,6 +252,24 @@ internal sealed class ReportBuilder
         var (gradient, integrated) = (UnitGradient(unit, rows), UnitIntegrated(unit, rows));
         return [.. rows.Select((row, i) => new ExpertView(instances[row], values[row], gradient[i], integrated[i]))];
     }
+
+    private bool HasIdeals => images.Height <= SmallSide && images.Width <= SmallSide && Interop.HasImages(model.Core);
+
+    private IdealImages IdealOf(int unit) =>
+        maps.Ideal(
+            unit,
+            () =>
+                new ActivationMaximisation(model, survey.Layer, unit, options.Units).Image(
+                    options.Seed,
+                    ActivationMaximisation.Steps,
+                    Ideals,
+                    [images.Channels, images.Height, images.Width],
+                    images.Peak,
+                    options.BatchSize,
+                    passes.Next(IdealPasses, OfUnit(unit)),
+                    cancellation
+                )
+        );
 
     private string OfUnit(int unit) => $"Explaining by {survey.Units.Noun()} {unit} of {survey.Layer}";
 

@@ -10,6 +10,17 @@ namespace Attribution;
 internal sealed class ReportMaps(ImageSet images) : IDisposable
 {
     private readonly Dictionary<(string Name, int Row), Tensor> maps = [];
+    private readonly Dictionary<int, IdealImages> ideals = [];
+
+    /// <summary>What a unit wants to see, which is looked for once.</summary>
+    public IdealImages Ideal(int unit, Func<IdealImages> find)
+    {
+        if (ideals.TryGetValue(unit, out var known))
+            return known;
+        var found = find();
+        found.Images.DetachFromDisposeScope();
+        return ideals[unit] = found;
+    }
 
     /// <summary>The pixel attributions of some images (h×w each), of which `attribute` computes what is missing.</summary>
     /// <param name="name">What makes them.</param>
@@ -33,5 +44,7 @@ internal sealed class ReportMaps(ImageSet images) : IDisposable
     {
         foreach (var map in maps.Values)
             map.Dispose();
+        foreach (var ideal in ideals.Values)
+            ideal.Dispose();
     }
 }

@@ -97,7 +97,11 @@ public sealed record ExpertView(ReportInstance Instance, double Activation, Tens
 /// <summary>What a unit sees in the images of a class on which it is most active.</summary>
 /// <param name="Experts">The experts that are this unit, all of the same class.</param>
 /// <param name="Views">Images, most active first.</param>
-public sealed record ExpertFigure(IReadOnlyList<ReportExpert> Experts, IReadOnlyList<ExpertView> Views);
+public sealed record ExpertFigure(IReadOnlyList<ReportExpert> Experts, IReadOnlyList<ExpertView> Views)
+{
+    /// <summary>Images that the unit wants to see, which the report owns; null where it would take long to find them.</summary>
+    public IdealImages? Ideal { get; init; }
+}
 
 /// <summary>Experts, compared.</summary>
 /// <param name="Experts">For each pair and each of its classes: over the whole set, and over the quantity's own images.</param>
