@@ -161,8 +161,9 @@ module internal ReportPage =
         |> imageRow page id view.Instance [ value ]
 
     /// What a unit wants to see, found from noise.
-    let private ideal (page: Page) id (unit: int) (found: IdealImages) =
-        let noun, layer = page.Report.Noun, page.Report.Layer
+    let private ideal (page: Page) id (f: ExpertFigure) =
+        let unit, found = f.Experts[0].Unit, f.Ideal
+        let noun, layer = page.Report.Noun, f.IdealLayer
 
         if found.IsDead then
             Html.paragraph $"What it wants to see could not be found: the {noun} stays at 0, whatever it is shown."
@@ -174,7 +175,10 @@ module internal ReportPage =
                     Some($"value {Html.fixedTo 2 value}", page.Pictures.Made name found.Images i words)
             ]
 
-            let caption = [ str "by activation maximisation: images found from noise that make its value large" ]
+            let caption = [
+                str $"by activation maximisation: images found from noise that make its value at {layer} large"
+            ]
+
             Html.row' $"{id}-ideal" "What it wants to see" caption (Html.panels panels.Length panels.Length panels)
 
     let private expertFigure (page: Page) section (f: ExpertFigure) =
@@ -189,7 +193,7 @@ module internal ReportPage =
             if f.Views |> Seq.forall (fun v -> v.Activation <= 0.) then
                 Html.warning $"The {first.Noun} is not above 0 on any of them."
             if not (isNull f.Ideal) then
-                ideal page id first.Unit f.Ideal
+                ideal page id f
             yield!
                 oneThenFold "image" [
                     for v in f.Views -> viewRow page $"{id}-{v.Instance.Position}" (viewPanels page first.Unit [] v) v

@@ -60,6 +60,14 @@ public static class Cuts
         return node.Op.IsActivation ? node.Inputs[0] : null;
     }
 
+    /// <summary>The layer that a layer is the activation of, number by number, or else the layer itself: where its units can be climbed though
+    /// they are off.</summary>
+    internal static string Unbent(Model model, string layer)
+    {
+        var node = Node(model.Core.Graph, model.RequireLayer(layer));
+        return node.Op.IsActivation ? node.Inputs[0] : node.Name;
+    }
+
     /// <summary>The layer of class activation maps where nobody names one: the last value with channels and positions (n×c×h×w) on which all
     /// paths from the image to the scores depend, such as the last convolution's activation, with the shortcut that is added
     /// before it, or the concatenation of branches; of a transformer whose class token is read, the last block's normalised tokens. A pooled

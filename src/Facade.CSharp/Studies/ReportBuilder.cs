@@ -236,6 +236,7 @@ internal sealed class ReportBuilder
                     )
                     {
                         Ideal = HasIdeals ? IdealOf(same.Key.Unit) : null,
+                        IdealLayer = HasIdeals ? Cuts.Unbent(model, survey.Layer) : null,
                     }),
             ],
             companions
@@ -259,7 +260,7 @@ internal sealed class ReportBuilder
         maps.Ideal(
             unit,
             () =>
-                new ActivationMaximisation(model, survey.Layer, unit, options.Units).Image(
+                new ActivationMaximisation(model, Cuts.Unbent(model, survey.Layer), unit, options.Units).Image(
                     options.Seed,
                     ActivationMaximisation.Steps,
                     Ideals,

@@ -101,6 +101,9 @@ public sealed record ExpertFigure(IReadOnlyList<ReportExpert> Experts, IReadOnly
 {
     /// <summary>Images that the unit wants to see, which the report owns; null where it would take long to find them.</summary>
     public IdealImages? Ideal { get; init; }
+
+    /// <summary>The layer at which the unit was looked at for that: before its activation, where it has one.</summary>
+    public string? IdealLayer { get; init; }
 }
 
 /// <summary>Experts, compared.</summary>
