@@ -6,12 +6,16 @@ open TorchSharp
 
 /// <summary>Superpixels by simple linear iterative clustering (SLIC): neighbouring pixels of like colours.</summary>
 /// <remarks>Achanta, Shaji, Smith, Lucchi, Fua and Süsstrunk, IEEE Transactions on Pattern Analysis and Machine Intelligence 34(11),
-/// 2012. Colours are compared in the image's own channels, its range taken for 100, in place of CIELAB.</remarks>
+/// 2012. Colours are compared in the image's own channels, its range taken for 100, in place of CIELAB, after a blur of 0.8 pixels that
+/// takes the grain off.</remarks>
 [<RequireQualifiedAccess>]
 module Superpixels =
     /// How far a colour may differ (of 100) for each step between clusters.
     [<Literal>]
-    let private Compactness = 10.
+    let private Compactness = 15.
+
+    [<Literal>]
+    let private Grain = 0.8
 
     [<Literal>]
     let private Rounds = 10
@@ -46,9 +50,10 @@ module Superpixels =
                     let mutable distance = 0.
 
                     for channel in 0 .. colours.Length - 1 do
-                        distance <- distance + (colours[channel][p] - cluster.Colours[channel]) ** 2.
+                        distance <- distance + pown (colours[channel][p] - cluster.Colours[channel]) 2
 
-                    let place = (float row - cluster.Row) ** 2. + (float column - cluster.Column) ** 2.
+                    distance <- distance / float colours.Length
+                    let place = pown (float row - cluster.Row) 2 + pown (float column - cluster.Column) 2
                     let distance = distance + weight * place
 
                     if distance < nearest[p] then
@@ -138,7 +143,9 @@ module Superpixels =
             invalidArg "count" $"There is at least 1 superpixel, but {count} were asked for."
 
         let channels, height, width = int x.shape[1], int x.shape[2], int x.shape[3]
-        let all = Tensor.toArray<float>(x.detach().``to`` torch.float64)
+        let blurred = Scope.runQuietly (fun () -> Blur.gaussian Grain (x.detach().cpu().``to`` torch.float64))
+        let all = Tensor.toArray<float> blurred
+        blurred.Dispose()
 
         let labels (image: float[]) =
             let range = Array.max image - Array.min image
