@@ -433,9 +433,11 @@ module Graph =
 
         layers |> List.filter (fun layer -> not (List.exists (isAfter layer) layers))
 
-    /// The layers other than the given ones whose values flow past these to the output: what a cut there holds fixed.
+    /// The layers other than the given ones whose values flow past these to the output: what a cut there holds fixed. Each value has a
+    /// row an instance: what does not depend on them is no part of it.
     let around (layers: string list) graph =
         let later = downstream layers graph
+        let ofInstances = downstream [ graph.Input ] graph
         let isCut name = List.contains name layers
         let needed = needed isCut [ graph.Output ] graph
 
@@ -443,6 +445,7 @@ module Graph =
         |> Seq.filter (fun node -> later.Contains node.Name && needed.Contains node.Name)
         |> Seq.collect _.Inputs
         |> Seq.filter (fun name -> not (isCut name || later.Contains name))
+        |> Seq.filter (fun name -> name = graph.Input || ofInstances.Contains name)
         |> Seq.distinct
         |> List.ofSeq
 

@@ -128,6 +128,49 @@ let tests =
             close 1e-9 expected (cam (Memory(1L <<< 30)) (batch x)) "by loops"
             close 1e-9 expected (inBatches 1 (cam (Fixed 2)) x) "two channels at a time")
 
+        law
+            "a bias that is a constant of the graph is no instance's: Ablation-CAM and influence along a layer's line"
+            (fun rng ->
+                let weights, bias = gaussian rng [ 3; 60 ], gaussian rng [ 3 ]
+
+                let front = [
+                    node "conv" (convolution rng 2 3 true) [ "x" ]
+                    node "relu" (Activation Relu) [ "conv" ]
+                    node "flat" Flatten [ "relu" ]
+                ]
+
+                let plain = graphModel "s" (front @ [ node "s" (Linear(weights, Some bias)) [ "flat" ] ])
+
+                let spelled =
+                    graphModel
+                        "s"
+                        (front
+                         @ [
+                             node "product" (Linear(weights, None)) [ "flat" ]
+                             node "bias" (Constant bias) []
+                             node "s" Add [ "bias"; "product" ]
+                         ])
+
+                let x = images rng
+                let cam model = AblationCam.atLayer "relu" (target model) (batch x)
+                same (cam plain) (cam spelled) "Ablation-CAM"
+
+                let influence model =
+                    let around = Neighbourhood.LayerLine(Baseline.black, Quadrature.nodes Midpoint 5)
+
+                    (Influence.totals
+                        around
+                        false
+                        (fun _ _ _ -> ())
+                        [| { Quantity = Quantity.ofClass 1; Distribution = fun _ -> true } |]
+                        Units.Each
+                        [ "relu" ]
+                        model
+                        (Instances.ofTensor x))
+                        .["relu"].[0]
+
+                same (influence plain) (influence spelled) "influence")
+
         law "fused layers have the mean of their maps, each by its largest" (fun rng ->
             let model = network rng
             let x = images rng
