@@ -85,7 +85,8 @@ module Features =
     /// <summary>Labels that are given, any whole numbers: h×w for all instances, or n×h×w (n×1×h×w), one for each of all by its id; c×h×w
     /// and n×c×h×w tell channels apart.</summary>
     let given (labels: Tensor) : Features =
-        let labels = labels.cpu().``to`` torch.int64
+        // Its own copy, whatever scope is open.
+        let labels = labels.detach().cpu().``to``(torch.int64).clone().DetachFromDisposeScope()
 
         let ofBatch (batch: Batch) =
             let x = batch.X

@@ -44,7 +44,7 @@ public sealed class Features
     {
         if (labels.numel() == 0 || labels.is_floating_point() || labels.is_complex())
             throw new ArgumentException($"Features are whole numbers, but these are {labels.dtype}.", nameof(labels));
-        return new(FeaturesModule.given(labels.detach().clone().DetachFromDisposeScope()));
+        return new(FeaturesModule.given(labels));
     }
 
     /// <summary>As the command line spells it.</summary>

@@ -106,7 +106,7 @@ internal sealed class ImageFile
             {
                 using var scope = NewDisposeScope();
                 var pixels = new ImageFile(path, path, null).Upright().to(ScalarType.Int64);
-                return pixels.mul(tensor([65536L, 256L, 1L]).view(3, 1, 1)).sum(0).MoveToOuterDisposeScope();
+                return pixels.mul(tensor([65536L, 256L, 1L]).view(3, 1, 1)).sum([0L]).MoveToOuterDisposeScope();
             }
         );
 
