@@ -26,9 +26,9 @@ let private document (given: Given) folder =
 
     output.Commit "methods.md, metrics.md, derivatives.md and their pictures"
 
-/// Two of each class.
+/// One of each class.
 [<Literal>]
-let private Scenes = 28
+let private Scenes = 14
 
 /// Writes which metrics agree with the truth about the demo's scenes.
 let private agree (given: Given) folder =

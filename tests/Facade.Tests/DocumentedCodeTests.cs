@@ -18,9 +18,13 @@ public static partial class DocumentedCodeTests
     {
         ["saliency"] = Method((model, images) => new SaliencyMap(model).Attribute(images)),
         ["integrated-gradients"] = Method((model, images) => new IntegratedGrad(model).Attribute(images)),
+        ["guided-integrated-gradients"] = Method((model, images) => new GuidedIntegratedGrad(model).Attribute(images)),
+        ["blur-integrated-gradients"] = Method((model, images) => new BlurIntegratedGrad(model).Attribute(images)),
+        ["xrai"] = Method((model, images) => new Xrai(model).Attribute(images)),
         ["guided-backpropagation"] = Method((model, images) => new GuidedBackpropagation(model).Attribute(images)),
         ["deconvolution"] = Method((model, images) => new Deconvolution(model).Attribute(images)),
         ["deeplift"] = Method((model, images) => new DeepLift(model).Attribute(images)),
+        ["deep-shap"] = Method((model, images) => new DeepShap(model, background: images).Attribute(images)),
         ["lrp-epsilon"] = Method((model, images) => new Lrp(model, composite: LrpComposite.Epsilon).Attribute(images)),
         ["lrp-epsilon-plus"] = Method((model, images) => new Lrp(model).Attribute(images)),
         ["lrp-alpha2-beta1"] = Method(
@@ -29,31 +33,6 @@ public static partial class DocumentedCodeTests
         ["lrp-gamma-box"] = Method(
             (model, images) => new Lrp(model, composite: LrpComposite.EpsilonGammaBox).Attribute(images)
         ),
-        ["smoothgrad"] = Method((model, images) => new SmoothGrad(model).Attribute(images)),
-        ["smoothgrad-squared"] = Method(
-            (model, images) => new SmoothGrad(model, kind: SmoothGradKind.Squared).Attribute(images)
-        ),
-        ["vargrad"] = Method((model, images) => new SmoothGrad(model, kind: SmoothGradKind.Variance).Attribute(images)),
-        ["expected-gradients"] = Method(
-            (model, images) => new ExpectedGradients(model, background: images).Attribute(images)
-        ),
-        ["occlusion"] = Method((model, images) => new Occlusion(model).Attribute(images)),
-        ["rise"] = Method((model, images) => new Rise(model).Attribute(images)),
-        ["meaningful-perturbation"] = Method((model, images) => new MeaningfulPerturbation(model).Attribute(images)),
-        ["extremal-preservation"] = Method((model, images) => new ExtremalPerturbation(model).Attribute(images)),
-        ["extremal-deletion"] = Method(
-            (model, images) => new ExtremalPerturbation(model, goal: PerturbationGoal.Delete).Attribute(images)
-        ),
-        ["grad-cam"] = Method((model, images) => new GradCam(model).Attribute(images)),
-        ["grad-cam++"] = Method((model, images) => new GradCamPlusPlus(model).Attribute(images)),
-        ["layer-cam"] = Method((model, images) => new LayerCam(model).Attribute(images)),
-        ["guided-grad-cam"] = Method((model, images) => new GuidedGradCam(model).Attribute(images)),
-        ["attention-rollout"] = Method((model, images) => new AttentionRollout(model).Attribute(images)),
-        ["attention-relevance"] = Method((model, images) => new AttentionRelevance(model).Attribute(images)),
-        ["guided-integrated-gradients"] = Method((model, images) => new GuidedIntegratedGrad(model).Attribute(images)),
-        ["blur-integrated-gradients"] = Method((model, images) => new BlurIntegratedGrad(model).Attribute(images)),
-        ["xrai"] = Method((model, images) => new Xrai(model).Attribute(images)),
-        ["deep-shap"] = Method((model, images) => new DeepShap(model, background: images).Attribute(images)),
         ["deep-taylor"] = Method(
             (model, images) => new Lrp(model, composite: LrpComposite.DeepTaylor).Attribute(images)
         ),
@@ -64,6 +43,16 @@ public static partial class DocumentedCodeTests
             (model, images) => new ExcitationBackpropagation(model).Attribute(images)
         ),
         ["full-grad"] = Method((model, images) => new FullGrad(model).Attribute(images)),
+        ["smoothgrad"] = Method((model, images) => new SmoothGrad(model).Attribute(images)),
+        ["smoothgrad-squared"] = Method(
+            (model, images) => new SmoothGrad(model, kind: SmoothGradKind.Squared).Attribute(images)
+        ),
+        ["vargrad"] = Method((model, images) => new SmoothGrad(model, kind: SmoothGradKind.Variance).Attribute(images)),
+        ["expected-gradients"] = Method(
+            (model, images) => new ExpectedGradients(model, background: images).Attribute(images)
+        ),
+        ["occlusion"] = Method((model, images) => new Occlusion(model).Attribute(images)),
+        ["rise"] = Method((model, images) => new Rise(model).Attribute(images)),
         ["feature-ablation"] = Method((model, images) => new FeatureAblation(model, Features.Usual).Attribute(images)),
         ["feature-permutation"] = Method(
             (model, images) => new FeaturePermutation(model, background: images).Attribute(images)
@@ -71,11 +60,22 @@ public static partial class DocumentedCodeTests
         ["shapley-sampling"] = Method((model, images) => new ShapleySampling(model).Attribute(images)),
         ["kernel-shap"] = Method((model, images) => new KernelShap(model).Attribute(images)),
         ["lime"] = Method((model, images) => new Lime(model).Attribute(images)),
+        ["meaningful-perturbation"] = Method((model, images) => new MeaningfulPerturbation(model).Attribute(images)),
+        ["extremal-preservation"] = Method((model, images) => new ExtremalPerturbation(model).Attribute(images)),
+        ["extremal-deletion"] = Method(
+            (model, images) => new ExtremalPerturbation(model, goal: PerturbationGoal.Delete).Attribute(images)
+        ),
+        ["grad-cam"] = Method((model, images) => new GradCam(model).Attribute(images)),
+        ["grad-cam++"] = Method((model, images) => new GradCamPlusPlus(model).Attribute(images)),
+        ["layer-cam"] = Method((model, images) => new LayerCam(model).Attribute(images)),
         ["hires-cam"] = Method((model, images) => new HiResCam(model).Attribute(images)),
         ["xgrad-cam"] = Method((model, images) => new XGradCam(model).Attribute(images)),
         ["eigen-cam"] = Method((model, images) => new EigenCam(model).Attribute(images)),
         ["score-cam"] = Method((model, images) => new ScoreCam(model).Attribute(images)),
         ["ablation-cam"] = Method((model, images) => new AblationCam(model).Attribute(images)),
+        ["guided-grad-cam"] = Method((model, images) => new GuidedGradCam(model).Attribute(images)),
+        ["attention-rollout"] = Method((model, images) => new AttentionRollout(model).Attribute(images)),
+        ["attention-relevance"] = Method((model, images) => new AttentionRelevance(model).Attribute(images)),
     };
 
     private static readonly Dictionary<string, string> metrics = new()
