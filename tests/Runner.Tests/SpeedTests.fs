@@ -235,7 +235,14 @@ let tests =
 
                 let isByRules =
                     name.StartsWith "lrp"
-                    || List.contains name [ "guided-backpropagation"; "guided-grad-cam"; "deconvolution"; "deeplift" ]
+                    || name.StartsWith "deep"
+                    || List.contains name [
+                        "guided-backpropagation"
+                        "guided-grad-cam"
+                        "deconvolution"
+                        "excitation-backpropagation"
+                        "full-grad"
+                    ]
 
                 Expect.equal (fst (m.TryGetProperty "target")) (not isByRules) $"{name}: an aim for plain passes"
 
