@@ -219,7 +219,7 @@ public static class TruthAgreementTests
             TruthAgreement.AllMetrics.Any(metric => metric.Name == "attack-sensitivity"),
             "minutes a method"
         );
-        Expect.equal(TruthAgreement.AllMetrics.Count, AttributionMetric.All.Count - 1, "all others");
+        Expect.equal(TruthAgreement.AllMetrics.Count, AttributionMetric.All.Count - 2, "all others");
         var (model, images, masks) = Case(3);
         using var _ = images;
         using var __ = model;
