@@ -598,7 +598,7 @@ module internal ReportPage =
 
         Html.section "truth" "Which methods find what tells two classes apart" "" [
             Html.paragraph
-                $"Every method explains the margin of an image’s class over its sibling, over {section.Instances} scenes, the same number of each class. The distinguishing part covers {Html.percent 1 section.Area} of an image on average; a uniform map puts as much of itself on it. Intervals are the bootstrap’s, over images."
+                $"Each of these methods explains the margin of an image’s class over its sibling, over {section.Instances} scenes, the same number of each class. The distinguishing part covers {Html.percent 1 section.Area} of an image on average; a uniform map puts as much of itself on it. Intervals are the bootstrap’s, over images."
             Html.list section.Verdict
             chart page "truth" $"{what}, with 95%% intervals: above 1 it finds the part." (fun () ->
                 intervals "times a uniform map" [ for m in section.Methods -> m.Method, m.Ratio ])
@@ -648,7 +648,7 @@ module internal ReportPage =
                 $"{images}, the predicted class's score, {page.Report.Steps.Short}. Boxes hold the middle half; the best median is on top."
                 study
 
-        Html.section "study" "Every method, by four criteria" "" [
+        Html.section "study" "Methods, by four criteria" "" [
             Html.paragraph
                 $"Necessity and sufficiency ordering ask whether the pixels that a map ranks first are needed, and whether they suffice; the two proportionalities, whether the score falls and rises in proportion to the attribution removed and put back (0 if it does). Over {images}, the predicted class’s score{steps}."
             chart page "study" "Box plots of each method’s scores by the four criteria of Wang et al., 2020." figure
