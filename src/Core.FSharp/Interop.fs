@@ -122,9 +122,12 @@ type Interop private () =
     /// A count that may be missing.
     static member Option(value: Nullable<int>) = Option.ofNullable value
 
+    /// How maps are made, of a target and of a batch.
+    static member Curried(explain: Func<Target, Batch, Tensor>) =
+        fun (target: Target) (batch: Batch) -> explain.Invoke(target, batch)
+
     /// How a metric makes maps of its own.
-    static member Explaining(explain: Func<Target, Batch, Tensor>) =
-        Some(fun target batch -> explain.Invoke(target, batch))
+    static member Explaining(explain: Func<Target, Batch, Tensor>) = Some(Interop.Curried explain)
 
     /// A game of features, by what is asked about so many.
     static member Coalitions(plan: Func<int, CoalitionPlan>, features, baseline, target, batch) =

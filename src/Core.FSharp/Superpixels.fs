@@ -33,6 +33,15 @@ module Superpixels =
             Colours = colours |> Array.map (fun channel -> average (fun p -> channel[p]))
         }
 
+    /// The mean square difference of a pixel's colours from these.
+    let private difference (colours: float[][]) p (others: float[]) =
+        let mutable sum = 0.
+
+        for channel in 0 .. others.Length - 1 do
+            sum <- sum + pown (colours[channel][p] - others[channel]) 2
+
+        sum / float others.Length
+
     /// Of each pixel the nearest of the clusters within a step of it.
     let private assign (colours: float[][]) height width step (clusters: Cluster[]) : int[] =
         let nearest, label =
@@ -47,14 +56,8 @@ module Superpixels =
             for row in from cluster.Row .. until cluster.Row height do
                 for column in from cluster.Column .. until cluster.Column width do
                     let p = row * width + column
-                    let mutable distance = 0.
-
-                    for channel in 0 .. colours.Length - 1 do
-                        distance <- distance + pown (colours[channel][p] - cluster.Colours[channel]) 2
-
-                    distance <- distance / float colours.Length
                     let place = pown (float row - cluster.Row) 2 + pown (float column - cluster.Column) 2
-                    let distance = distance + weight * place
+                    let distance = difference colours p cluster.Colours + weight * place
 
                     if distance < nearest[p] then
                         nearest[p] <- distance
@@ -62,47 +65,73 @@ module Superpixels =
 
         label
 
-    /// The same with each label in one piece: pieces of less than a quarter of a cluster go to a neighbour's. Numbered from 0, by
-    /// their first pixels.
-    let private connect height width smallest (label: int[]) : int64[] =
-        let found = Array.create (height * width) -1L
-        let mutable count = 0L
+    /// The pixels that share a side with p.
+    let private beside height width (p: int) = [
+        if p % width > 0 then
+            p - 1
+        if p % width < width - 1 then
+            p + 1
+        if p >= width then
+            p - width
+        if p < (height - 1) * width then
+            p + width
+    ]
 
-        let neighbours (p: int) = [
-            if p % width > 0 then
-                p - 1
-            if p % width < width - 1 then
-                p + 1
-            if p >= width then
-                p - width
-            if p < (height - 1) * width then
-                p + width
-        ]
+    /// The pieces of each label.
+    let private pieces height width (label: int[]) : int[] list =
+        let isFound = Array.create label.Length false
 
-        for start in 0 .. height * width - 1 do
-            if found[start] < 0L then
-                let piece, waiting = ResizeArray<int>(), Queue<int>()
-                found[start] <- count
-                waiting.Enqueue start
+        let piece start =
+            let found = ResizeArray [ start ]
+            isFound[start] <- true
+            let mutable i = 0
 
-                while waiting.Count > 0 do
-                    let p = waiting.Dequeue()
-                    piece.Add p
+            while i < found.Count do
+                for q in beside height width found[i] do
+                    if not isFound[q] && label[q] = label[start] then
+                        isFound[q] <- true
+                        found.Add q
 
-                    for q in neighbours p do
-                        if found[q] < 0L && label[q] = label[start] then
-                            found[q] <- count
-                            waiting.Enqueue q
+                i <- i + 1
 
-                let beside = neighbours start |> List.filter (fun q -> found[q] >= 0L && found[q] <> count)
+            found.ToArray()
 
-                match beside with
-                | q :: _ when piece.Count < smallest ->
-                    for p in piece do
-                        found[p] <- found[q]
-                | _ -> count <- count + 1L
+        // Lazily: each piece found marks the pixels that begin none.
+        seq { 0 .. label.Length - 1 } |> Seq.filter (fun p -> not isFound[p]) |> Seq.map piece |> List.ofSeq
 
-        found
+    /// The same with each label in one piece: the pixels of pieces that are smaller than asked go to those beside them, the likest
+    /// first (seeded region growing). Numbered from 0, by their first pixels.
+    let private connect (colours: float[][]) height width smallest (label: int[]) : int64[] =
+        let all = pieces height width label
+        let smallest = all |> Seq.map Array.length |> Seq.max |> min smallest
+        let kept = all |> Seq.filter (fun piece -> piece.Length >= smallest) |> Array.ofSeq
+        let means = kept |> Array.map (fun piece -> (mean colours width piece).Colours)
+        let found = Array.create label.Length -1
+        let waiting = PriorityQueue<struct (int * int), struct (float * int * int)>()
+
+        let take p i =
+            found[p] <- i
+
+            for q in beside height width p do
+                if found[q] < 0 then
+                    waiting.Enqueue(struct (q, i), struct (difference colours q means[i], q, i))
+
+        for i, piece in Array.indexed kept do
+            for p in piece do
+                found[p] <- i
+
+        for i, piece in Array.indexed kept do
+            for p in piece do
+                take p i
+
+        while waiting.Count > 0 do
+            let struct (p, i) = waiting.Dequeue()
+
+            if found[p] < 0 then
+                take p i
+
+        let number = found |> Array.distinct |> Seq.mapi (fun n i -> i, int64 n) |> dict
+        found |> Array.map (fun i -> number[i])
 
     let private ofImage (count: int) height width (colours: float[][]) : int64[] =
         let step = sqrt (float (height * width) / float count)
@@ -132,7 +161,7 @@ module Superpixels =
             moved, label
 
         let _, label = Seq.fold (fun found _ -> better found) (start, [||]) [ 1..Rounds ]
-        connect height width (height * width / (4 * start.Length)) label
+        connect colours height width (height * width / (4 * start.Length)) label
 
     /// <summary>About so many superpixels of each image: n×c×h×w → n×h×w, numbered from 0 in each (int64).</summary>
     /// <exception cref="T:System.ArgumentException">x holds no images, or less than 1 is asked for.</exception>
@@ -151,8 +180,9 @@ module Superpixels =
             let range = Array.max image - Array.min image
             let scale = if range > 0. then 100. / range else 0.
 
+            // In steps far above rounding: on a flat ground clusters tie, and rounding is each processor's own.
             image
-            |> Array.map (fun v -> v * scale)
+            |> Array.map (fun v -> Math.Round(v * scale, 6))
             |> Array.chunkBySize (height * width)
             |> ofImage count height width
 

@@ -56,6 +56,7 @@ let tests =
             let sum (x: Tensor) = x.sum 1L
             Expect.isTrue (Double.IsNaN(score 3 sum [ 3; 2; 1 ] [ 3; 3; 1 ])) "one"
             Expect.isTrue (Double.IsNaN(score 1 sum [ 2; 2; 2 ] [ 3; 3; 1 ])) "a constant map"
+            Expect.isTrue (Double.IsNaN(score 2 sum [ 2; 2; 2 ] [ 3; 3; 1 ])) "a constant map, the last step short"
 
             Expect.isTrue
                 (Double.IsNaN(score 1 (fun x -> sum x * 0. + 0.1) [ 3; 2; 1 ] [ 3; 3; 1 ]))

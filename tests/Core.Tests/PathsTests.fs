@@ -143,11 +143,31 @@ let tests =
                 let explain = Saliency.attribute false
                 close 1e-9 (explain target (batch x)) (Steadied.smooth 3 0. 1L explain target (batch x)) "no noise"
 
-                close
-                    1e-6
-                    (SmoothGrad.attribute SmoothGradKind.Mean 5 0.2 1L false target (batch x))
-                    (Steadied.smooth 5 0.2 1L explain target (batch x))
-                    "SmoothGrad is the mean of noisy gradients")
+                let seen = ResizeArray<Tensor>()
+
+                let told target (batch: Batch) =
+                    seen.Add(batch.X.clone().DetachFromDisposeScope())
+                    explain target batch
+
+                let smooth = Steadied.smooth 40 0.2 1L told target (batch x)
+                let classes = Tensor.toArray<int64>((Model.logits model x).argmax 1L)
+                let fixedTo = Target.ofQuantity (Quantity.trueClassOf classes) model
+                let each = torch.stack [| for copy in seen -> explain fixedTo (batch copy) |]
+                close 1e-9 (each.mean [| 0L |]) smooth "of the copies' maps"
+
+                let range = x.flatten(1L).amax [| 1L |] - x.flatten(1L).amin [| 1L |]
+                let noise = (torch.stack (Array.ofSeq seen) - x) / (Tensor.likeInstances x range * Number.Of 0.2)
+                let deviation, mean = noise.std().item<float>(), noise.mean().item<float>()
+                Expect.isTrue (abs (deviation - 1.) < 0.06 && abs mean < 0.06) $"noise of {deviation}, about {mean}"
+
+                let own = Noise.normal 1L 0L (batch x) * Tensor.likeInstances x range * Number.Of 0.2
+
+                Expect.isGreaterThan
+                    ((seen[0] - x - own).abs().max().item<float>())
+                    1e-3
+                    "none that a method draws itself"
+
+                Seq.iter (fun (copy: Tensor) -> copy.Dispose()) seen)
 
             few "the class stays that of the image, whatever the copies' is" (fun rng ->
                 let _, model, _, x = case rng 0.

@@ -30,12 +30,14 @@ let private isInOnePiece width (labels: int64[]) =
 
 let tests =
     testList "Superpixels" [
-        example "two flat halves are never joined" (fun () ->
+        law "two halves are never joined, flat or grainy" (fun rng ->
             let x = torch.zeros (1, 3, 20, 30, torch.float64)
-            x.narrow(3L, 0L, 13L).fill_(Number.Of 200.) |> ignore
+            let edge, grain = rng.Next(8, 23), if rng.Next 2 = 0 then 0. else 2.
+            x.narrow(3L, 0L, int64 edge).fill_(Number.Of 200.) |> ignore
+            let x = x + gaussian rng [ 1; 3; 20; 30 ] * Number.Of grain
             let found = labels (Superpixels.slic 6 x) |> Array.chunkBySize 30
-            let left = found |> Seq.collect (Seq.take 13) |> Set.ofSeq
-            let right = found |> Seq.collect (Seq.skip 13) |> Set.ofSeq
+            let left = found |> Seq.collect (Seq.take edge) |> Set.ofSeq
+            let right = found |> Seq.collect (Seq.skip edge) |> Set.ofSeq
             Expect.isEmpty (Set.intersect left right) "each lies in one half")
 
         law "labels count from 0 without gaps, each in one piece, and are about as many as asked for" (fun rng ->

@@ -6,6 +6,10 @@ open TorchSharp
 /// instance itself.</summary>
 [<RequireQualifiedAccess>]
 module Steadied =
+    // The copies' draws, far from those that a method makes of each of them.
+    [<Literal>]
+    let private Copies = 0x40000000L
+
     /// How many copies `augment` takes.
     [<Literal>]
     let Augmented = 6L
@@ -44,7 +48,7 @@ module Steadied =
             let change (x: Tensor) =
                 let flat = x.flatten 1L
                 let sigma = Tensor.likeInstances x ((flat.amax [| 1L |] - flat.amin [| 1L |]) * Number.Of noise)
-                Tensor.add x (sigma * Noise.normal seed (int64 k) batch)
+                Tensor.add x (sigma * Noise.normal seed (Copies + int64 k) batch)
 
             change, id
 

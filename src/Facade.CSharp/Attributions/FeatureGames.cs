@@ -42,7 +42,7 @@ public abstract class FeatureGame : MapMethod
 /// <param name="model">The classifier.</param>
 /// <param name="quantity">What is explained; null: the score of the class predicted for each instance.</param>
 /// <param name="features">What is hidden as one; null: <see cref="Features.Usual"/>.</param>
-/// <param name="samples">How many coalitions are asked about.</param>
+/// <param name="samples">How many samples are drawn: coalitions that are asked about, or orders.</param>
 /// <param name="seed">Decides on those that are drawn.</param>
 /// <param name="baseline">What hidden numbers become; null: <see cref="Baseline.Black"/>.</param>
 /// <exception cref="ArgumentOutOfRangeException">samples is not 1 to 100 000.</exception>
@@ -62,14 +62,8 @@ public sealed class KernelShap(
 /// <summary>Shapley value sampling: what a feature adds when it joins, on average over random orders of joining. An instance's sum to
 /// q(f(x)) less q(f(x with all hidden)), whatever the orders.</summary>
 /// <remarks>Castro, Gómez and Tejada, Computers and Operations Research 36(5), 2009; of classifiers: Štrumbelj and Kononenko, Journal of
-/// Machine Learning Research 11, 2010.</remarks>
-/// <param name="model">The classifier.</param>
-/// <param name="quantity">What is explained; null: the score of the class predicted for each instance.</param>
-/// <param name="features">What is hidden as one; null: <see cref="Features.Usual"/>.</param>
-/// <param name="samples">How many orders are drawn, each of which takes a pass a feature.</param>
-/// <param name="seed">Decides on the orders.</param>
-/// <param name="baseline">What hidden numbers become; null: <see cref="Baseline.Black"/>.</param>
-/// <exception cref="ArgumentOutOfRangeException">samples is not 1 to 100 000.</exception>
+/// Machine Learning Research 11, 2010. A sample is an order, and takes a pass a feature.</remarks>
+/// <inheritdoc cref="KernelShap" path="/param|/exception"/>
 public sealed class ShapleySampling(
     Model model,
     Quantity? quantity = null,
@@ -86,14 +80,8 @@ public sealed class ShapleySampling(
 /// <summary>LIME: the coefficients of a linear model of the quantity, fitted to the instance with features hidden, what is nearest to the
 /// whole weighing most.</summary>
 /// <remarks>Ribeiro, Singh and Guestrin, arXiv 1602.04938; as the authors have it for images: ridge regression of strength 1, weights
-/// exp(-D²/σ²) with the cosine distance D and σ = ¼. All coefficients are kept.</remarks>
-/// <param name="model">The classifier.</param>
-/// <param name="quantity">What is explained; null: the score of the class predicted for each instance.</param>
-/// <param name="features">What is hidden as one; null: <see cref="Features.Usual"/>.</param>
-/// <param name="samples">How many coalitions are drawn, the whole among them.</param>
-/// <param name="seed">Decides on those.</param>
-/// <param name="baseline">What hidden numbers become; null: <see cref="Baseline.Black"/>.</param>
-/// <exception cref="ArgumentOutOfRangeException">samples is not 1 to 100 000.</exception>
+/// exp(-D²/σ²) with the cosine distance D and σ = ¼. All coefficients are kept. The whole is among the samples.</remarks>
+/// <inheritdoc cref="KernelShap" path="/param|/exception"/>
 public sealed class Lime(
     Model model,
     Quantity? quantity = null,

@@ -30,6 +30,6 @@ public sealed class Continuity : ExplainingBatchMetric
             1 + 3 * ((2.0 * pixels + 1) * (2.0 * pixels + 1) - 1),
             (white, maps) =>
                 (target, attributions, batch) =>
-                    Core.Continuity.scores(scaled, white, pixels, maps, target, attributions, batch)
+                    Core.Continuity.scores(scaled, white, pixels, Interop.Curried(maps), target, attributions, batch)
         ) => ArgumentOutOfRangeException.ThrowIfLessThan(pixels, 1);
 }

@@ -35,7 +35,7 @@ public sealed class EfficientParameterRandomisation : ExplainingBatchMetric
                         Relaxation.InCore(relaxation),
                         bins,
                         seed,
-                        maps,
+                        Interop.Curried(maps),
                         target,
                         attributions,
                         batch

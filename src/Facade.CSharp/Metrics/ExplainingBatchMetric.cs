@@ -1,9 +1,7 @@
-using Microsoft.FSharp.Core;
-
 namespace Attribution;
 
 /// <summary>How a metric of the core makes maps of its own: of a target, and of a batch.</summary>
-internal delegate BatchScore ExplainingScore(double white, FSharpFunc<Target, FSharpFunc<Batch, Tensor>> explain);
+internal delegate BatchScore ExplainingScore(double white, Func<Target, Batch, Tensor> explain);
 
 /// <summary>A metric that makes maps of its own, as those that it is given were made, batch by batch.</summary>
 public abstract class ExplainingBatchMetric : MapMetric
@@ -33,7 +31,7 @@ public abstract class ExplainingBatchMetric : MapMetric
     {
         var count = asked.Count(passes * asked.X.Count);
         var target = asked.Target(model, quantity, count);
-        var scoreOf = score(asked.X.Peak, Interop.Explaining(asked.Explaining(model, explain, count)).Value);
+        var scoreOf = score(asked.X.Peak, asked.Explaining(model, explain, count));
         return asked.X.Core.Score(target, batch => scoreOf(target, batch.RowsOf(asked.Maps), batch));
     }
 }

@@ -25,7 +25,7 @@ public sealed class InputInvariance : ExplainingBatchMetric
             5,
             (white, maps) =>
                 (target, attributions, batch) =>
-                    Core.InputInvariance.scores(shift * white, maps, target, attributions, batch)
+                    Core.InputInvariance.scores(shift * white, Interop.Curried(maps), target, attributions, batch)
         )
     {
         if (shift == 0 || !double.IsFinite(shift))

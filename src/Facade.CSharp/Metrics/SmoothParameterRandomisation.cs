@@ -42,7 +42,7 @@ public sealed class SmoothParameterRandomisation : ExplainingBatchMetric
                         samples,
                         steps,
                         seed,
-                        maps,
+                        Interop.Curried(maps),
                         target,
                         attributions,
                         batch
