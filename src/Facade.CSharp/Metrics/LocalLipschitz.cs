@@ -33,7 +33,17 @@ public sealed class LocalLipschitz : ExplainingBatchMetric
             1 + 3.0 * samples,
             (white, maps) =>
                 (target, attributions, batch) =>
-                    Core.LocalLipschitz.scores(scaled, white, radius, samples, seed, Interop.Curried(maps), target, attributions, batch)
+                    Core.LocalLipschitz.scores(
+                        scaled,
+                        white,
+                        radius,
+                        samples,
+                        seed,
+                        Interop.Curried(maps),
+                        target,
+                        attributions,
+                        batch
+                    )
         )
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(radius);

@@ -29,8 +29,7 @@ public abstract class RelativeStabilityMetric : ExplainingBatchMetric
             explain,
             targetClass,
             1 + look + (3.0 + look) * samples,
-            (white, maps) =>
-                (target, attributions, batch) => formula(radius * white, maps, target, attributions, batch)
+            (white, maps) => (target, attributions, batch) => formula(radius * white, maps, target, attributions, batch)
         )
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(radius);
@@ -58,15 +57,7 @@ public sealed class RelativeInputStability(
         samples,
         1,
         (radius, maps, target, attributions, batch) =>
-            RelativeStability.ofInput(
-                radius,
-                samples,
-                seed,
-                Interop.Curried(maps),
-                target,
-                attributions,
-                batch
-            )
+            RelativeStability.ofInput(radius, samples, seed, Interop.Curried(maps), target, attributions, batch)
     );
 
 /// <summary>Relative output stability, max ‖(A(x') - A(x)) / A(x)‖ / max(‖f(x') - f(x)‖, ε): how many per cent the map changes for a change
@@ -89,15 +80,7 @@ public sealed class RelativeOutputStability(
         samples,
         1,
         (radius, maps, target, attributions, batch) =>
-            RelativeStability.ofOutput(
-                radius,
-                samples,
-                seed,
-                Interop.Curried(maps),
-                target,
-                attributions,
-                batch
-            )
+            RelativeStability.ofOutput(radius, samples, seed, Interop.Curried(maps), target, attributions, batch)
     );
 
 /// <summary>Relative representation stability, max ‖(A(x') - A(x)) / A(x)‖ / max(‖(L(x') - L(x)) / L(x)‖, ε), L the values of a layer: how
