@@ -80,6 +80,13 @@ let tests =
                 Expect.floatClose { absolute = 2.; relative = 0. } (Array.sum found) 100.5 "complete"
                 // Along the straight line each has half of the product's 100; here the number of less gradient is ahead.
                 Expect.isGreaterThan (abs (found[0] - straight[0])) 0.5 "not the straight line")
+
+            example "numbers that the target does not tell apart have the same attribution" (fun () ->
+                let model = ofFunctions [ "s", (fun x -> Tensor.square (x.flatten(1L).sum(1L, true))) ]
+                let target = Target.ofQuantity (Quantity.ofClass 0) model
+                let x = torch.ones (1, 1, 4, 5, torch.float64)
+                let found = GuidedIntegratedGradients.attribute 10 Baseline.black target (batch x)
+                close 1e-9 (x * Number.Of(values found |> Array.average)) found "all alike")
         ]
 
         testList "Blur integrated gradients" [

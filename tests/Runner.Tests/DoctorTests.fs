@@ -74,13 +74,13 @@ let tests =
             let _, (_, right) = maps folder [] model
             let table = table ()
 
-            // This machine, if oneDNN were wrong in every third case, and ended the process in some.
+            // This machine, if oneDNN were wrong in every third case that it gets right, and ended the process in some.
             let ill =
                 File.ReadAllLines table
                 |> Array.mapi (fun i line ->
                     let parts = line.Split '\t'
 
-                    if parts.Length < 3 || i % 3 > 0 then
+                    if parts.Length < 3 || parts[1] <> "Native" || i % 3 > 0 then
                         line
                     else
                         let kernel, how =
