@@ -7,7 +7,8 @@ open TorchSharp
 /// <summary>Superpixels by simple linear iterative clustering (SLIC): neighbouring pixels of like colours.</summary>
 /// <remarks>Achanta, Shaji, Smith, Lucchi, Fua and Süsstrunk, IEEE Transactions on Pattern Analysis and Machine Intelligence 34(11),
 /// 2012. Colours are compared in the image's own channels, its range taken for 100, in place of CIELAB, after a blur of 0.8 pixels that
-/// takes the grain off.</remarks>
+/// takes the grain off. Pieces of less than a quarter of a cluster are given to those beside them by seeded region growing: Adams and
+/// Bischof, IEEE Transactions on Pattern Analysis and Machine Intelligence 16(6), 1994.</remarks>
 [<RequireQualifiedAccess>]
 module Superpixels =
     /// How far a colour may differ (of 100) for each step between clusters.
@@ -100,7 +101,7 @@ module Superpixels =
         seq { 0 .. label.Length - 1 } |> Seq.filter (fun p -> not isFound[p]) |> Seq.map piece |> List.ofSeq
 
     /// The same with each label in one piece: the pixels of pieces that are smaller than asked go to those beside them, the likest
-    /// first (seeded region growing). Numbered from 0, by their first pixels.
+    /// first. Numbered from 0, by their first pixels.
     let private connect (colours: float[][]) height width smallest (label: int[]) : int64[] =
         let all = pieces height width label
         let smallest = all |> Seq.map Array.length |> Seq.max |> min smallest

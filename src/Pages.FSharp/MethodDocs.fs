@@ -222,7 +222,9 @@ module internal Documents =
         ]
 
     let agreement (found: TruthAgreement) =
-        let number (value: float) = value.ToString("0.00", CultureInfo.InvariantCulture).Replace('-', '−')
+        let number (value: float) =
+            // Adding 0 takes the sign off what is rounded to none.
+            (Math.Round(value, 2) + 0.).ToString("0.00", CultureInfo.InvariantCulture).Replace('-', '−')
 
         let estimate (found: Estimate) =
             if Double.IsNaN found.Value then

@@ -29,7 +29,7 @@ let private visitWith (browser: IBrowser) (address: string) (scheme: ColorScheme
         )
 
     let page = wait (browser.NewPageAsync options)
-    page.SetDefaultTimeout 20_000f
+    page.SetDefaultTimeout 60_000f
     let visit = { Page = page; Complaints = ResizeArray(); Requests = ResizeArray() }
 
     page.Console.Add(fun message ->
@@ -454,7 +454,7 @@ let private walk of' (table: Lazy<Table>) (layer: string) (other: string) (brows
                 text "key" (parse (wait (added.Content.ReadAsStringAsync())))
 
             let page = wait (browser.Value.NewPageAsync())
-            page.SetDefaultTimeout 20_000f
+            page.SetDefaultTimeout 60_000f
 
             try
                 finish (
