@@ -71,7 +71,7 @@ module GuidedIntegratedGradients =
         let part =
             ((surplus - at first) / size.masked_fill (Tensor.isZero size, Number.Of 1.)).clamp_max(Number.Of 1.)
 
-        let place = torch.arange (Number.Of slope.shape[1], device = slope.device)
+        let place = Number.Range(0L, slope.shape[1], slope.device)
 
         let amount =
             torch.where (
@@ -120,7 +120,7 @@ module GuidedIntegratedGradients =
 
                 let room = (far - at').abs().masked_fill((behind at' far).logical_not(), Number.Of 0.)
                 let surplus = (left at' - whole * Number.Of(1. - share)).clamp_min(Number.Of 0.)
-                let next = if k = steps - 1 then stop else at' + moved slope room surplus * (far - at')
+                let next = if k = steps - 1 then stop else Tensor.add at' (moved slope room surplus * (far - at'))
                 next, Tensor.add sum (slope * (next - at))
 
             let _, sum = Seq.fold step (start, torch.zeros_like start) [ 0 .. steps - 1 ]

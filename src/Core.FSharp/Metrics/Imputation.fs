@@ -12,16 +12,15 @@ module Imputation =
         let wide = torch.nn.functional.pad (t, [| 1L; 1L; 1L; 1L |])
         let rows k = wide.narrow (2L, k, t.shape[2])
         let columns k (t: Tensor) = t.narrow (3L, k, t.shape[3] - 2L)
-        let stacked = (rows 0L + rows 2L) / Number.Of 6.
-        let mixed = stacked / Number.Of 2. + rows 1L / Number.Of 6.
-        columns 0L mixed + columns 2L mixed + columns 1L stacked
+        let stacked = (Tensor.add (rows 0L) (rows 2L)) / Number.Of 6.
+        let mixed = Tensor.add (stacked / Number.Of 2.) (rows 1L / Number.Of 6.)
+        columns 1L stacked |> Tensor.add (columns 0L mixed) |> Tensor.add (columns 2L mixed)
 
     /// Hats along an axis of so many pixels, a step apart: 1 at their own pixel, and 0 a step away: k×size.
     let private hats (like: Tensor) (size: int64) (step: int64) : Tensor =
-        let places (until: int64) (by: int64) =
-            torch.arange (Number.Of 0L, Number.Of until, Number.Of by, dtype = like.dtype, device = like.device)
-
-        let distance = (places size 1L - (places (size + step) step).unsqueeze 1L).abs() / Number.Of step
+        let places count = (Number.Range(0L, count, like.device)).``to`` like.dtype
+        let centres = places (1L + (size + step - 2L) / step) * Number.Of step
+        let distance = (places size - centres.unsqueeze 1L).abs() / Number.Of step
         (Tensor.shift 1. (distance.neg ())).clamp_min(Number.Of 0.)
 
     /// The products of neighbours along the last axis.
@@ -38,15 +37,18 @@ module Imputation =
         let up, across = isMissing.narrow (2L, 0L, height - 1L), isMissing.narrow (2L, 1L, height - 1L)
         let corners (a: Tensor) (b: Tensor) = a.narrow (3L, 0L, width - 1L) * b.narrow (3L, 1L, width - 1L)
         // Pairs of missing pixels beside each other, above each other, and across a corner.
-        let flat, steep, crossed = beside isMissing, up * across, corners up across + corners across up
+        let flat, steep, crossed =
+            beside isMissing, up * across, Tensor.add (corners up across) (corners across up)
 
         let level step =
             let rows, columns = hats isMissing height step, hats isMissing width step
 
+            let sides =
+                Tensor.add (within (rows * rows) flat (beside columns)) (within (beside rows) steep (columns * columns))
+
             let energy =
                 within (rows * rows) (isMissing * own) (columns * columns)
-                - (within (rows * rows) flat (beside columns) + within (beside rows) steep (columns * columns))
-                  / Number.Of 3.
+                - sides / Number.Of 3.
                 - within (beside rows) crossed (beside columns) / Number.Of 6.
 
             let isNone = energy.le (Number.Of 1e-4)
