@@ -107,7 +107,7 @@ let tests =
                         for column in 10..80 -> row * side + column
                 ]
 
-            for dtype, tolerance in [ torch.float64, 1e-9; torch.float32, 1e-3 ] do
+            for dtype, tolerance in [ torch.float64, 1e-9; torch.float32, 1e-3; torch.bfloat16, 1e-3 ] do
                 let found = Imputation.fill (mask side side inside) (slope.``to`` dtype)
                 close tolerance (slope.``to`` torch.float64) (found.``to`` torch.float64) $"{dtype}")
 

@@ -6,8 +6,8 @@ open TorchSharp
 /// <summary>Guided integrated gradients: a path from a baseline on which the pixels of least gradient move first, so that it keeps out of
 /// where the target bends.</summary>
 /// <remarks>Kapishnikov et al., arXiv 2106.09788. At each of the steps the path is to be a step nearer to the image in the sum of
-/// magnitudes; the tenth of the pixels that have the least gradient move towards it, as far as the straight line allows, until it is.
-/// Complete: the attributions sum to t(x) - t(b) as the steps grow.</remarks>
+/// magnitudes; the tenth of the pixels that have the least gradient, and those of equal gradient with them, move towards it, as far
+/// as the straight line allows, until it is. Complete: the attributions sum to t(x) - t(b) as the steps grow.</remarks>
 [<RequireQualifiedAccess>]
 module GuidedIntegratedGradients =
     /// The share of the numbers that moves at a time.

@@ -17,8 +17,8 @@ module Imputation =
         columns 1L stacked |> Tensor.add (columns 0L mixed) |> Tensor.add (columns 2L mixed)
 
     /// Hats along an axis of so many pixels, a step apart: 1 at their own pixel, and 0 a step away: k×size.
-    let private hats (like: Tensor) (size: int64) (step: int64) : Tensor =
-        let places count = (Number.Range(0L, count, like.device)).``to`` like.dtype
+    let private hats (size: int64) (step: int64) (device: torch.Device) : Tensor =
+        let places count = (Number.Range(0L, count, device)).``to`` torch.float64
         let centres = places (1L + (size + step - 2L) / step) * Number.Of step
         let distance = (places size - centres.unsqueeze 1L).abs() / Number.Of step
         (Tensor.shift 1. (distance.neg ())).clamp_min(Number.Of 0.)
@@ -29,10 +29,12 @@ module Imputation =
         t.narrow (-1L, 0L, size - 1L) * t.narrow (-1L, 1L, size - 1L)
 
     /// <summary>An approximate inverse of the system on the missing pixels (n×1×h×w, 1 or 0): of each pixel and of each hat of 3, 9, 27, …
-    /// pixels, cut off where nothing is missing, the solution along it alone, summed.</summary>
+    /// pixels, cut off where nothing is missing, the solution along it alone, summed. What it is given is float64: of a wide hat the energy is
+    /// a small difference of large sums.</summary>
     /// <remarks>Bramble, Pasciak and Xu, Mathematics of Computation 55, 1990; its conditioning does not grow with the image.</remarks>
-    let private preconditioner (isMissing: Tensor) (own: Tensor) : Tensor -> Tensor =
+    let private preconditioner (dtype: torch.ScalarType) (isMissing: Tensor) (own: Tensor) : Tensor -> Tensor =
         let height, width = isMissing.shape[2], isMissing.shape[3]
+        let typed (t: Tensor) = t.``to`` dtype
         let within (rows: Tensor) (t: Tensor) (columns: Tensor) = rows.matmul(t).matmul(columns.t ())
         let up, across = isMissing.narrow (2L, 0L, height - 1L), isMissing.narrow (2L, 1L, height - 1L)
         let corners (a: Tensor) (b: Tensor) = a.narrow (3L, 0L, width - 1L) * b.narrow (3L, 1L, width - 1L)
@@ -41,7 +43,7 @@ module Imputation =
             beside isMissing, up * across, Tensor.add (corners up across) (corners across up)
 
         let level step =
-            let rows, columns = hats isMissing height step, hats isMissing width step
+            let rows, columns = hats height step own.device, hats width step own.device
 
             let sides =
                 Tensor.add (within (rows * rows) flat (beside columns)) (within (beside rows) steep (columns * columns))
@@ -52,13 +54,15 @@ module Imputation =
                 - within (beside rows) crossed (beside columns) / Number.Of 6.
 
             let isNone = energy.le (Number.Of 1e-4)
-            rows, columns, energy.reciprocal().masked_fill(isNone, Number.Of 0.)
+            typed rows, typed columns, typed (energy.reciprocal().masked_fill(isNone, Number.Of 0.))
 
         let levels =
             Seq.initInfinite (fun k -> pown 3L (k + 1))
             |> Seq.takeWhile (fun step -> step < max height width)
             |> Seq.map level
             |> List.ofSeq
+
+        let own, isMissing = typed own, typed isMissing
 
         fun r ->
             let along (rows: Tensor, columns: Tensor, inverse: Tensor) =
@@ -75,9 +79,10 @@ module Imputation =
     /// <remarks>Hestenes and Stiefel, Journal of Research of the National Bureau of Standards 49(6), 1952. The system is its own
     /// transpose, and definite: every missing pixel can be reached from one that is there.</remarks>
     let private solve (missing: Tensor) (b: Tensor) : Tensor =
-        let isMissing = missing.``to`` b.dtype
-        let own = neighbours (torch.ones_like isMissing)
-        let nearly = preconditioner isMissing own
+        let exactly = missing.``to`` torch.float64
+        let all = neighbours (torch.ones_like exactly)
+        let nearly = preconditioner b.dtype exactly all
+        let isMissing, own = exactly.``to`` b.dtype, all.``to`` b.dtype
         let times (v: Tensor) = v * own - isMissing * neighbours v
         let dot (a: Tensor) (b: Tensor) = (a * b).sum([| 2L; 3L |], true)
         let b = b * isMissing
@@ -126,6 +131,8 @@ module Imputation =
     /// <param name="missing">Which pixels are, of all channels: n×1×h×w, true or false. Where all are, they become 0.</param>
     /// <param name="x">The images.</param>
     let fill (missing: Tensor) (x: Tensor) : Tensor =
-        let known = x.masked_fill (missing, Number.Of 0.)
+        // In numbers of 16 bits the rounds do not come to an end.
+        let wide = if x.dtype = torch.float64 then x else x.``to`` torch.float32
+        let known = wide.masked_fill (missing, Number.Of 0.)
         let sums = (neighbours known).masked_fill(missing.logical_not (), Number.Of 0.)
-        Tensor.add known (SelfAdjoint.Apply(solution, missing, sums))
+        (Tensor.add known (SelfAdjoint.Apply(solution, missing, sums))).``to`` x.dtype
